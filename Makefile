@@ -1,0 +1,48 @@
+# Everything a newcomer needs; `make` alone lists it.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+SOURCES := backend core_ext graphql_schema tenants loadtests tests setup.py
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint clean lock
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(VENV)/pip.stamp: requirements.txt
+	@echo "Setting up $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/core.stamp: $(VENV)/pip.stamp setup.py pyproject.toml $(wildcard core_ext/*.pyx core_ext/*.pxd)
+	@echo "Compiling the core …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/core.stamp requirements-dev.txt
+	@echo "Installing what the tests need …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+demo: $(VENV)/core.stamp ## a brand that lives: everything starts, orders arrive (Ctrl-C stops it)
+	@$(BIN)/yipan demo
+
+test: $(VENV)/dev.stamp ## every test, on real PostgreSQL and Valkey
+	@$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=loadfile
+
+lint: $(VENV)/dev.stamp ## formatting, lint and strict types
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/mypy
+
+lock: ## lock the packages of requirements*.in anew
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet uv
+	@for name in requirements requirements-dev; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --no-header --no-annotate $$name.in -o $$name.txt; done
+
+clean: ## remove what was built or installed here; the demo's data (.yipan) stays
+	@rm -rf $(VENV) build *.egg-info core_ext/*.c core_ext/*.so
