@@ -1,0 +1,1 @@
+"""PostgreSQL and Valkey from their wheels as our own child processes: demo and tests."""
