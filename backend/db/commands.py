@@ -1,0 +1,63 @@
+"""Commands that apply once: an idempotency key and a fingerprint of what was asked.
+
+Keys come first in the lock order of every transaction. The insert waits for another transaction
+that holds the same key, so whoever finds it stored finds its outcome with it.
+"""
+
+import hashlib
+
+import msgspec
+
+from backend.db.errors import YipanError
+from backend.db.pool import SQL, TenantTransaction
+
+KEY_LENGTH_MAX = 200
+FINGERPRINT_BYTES = 16
+
+
+class CommandConflict(YipanError):
+    """This idempotency key was used for something else; take a fresh key for a new command."""
+
+    code = "IDEMPOTENCY_CONFLICT"
+
+
+class InvalidKey(YipanError):
+    """An idempotency key has 1 to 200 printable characters; a UUID made by the client does well."""
+
+    code = "INVALID_IDEMPOTENCY_KEY"
+
+
+def command_key(subject: str, key: str) -> str:
+    """Return the stored form: keys of different subjects never meet. Raises InvalidKey."""
+    if not 0 < len(key) <= KEY_LENGTH_MAX or not key.isprintable():
+        raise InvalidKey
+    return f"i:{subject}:{key}"
+
+
+def fingerprint(content: object) -> bytes:
+    """Return 16 bytes that differ wherever the content of two commands does."""
+    encoded = msgspec.msgpack.encode(content, order="deterministic")
+    return hashlib.blake2b(encoded, digest_size=FINGERPRINT_BYTES).digest()
+
+
+async def claim_command(tx: TenantTransaction, key: str, content: object) -> str | None:
+    """Take the key for this command, or return the outcome stored by an earlier run of it.
+
+    Locks the key's row until the transaction ends. Raises CommandConflict if the key belongs to
+    another command, InvalidKey for one that is empty or too long.
+    """
+    stored_key = command_key(tx.principal.subject, key)
+    mark = fingerprint(content)
+    if await tx.fetch_value(SQL.claim_command, tx.tenant_id, stored_key, mark):
+        return None
+    row = await tx.fetch_row(SQL.read_command, tx.tenant_id, stored_key)
+    if row is None or row["fingerprint"] != mark:
+        raise CommandConflict
+    return str(row["outcome"])
+
+
+async def store_outcome(tx: TenantTransaction, key: str, outcome: str) -> None:
+    """Keep what the command answered, for whoever asks again."""
+    await tx.execute(
+        SQL.store_command, tx.tenant_id, command_key(tx.principal.subject, key), outcome
+    )

@@ -1,0 +1,210 @@
+"""Connections to PostgreSQL, and the one door to tenant data."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, NoReturn
+
+import asyncpg
+
+from backend.db.errors import CONSTRAINTS, DatabaseUnavailable, UnsafeRole, WriteRefused
+from backend.db.sql import Query, load_queries
+from tenants.principal import WRITERS, Principal
+
+SQL = load_queries(__file__)
+
+APPLICATION_ROLE = "yipan_app"
+POOL_SIZE_MAX = 16
+"""A pool of 16 served a public benchmark better than one of 64: commits queue for one disk."""
+ACQUIRE_TIMEOUT_SECONDS = 10.0
+"""How long a request waits for a connection while the database restarts, before it is refused."""
+ACQUIRE_PAUSE_SECONDS = 0.1
+"""Between two attempts to connect to a database that does not answer."""
+COMMAND_TIMEOUT_SECONDS = 60.0
+
+CONNECTION_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that the server has just closed
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    ConnectionError,
+    TimeoutError,
+    OSError,
+)
+"""After one of these the outcome of what was under way is unknown."""
+
+NO_CONNECTION = (*CONNECTION_LOST, asyncpg.PostgresError)
+"""What keeps a connection from being made; then nothing is under way."""
+
+WRITE_REFUSED = (asyncpg.InsufficientPrivilegeError, asyncpg.ReadOnlySQLTransactionError)
+"""What a policy, or a read-only transaction, makes of a write."""
+
+Record = asyncpg.Record
+
+
+class _Connection(asyncpg.Connection):
+    """All state that we set is transaction-local, so nothing needs a reset at release."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+class Transaction:
+    """An open transaction; takes named queries only."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def fetch(self, query: Query, *arguments: object) -> list[Record]:
+        rows: list[Record] = await self._connection.fetch(query.text, *arguments)
+        return rows
+
+    async def fetch_row(self, query: Query, *arguments: object) -> Record | None:
+        row: Record | None = await self._connection.fetchrow(query.text, *arguments)
+        return row
+
+    async def fetch_value(self, query: Query, *arguments: object) -> Any:
+        return await self._connection.fetchval(query.text, *arguments)
+
+    async def execute(self, query: Query, *arguments: object) -> int:
+        """Return how many rows the statement touched."""
+        status: str = await self._connection.execute(query.text, *arguments)
+        return int(status.rpartition(" ")[2]) if status[-1].isdigit() else 0
+
+    async def iterate(
+        self, query: Query, *arguments: object, prefetch: int = 5_000
+    ) -> AsyncIterator[Record]:
+        async for row in self._connection.cursor(query.text, *arguments, prefetch=prefetch):
+            yield row
+
+
+class TenantTransaction(Transaction):
+    """A transaction that sees and writes what its principal may."""
+
+    def __init__(self, connection: Any, principal: Principal) -> None:
+        super().__init__(connection)
+        self.principal = principal
+        self.tenant_id = principal.tenant_id
+
+
+class Database:
+    """The pool; `await Database.connect(url)` and, at the end, `await database.close()`."""
+
+    def __init__(self, pool: "asyncpg.Pool[Record]") -> None:
+        self._pool = pool
+
+    @classmethod
+    async def connect(cls, url: str, *, size_max: int = POOL_SIZE_MAX) -> "Database":
+        """Open the pool as the application's role, whoever logs in.
+
+        Raises DatabaseUnavailable when nobody answers, UnsafeRole when the role is not bound by
+        row-level security.
+        """
+        try:
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=size_max,
+                connection_class=_Connection,
+                command_timeout=COMMAND_TIMEOUT_SECONDS,
+                server_settings={"role": APPLICATION_ROLE, "timezone": "UTC", "jit": "off"},
+            )
+        except (*NO_CONNECTION, ValueError) as error:
+            raise DatabaseUnavailable(
+                f"The database does not take connections ({error}). Check YIPAN_DATABASE_URL, and "
+                "run `yipan migrate` if the database is new."
+            ) from error
+        database = cls(pool)
+        if not await database._role_is_safe():
+            await database.close()
+            raise UnsafeRole
+        return database
+
+    async def _role_is_safe(self) -> bool:
+        async with self.platform_transaction(read_only=True) as tx:
+            return bool(await tx.fetch_value(SQL.role_is_safe))
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    def terminate(self) -> None:
+        self._pool.terminate()
+
+    @asynccontextmanager
+    async def platform_transaction(
+        self, *, read_only: bool = False, isolation: str | None = None
+    ) -> AsyncIterator[Transaction]:
+        """A transaction without a tenant: platform functions and reference tables only."""
+        async with self._begin(read_only, isolation) as connection:
+            yield Transaction(connection)
+
+    @asynccontextmanager
+    async def tenant_transaction(
+        self, principal: Principal, *, read_only: bool = False, isolation: str | None = None
+    ) -> AsyncIterator[TenantTransaction]:
+        """The one door to tenant data: nothing else takes a connection for it.
+
+        Guarantees that every statement sees exactly the rows of the principal, and that the
+        settings end with the transaction. Groups are read-only. Raises DatabaseUnavailable when
+        no connection is to be had, the domain error of a violated constraint, and WriteRefused
+        when a principal that may only read writes.
+        """
+        try:
+            async with self._begin(read_only or principal.is_read_only, isolation) as connection:
+                await connection.fetchrow(
+                    SQL.enter_tenant.text,
+                    str(principal.tenant_id),
+                    principal.kind.value,
+                    "" if principal.dealer_id is None else str(principal.dealer_id),
+                    _array_literal(principal.node_ids),
+                )
+                yield TenantTransaction(connection, principal)
+        except WRITE_REFUSED as error:
+            if principal.kind in WRITERS:
+                raise
+            raise WriteRefused from error
+
+    @asynccontextmanager
+    async def _begin(self, read_only: bool, isolation: str | None) -> AsyncIterator[Any]:
+        try:
+            async with AsyncExitStack() as stack:
+                yield await self._open(stack, readonly=read_only, isolation=isolation)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            _raise_domain_error(error)
+
+    async def _open(self, stack: AsyncExitStack, **options: Any) -> Any:
+        """Begin a transaction that `stack` ends, and wait for it while the server restarts.
+
+        Raises DatabaseUnavailable in the end. Until a transaction has begun nothing is under way,
+        so a connection that turns out to be dead is replaced by the next one.
+        """
+        deadline = time.monotonic() + ACQUIRE_TIMEOUT_SECONDS
+        while True:
+            try:
+                async with AsyncExitStack() as attempt:
+                    timeout_seconds = deadline - time.monotonic()
+                    connection = await self._pool.acquire(timeout=timeout_seconds)
+                    attempt.push_async_callback(self._pool.release, connection)
+                    await attempt.enter_async_context(connection.transaction(**options))
+                    stack.push_async_exit(attempt.pop_all())
+                    return connection
+            except NO_CONNECTION as error:
+                is_late = time.monotonic() + ACQUIRE_PAUSE_SECONDS >= deadline
+                if is_late or self._pool.is_closing():
+                    raise DatabaseUnavailable from error
+            await asyncio.sleep(ACQUIRE_PAUSE_SECONDS)
+
+
+def _array_literal(node_ids: Sequence[int]) -> str:
+    return "{" + ",".join(map(str, node_ids)) + "}" if node_ids else ""
+
+
+def _raise_domain_error(error: asyncpg.IntegrityConstraintViolationError) -> NoReturn:
+    known = CONSTRAINTS.get(error.constraint_name or "")
+    if known is None:
+        raise error
+    error_class, message = known
+    raise error_class(message) from error

@@ -1,0 +1,33 @@
+-- enter_tenant --
+-- Make the transaction the principal's: what the policies compare with, until it ends.
+select set_config('yipan.tenant', $1, true) as tenant, set_config('yipan.kind', $2, true) as kind,
+       set_config('yipan.dealer', $3, true) as dealer, set_config('yipan.nodes', $4, true) as nodes
+
+-- role_is_safe --
+-- Whether the connection's role is bound by row-level security on every table, for good.
+select not r.rolsuper and not r.rolbypassrls and not exists (
+    select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where pg_has_role(r.oid, c.relowner, 'member') and n.nspname in ('public', 'platform'))
+    as is_safe
+from pg_roles r where r.rolname = current_user
+
+-- ensure_partitions --
+-- Create the monthly partitions that are missing from this month on.
+select ensure_partitions()
+
+-- take_order_ids --
+-- The first of 256 order ids that nobody else gets.
+select nextval('order_id_block')
+
+-- claim_command --
+-- Take an idempotency key; no row when it is taken already.
+insert into command_key (tenant_id, key, fingerprint) values ($1, $2, $3)
+on conflict do nothing returning key
+
+-- read_command --
+-- What is stored under an idempotency key.
+select fingerprint, outcome from command_key where tenant_id = $1 and key = $2
+
+-- store_command --
+-- Keep the outcome of a command under its key.
+update command_key set outcome = $3 where tenant_id = $1 and key = $2

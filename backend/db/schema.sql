@@ -1,0 +1,775 @@
+-- The schema of Yipan as it stands: the reviewed truth. Migrations lead here, and a test compares.
+--
+-- Three kinds of tables (see ARCHITECTURE.md, "Tenancy"):
+--   platform   schema platform; no grants: reached through the functions of that schema alone
+--   reference  the same for every tenant; readable by all
+--   tenant     tenant_id leads every key; row-level security enabled and forced
+--
+-- Money is BIGINT minor units, quantities are BIGINT units, coordinates are millionths of a degree.
+
+-- ---------------------------------------------------------------------------------- platform
+
+create schema platform;
+grant usage on schema platform to yipan_app;
+
+create table platform.brand_group (
+    id   bigint generated always as identity primary key,
+    code text not null constraint brand_group_code_key unique,
+    name text not null
+);
+
+create table platform.brand (
+    id         bigint generated always as identity primary key,
+    group_id   bigint references platform.brand_group,
+    code       text not null constraint brand_code_key unique,
+    name       text not null,
+    currency   text not null constraint brand_currency_check check (currency ~ '^[A-Z]{3}$'),
+    time_zone  text not null,
+    created_at timestamptz not null default clock_timestamp()
+);
+
+create table platform.dealer (
+    id   bigint generated always as identity primary key,
+    code text not null constraint dealer_code_key unique,
+    name text not null
+);
+
+create table platform.agreement (
+    id        bigint generated always as identity primary key,
+    brand_id  bigint not null references platform.brand,
+    dealer_id bigint not null references platform.dealer,
+    starts_on date not null,
+    ends_on   date,
+    ended_at  timestamptz,
+    constraint agreement_brand_dealer_key unique (brand_id, dealer_id),
+    constraint agreement_period_check check (ends_on is null or ends_on >= starts_on)
+);
+
+create table platform.app_user (
+    id            bigint generated always as identity primary key,
+    email         text not null constraint app_user_email_key unique
+                  constraint app_user_email_check check (email = lower(email)),
+    name          text not null,
+    password_hash text not null,
+    created_at    timestamptz not null default clock_timestamp(),
+    disabled_at   timestamptz
+);
+
+-- What a user is: of one brand, one dealer (and so of all its brands), one group, or some stores.
+create table platform.membership (
+    id          bigint generated always as identity primary key,
+    user_id     bigint not null references platform.app_user,
+    kind        text not null constraint membership_kind_check
+                check (kind in ('brand', 'dealer', 'store', 'group')),
+    group_id    bigint references platform.brand_group,
+    brand_id    bigint references platform.brand,
+    dealer_id   bigint references platform.dealer,
+    node_ids    bigint[] not null default '{}',
+    permissions text[] not null,
+    constraint membership_scope_check check (
+        (kind = 'group' and group_id is not null and brand_id is null and dealer_id is null)
+        or (kind = 'brand' and brand_id is not null and group_id is null and dealer_id is null)
+        or (kind = 'dealer' and dealer_id is not null and group_id is null and brand_id is null)
+        or (kind = 'store' and brand_id is not null and group_id is null and node_ids <> '{}')
+    )
+);
+create index membership_user_idx on platform.membership (user_id);
+
+create table platform.api_key (
+    id          bigint generated always as identity primary key,
+    brand_id    bigint not null references platform.brand,
+    kind        text not null constraint api_key_kind_check
+                check (kind in ('brand', 'dealer', 'store')),
+    dealer_id   bigint references platform.dealer,
+    node_ids    bigint[] not null default '{}',
+    permissions text[] not null,
+    name        text not null,
+    key_hash    bytea not null constraint api_key_hash_key unique,
+    created_at  timestamptz not null default clock_timestamp(),
+    expires_at  timestamptz,
+    revoked_at  timestamptz,
+    constraint api_key_scope_check check (
+        (kind = 'brand' and dealer_id is null)
+        or (kind = 'dealer' and dealer_id is not null)
+        or (kind = 'store' and node_ids <> '{}')
+    )
+);
+
+create table platform.audit_log (
+    id          bigint generated always as identity primary key,
+    recorded_at timestamptz not null default clock_timestamp(),
+    actor       text not null,
+    action      text not null,
+    subject     text not null
+);
+
+-- The doors to the platform tables. Each runs as the owner, with its search path pinned.
+
+create function platform.note(actor text, action text, subject text) returns void
+language sql security definer set search_path = platform, pg_temp as $$
+    insert into platform.audit_log (actor, action, subject) values (actor, action, subject)
+$$;
+
+create function platform.register_group(actor text, code text, name text) returns bigint
+language sql security definer set search_path = platform, pg_temp as $$
+    select platform.note(actor, 'register_group', code);
+    insert into platform.brand_group (code, name) values (code, name) returning id
+$$;
+
+create function platform.register_brand(
+    actor text, group_id bigint, code text, name text, currency text, time_zone text
+) returns bigint
+language sql security definer set search_path = platform, pg_temp as $$
+    select platform.note(actor, 'register_brand', code);
+    insert into platform.brand (group_id, code, name, currency, time_zone)
+    values (group_id, code, name, currency, time_zone) returning id
+$$;
+
+create function platform.register_dealer(actor text, code text, name text) returns bigint
+language sql security definer set search_path = platform, pg_temp as $$
+    select platform.note(actor, 'register_dealer', code);
+    insert into platform.dealer (code, name) values (code, name) returning id
+$$;
+
+create function platform.sign_agreement(
+    actor text, brand_id bigint, dealer_id bigint, starts_on date, ends_on date
+) returns bigint
+language sql security definer set search_path = platform, pg_temp as $$
+    select platform.note(actor, 'sign_agreement', brand_id || ':' || dealer_id);
+    insert into platform.agreement (brand_id, dealer_id, starts_on, ends_on)
+    values (brand_id, dealer_id, starts_on, ends_on) returning id
+$$;
+
+create function platform.end_agreement(actor text, of_brand bigint, of_dealer bigint)
+returns boolean
+language sql security definer set search_path = platform, pg_temp as $$
+    select platform.note(actor, 'end_agreement', of_brand || ':' || of_dealer);
+    update platform.agreement a set ended_at = clock_timestamp()
+    where a.brand_id = of_brand and a.dealer_id = of_dealer and a.ended_at is null
+    returning true
+$$;
+
+create function platform.register_user(
+    actor text, email text, name text, password_hash text
+) returns bigint
+language sql security definer set search_path = platform, pg_temp as $$
+    select platform.note(actor, 'register_user', email);
+    insert into platform.app_user (email, name, password_hash)
+    values (lower(email), name, password_hash) returning id
+$$;
+
+create function platform.grant_membership(
+    actor text, user_id bigint, kind text, group_id bigint, brand_id bigint, dealer_id bigint,
+    node_ids bigint[], permissions text[]
+) returns bigint
+language sql security definer set search_path = platform, pg_temp as $$
+    select platform.note(actor, 'grant_membership', user_id::text);
+    insert into platform.membership
+        (user_id, kind, group_id, brand_id, dealer_id, node_ids, permissions)
+    values (user_id, kind, group_id, brand_id, dealer_id, node_ids, permissions) returning id
+$$;
+
+create function platform.issue_api_key(
+    actor text, brand_id bigint, kind text, dealer_id bigint, node_ids bigint[],
+    permissions text[], name text, key_hash bytea, expires_at timestamptz
+) returns bigint
+language sql security definer set search_path = platform, pg_temp as $$
+    select platform.note(actor, 'issue_api_key', name);
+    insert into platform.api_key
+        (brand_id, kind, dealer_id, node_ids, permissions, name, key_hash, expires_at)
+    values (brand_id, kind, dealer_id, node_ids, permissions, name, key_hash, expires_at)
+    returning id
+$$;
+
+create function platform.revoke_api_key(actor text, of_brand bigint, key_id bigint)
+returns boolean
+language sql security definer set search_path = platform, pg_temp as $$
+    select platform.note(actor, 'revoke_api_key', key_id::text);
+    update platform.api_key k set revoked_at = clock_timestamp()
+    where k.id = key_id and k.brand_id = of_brand and k.revoked_at is null
+    returning true
+$$;
+
+create function platform.user_by_email(of_email text)
+returns table (id bigint, name text, password_hash text)
+language sql stable security definer set search_path = platform, pg_temp as $$
+    select u.id, u.name, u.password_hash from platform.app_user u
+    where u.email = lower(of_email) and u.disabled_at is null
+$$;
+
+-- One row for each brand that a user may act in; a dealer, and a dealer's store, needs an
+-- agreement in force.
+create function platform.roles_of_user(of_user bigint)
+returns table (
+    kind text, group_id bigint, brand_id bigint, brand_code text, brand_name text,
+    dealer_id bigint, node_ids bigint[], permissions text[]
+)
+language sql stable security definer set search_path = platform, pg_temp as $$
+    select m.kind, m.group_id, b.id, b.code, b.name, m.dealer_id, m.node_ids, m.permissions
+    from platform.membership m
+    join platform.app_user u on u.id = m.user_id and u.disabled_at is null
+    join platform.brand b on
+        b.id = m.brand_id
+        or (m.kind = 'group' and b.group_id = m.group_id)
+        or m.kind = 'dealer'
+    where m.user_id = of_user
+      and (m.dealer_id is null or exists (
+          select from platform.agreement a
+          where a.brand_id = b.id and a.dealer_id = m.dealer_id and a.ended_at is null
+            and current_date between a.starts_on and coalesce(a.ends_on, 'infinity')
+      ))
+    order by b.code, m.kind
+$$;
+
+create function platform.api_key_by_hash(of_hash bytea)
+returns table (
+    id bigint, brand_id bigint, kind text, dealer_id bigint, node_ids bigint[],
+    permissions text[], name text
+)
+language sql stable security definer set search_path = platform, pg_temp as $$
+    select k.id, k.brand_id, k.kind, k.dealer_id, k.node_ids, k.permissions, k.name
+    from platform.api_key k
+    where k.key_hash = of_hash and k.revoked_at is null
+      and (k.expires_at is null or k.expires_at > clock_timestamp())
+      and (k.dealer_id is null or exists (
+          select from platform.agreement a
+          where a.brand_id = k.brand_id and a.dealer_id = k.dealer_id and a.ended_at is null
+            and current_date between a.starts_on and coalesce(a.ends_on, 'infinity')
+      ))
+$$;
+
+-- The subjects ("user:7", "key:3"), of those given, that may still act in the brand as what they
+-- were; a dealer's needs an agreement in force. Read inside the commit of every batch.
+create function platform.authority_in_force(
+    of_brand bigint, kinds text[], user_ids bigint[], key_ids bigint[], dealer_ids bigint[]
+) returns table (ordinal bigint)
+language sql stable security definer set search_path = platform, pg_temp as $$
+    select c.ordinal
+    from unnest(kinds, user_ids, key_ids, dealer_ids) with ordinality
+         as c(kind, user_id, key_id, dealer_id, ordinal)
+    where (c.dealer_id is null or exists (
+            select from platform.agreement a
+            where a.brand_id = of_brand and a.dealer_id = c.dealer_id and a.ended_at is null
+              and current_date between a.starts_on and coalesce(a.ends_on, 'infinity')))
+      and (c.user_id is null or exists (
+            select from platform.membership m
+            join platform.app_user u on u.id = m.user_id and u.disabled_at is null
+            where m.user_id = c.user_id and m.kind = c.kind
+              and (m.brand_id = of_brand
+                   or (m.kind = 'dealer' and m.dealer_id = c.dealer_id))))
+      and (c.key_id is null or exists (
+            select from platform.api_key k
+            where k.id = c.key_id and k.brand_id = of_brand and k.revoked_at is null
+              and (k.expires_at is null or k.expires_at > clock_timestamp())))
+$$;
+
+create function platform.disable_user(actor text, of_user bigint) returns boolean
+language sql security definer set search_path = platform, pg_temp as $$
+    select platform.note(actor, 'disable_user', of_user::text);
+    update platform.app_user u set disabled_at = clock_timestamp()
+    where u.id = of_user and u.disabled_at is null
+    returning true
+$$;
+
+create function platform.brands()
+returns table (id bigint, group_id bigint, code text, name text, currency text, time_zone text)
+language sql stable security definer set search_path = platform, pg_temp as $$
+    select b.id, b.group_id, b.code, b.name, b.currency, b.time_zone
+    from platform.brand b order by b.id
+$$;
+
+create function platform.dealers_of_brand(of_brand bigint)
+returns table (id bigint, code text, name text)
+language sql stable security definer set search_path = platform, pg_temp as $$
+    select d.id, d.code, d.name from platform.dealer d
+    join platform.agreement a on a.dealer_id = d.id and a.brand_id = of_brand
+    order by d.code
+$$;
+
+-- ---------------------------------------------------------------- row-level security, once said
+
+-- Protects a tenant table: rows of the tenant that the transaction names, and of those
+--   readers 'tenant'        every principal of the tenant
+--   readers 'brand'         brand, group (read only) and system
+--   readers 'dealer'        these, and the dealer of the row (column dealer_id)
+--   readers 'store'         brand's, and the stores of the row (column node_column)
+--   readers 'dealer_store'  all of them
+-- A dealer's store is a store: it does not read what its dealer does. Only brand and system write.
+-- A policy compares columns of its own row and nothing else.
+create procedure protect(target regclass, readers text, node_column text default 'node_id')
+language plpgsql set search_path = public, pg_temp as $$
+declare
+    own_tenant constant text :=
+        'tenant_id = nullif(current_setting(''yipan.tenant'', true), '''')::bigint';
+    as_brand constant text :=
+        'current_setting(''yipan.kind'', true) in (''brand'', ''group'', ''system'')';
+    as_writer constant text := 'current_setting(''yipan.kind'', true) in (''brand'', ''system'')';
+    as_dealer constant text :=
+        'current_setting(''yipan.kind'', true) = ''dealer'''
+        ' and dealer_id = nullif(current_setting(''yipan.dealer'', true), '''')::bigint';
+    as_store constant text :=
+        'current_setting(''yipan.kind'', true) = ''store'' and ' || node_column ||
+        ' = any(nullif(current_setting(''yipan.nodes'', true), '''')::bigint[])';
+    may_read text;
+begin
+    may_read := own_tenant || case readers
+        when 'tenant' then ''
+        when 'brand' then ' and ' || as_brand
+        when 'dealer' then format(' and (%s or %s)', as_brand, as_dealer)
+        when 'store' then format(' and (%s or %s)', as_brand, as_store)
+        when 'dealer_store' then format(' and (%s or %s or %s)', as_brand, as_dealer, as_store)
+    end;
+    execute format('alter table %s enable row level security', target);
+    execute format('alter table %s force row level security', target);
+    execute format('create policy reading on %s for select using (%s)', target, may_read);
+    execute format('create policy inserting on %s for insert with check (%s and %s)',
+                   target, own_tenant, as_writer);
+    execute format('create policy updating on %s for update using (%s and %s) '
+                   'with check (%2$s and %3$s)', target, own_tenant, as_writer);
+    execute format('create policy deleting on %s for delete using (%s and %s)',
+                   target, own_tenant, as_writer);
+    execute format('grant select, insert, update, delete on %s to yipan_app', target);
+end $$;
+
+-- --------------------------------------------------------------------------------- reference
+
+create table region (
+    code         bigint primary key,
+    country      text not null,
+    name         text not null,
+    parent_code  bigint references region,
+    level        smallint not null constraint region_level_check check (level between 1 and 3),
+    longitude_e6 integer not null,
+    latitude_e6  integer not null
+);
+create index region_name_idx on region (country, name);
+grant select on region to yipan_app;
+
+-- ----------------------------------------------------------------------------- organisation
+
+create table legal_entity (
+    tenant_id bigint not null,
+    id        bigint generated by default as identity,
+    code      text not null,
+    name      text not null,
+    dealer_id bigint,
+    primary key (tenant_id, id),
+    constraint legal_entity_code_key unique (tenant_id, code)
+);
+call protect('legal_entity', 'dealer');
+
+-- ---------------------------------------------------------------------------------- catalog
+
+create table sku (
+    tenant_id          bigint not null,
+    id                 bigint generated by default as identity,
+    code               text not null,
+    name               text not null,
+    category           text not null default '',
+    product_line       text not null default '',
+    weight_g           bigint not null constraint sku_weight_check check (weight_g >= 0),
+    length_mm          integer not null default 0,
+    width_mm           integer not null default 0,
+    height_mm          integer not null default 0,
+    needs_installation boolean not null default false,
+    attributes         jsonb not null default '{}',
+    is_active          boolean not null default true,
+    primary key (tenant_id, id),
+    constraint sku_code_key unique (tenant_id, code),
+    constraint sku_size_check check (length_mm >= 0 and width_mm >= 0 and height_mm >= 0)
+);
+call protect('sku', 'tenant');
+
+-- --------------------------------------------------------------------------------- channels
+
+create table shop (
+    tenant_id       bigint not null,
+    id              bigint generated by default as identity,
+    code            text not null,
+    name            text not null,
+    channel         text not null,
+    dealer_id       bigint,
+    legal_entity_id bigint,
+    is_active       boolean not null default true,
+    primary key (tenant_id, id),
+    constraint shop_code_key unique (tenant_id, code),
+    foreign key (tenant_id, legal_entity_id) references legal_entity
+);
+call protect('shop', 'dealer');
+
+-- ---------------------------------------------------------------------------------- network
+
+create table node (
+    tenant_id         bigint not null,
+    id                bigint generated by default as identity,
+    code              text not null,
+    name              text not null,
+    kind              text not null constraint node_kind_check
+                      check (kind in ('warehouse', 'store', 'dealer', 'third_party', 'platform')),
+    region_code       bigint not null references region,
+    longitude_e6      integer not null,
+    latitude_e6       integer not null,
+    priority          integer not null default 100
+                      constraint node_priority_check check (priority between 0 and 1000),
+    daily_capacity    bigint constraint node_capacity_check check (daily_capacity >= 0),
+    lead_time_minutes bigint not null default 0
+                      constraint node_lead_time_check check (lead_time_minutes >= 0),
+    legal_entity_id   bigint,
+    dealer_id         bigint,
+    -- A dealer's node that also serves orders which are not the dealer's own.
+    serves_all        boolean not null default true,
+    is_active         boolean not null default true,
+    primary key (tenant_id, id),
+    constraint node_code_key unique (tenant_id, code),
+    foreign key (tenant_id, legal_entity_id) references legal_entity
+);
+call protect('node', 'dealer_store', 'id');
+
+-- A finite thing: how many parcels a node takes on a day. No row yet: nothing taken.
+create table node_capacity (
+    tenant_id     bigint not null,
+    node_id       bigint not null,
+    day           date not null,
+    limit_parcels bigint not null constraint node_capacity_limit_check check (limit_parcels >= 0),
+    taken         bigint not null default 0
+                  constraint node_capacity_taken_check check (taken >= 0),
+    version       bigint not null default 1,
+    primary key (tenant_id, node_id, day)
+) with (fillfactor = 70);
+call protect('node_capacity', 'store');
+
+-- -------------------------------------------------------------------------------- inventory
+
+create table functional_warehouse (
+    tenant_id       bigint not null,
+    id              bigint generated by default as identity,
+    node_id         bigint not null,
+    code            text not null,
+    condition       text not null constraint functional_warehouse_condition_check
+                    check (condition in ('good', 'defective', 'inspection')),
+    purpose         text not null default 'default',
+    legal_entity_id bigint,
+    dealer_id       bigint,
+    rank            integer not null default 0,
+    primary key (tenant_id, id),
+    constraint functional_warehouse_code_key unique (tenant_id, code),
+    foreign key (tenant_id, node_id) references node,
+    foreign key (tenant_id, legal_entity_id) references legal_entity
+);
+call protect('functional_warehouse', 'dealer_store');
+
+-- No constraint reserved <= on_hand: reality is recorded as it is, and a shortage is raised.
+create table stock_level (
+    tenant_id              bigint not null,
+    functional_warehouse_id bigint not null,
+    sku_id                 bigint not null,
+    node_id                bigint not null,
+    dealer_id              bigint,
+    on_hand                bigint not null default 0,
+    reserved               bigint not null default 0
+                           constraint stock_level_reserved_check check (reserved >= 0),
+    floor                  bigint not null default 0
+                           constraint stock_level_floor_check check (floor >= 0),
+    earmark_unused         bigint not null default 0
+                           constraint stock_level_earmark_check check (earmark_unused >= 0),
+    version                bigint not null default 0,
+    primary key (tenant_id, functional_warehouse_id, sku_id)
+) with (fillfactor = 70);
+create index stock_level_sku_idx on stock_level (tenant_id, sku_id);
+call protect('stock_level', 'dealer_store');
+
+create table stock_movement (
+    tenant_id               bigint not null,
+    id                      bigint generated always as identity,
+    recorded_at             timestamptz not null default clock_timestamp(),
+    functional_warehouse_id bigint not null,
+    sku_id                  bigint not null,
+    node_id                 bigint not null,
+    dealer_id               bigint,
+    type                    text not null constraint stock_movement_type_check check (type in (
+        'received', 'moved_in', 'returned', 'reserved', 'released', 'allocated', 'shipped',
+        'moved_out', 'adjusted', 'counted', 'condition_changed', 'owner_changed', 'floor_set',
+        'earmarked', 'earmark_dropped')),
+    quantity                bigint not null,
+    on_hand_delta           bigint not null,
+    reserved_delta          bigint not null,
+    floor_delta             bigint not null default 0,
+    earmark_delta           bigint not null default 0,
+    level_version           bigint not null,
+    cause_kind              text not null,
+    cause_id                bigint,
+    cause_line              integer,
+    reason                  text,
+    actor                   text not null,
+    primary key (tenant_id, recorded_at, id),
+    constraint stock_movement_reason_check check (type <> 'adjusted' or reason is not null)
+) partition by range (recorded_at);
+create index stock_movement_level_idx
+    on stock_movement (tenant_id, functional_warehouse_id, sku_id, id);
+call protect('stock_movement', 'dealer_store');
+
+-- Joins the movements of one command (a receipt, a transfer).
+create sequence stock_cause_id as bigint;
+grant usage on sequence stock_cause_id to yipan_app;
+
+-- -------------------------------------------------------------------------------- admission
+
+-- Which life of the Valkey server the tenant's counters belong to; see docs/explanation.
+create table admission_epoch (
+    tenant_id      bigint primary key,
+    epoch          bigint not null,
+    run_id         text not null,
+    replication_id text not null
+);
+call protect('admission_epoch', 'brand');
+
+-- ---------------------------------------------------------------------------------- routing
+
+create table routing_policy (
+    tenant_id    bigint not null,
+    version      integer not null,
+    status       text not null constraint routing_policy_status_check
+                 check (status in ('draft', 'active', 'archived')),
+    document     jsonb not null,
+    created_at   timestamptz not null default clock_timestamp(),
+    activated_at timestamptz,
+    primary key (tenant_id, version)
+);
+create unique index routing_policy_active_key on routing_policy (tenant_id)
+    where status = 'active';
+call protect('routing_policy', 'brand');
+
+create table routing_decision (
+    tenant_id      bigint not null,
+    recorded_at    timestamptz not null default clock_timestamp(),
+    order_id       bigint not null,
+    decision_no    integer not null,
+    policy_version integer not null,
+    book_position  bigint not null,
+    batch_id       bigint not null,
+    batch_index    integer not null,
+    attempt        smallint not null,
+    is_proved      boolean not null,
+    cost           numeric not null,
+    lower_bound    numeric not null,
+    winner_nodes   bigint[] not null,
+    runner_up_node bigint,
+    runner_up_cost numeric,
+    primary key (tenant_id, order_id, decision_no, recorded_at)
+) partition by range (recorded_at);
+call protect('routing_decision', 'brand');
+
+-- ----------------------------------------------------------------------------------- orders
+
+-- Handed out in blocks: a process takes 256 ids at a time and needs no round trip per batch.
+create sequence order_id_block as bigint increment by 256;
+grant usage on sequence order_id_block to yipan_app;
+
+-- Keys that make a command apply once: 'i:<subject>:<key>' and 'x:<shop>:<external id>'.
+create table command_key (
+    tenant_id   bigint not null,
+    key         text not null,
+    fingerprint bytea not null,
+    order_id    bigint,
+    outcome     text not null default '',
+    recorded_at timestamptz not null default clock_timestamp(),
+    primary key (tenant_id, key)
+);
+call protect('command_key', 'brand');
+
+create table orders (
+    tenant_id            bigint not null,
+    id                   bigint not null,
+    shop_id              bigint not null,
+    external_id          text,
+    dealer_id            bigint,
+    status               text not null constraint orders_status_check check (status in (
+        'held', 'backordered', 'partially_allocated', 'allocated', 'cancelled', 'complete')),
+    shortage             text not null constraint orders_shortage_check
+                         check (shortage in ('refuse', 'partial', 'backorder')),
+    currency             text not null,
+    goods_minor          bigint not null,
+    line_discount_minor  bigint not null,
+    order_discount_minor bigint not null,
+    freight_minor        bigint not null,
+    fees_minor           bigint not null,
+    total_minor          bigint not null,
+    buyer_name           text not null,
+    buyer_phone          text not null,
+    region_code          bigint,
+    address              text not null,
+    remark               text not null default '',
+    ordered_at           timestamptz not null,
+    placed_at            timestamptz not null default clock_timestamp(),
+    event_sequence       integer not null,
+    fulfilment_count     integer not null,
+    reservation_count    integer not null,
+    decision_count       integer not null,
+    primary key (tenant_id, id),
+    constraint orders_total_check check (
+        total_minor = goods_minor - line_discount_minor - order_discount_minor
+                      + freight_minor + fees_minor)
+) with (fillfactor = 85);
+create index orders_dealer_idx on orders (tenant_id, dealer_id, id) where dealer_id is not null;
+call protect('orders', 'dealer');
+
+create table order_line (
+    tenant_id            bigint not null,
+    order_id             bigint not null,
+    line_no              integer not null,
+    dealer_id            bigint,
+    sku_id               bigint,
+    sku_code             text not null,
+    quantity             bigint not null constraint order_line_quantity_check check (quantity > 0),
+    reserved             bigint not null constraint order_line_reserved_check check (reserved >= 0),
+    backordered          bigint not null
+                         constraint order_line_backordered_check check (backordered >= 0),
+    held                 bigint not null constraint order_line_held_check check (held >= 0),
+    cancelled            bigint not null
+                         constraint order_line_cancelled_check check (cancelled >= 0),
+    unit_price_minor     bigint not null,
+    line_discount_minor  bigint not null,
+    order_discount_minor bigint not null,
+    amount_minor         bigint not null,
+    primary key (tenant_id, order_id, line_no),
+    foreign key (tenant_id, order_id) references orders,
+    constraint order_line_units_check
+        check (quantity = reserved + backordered + held + cancelled),
+    constraint order_line_amount_check check (
+        amount_minor = quantity * unit_price_minor - line_discount_minor - order_discount_minor)
+) with (fillfactor = 85);
+create index order_line_backordered_idx on order_line (tenant_id, sku_id, order_id)
+    where backordered > 0;
+call protect('order_line', 'dealer');
+
+create table order_fee (
+    tenant_id    bigint not null,
+    order_id     bigint not null,
+    fee_no       integer not null,
+    dealer_id    bigint,
+    code         text not null,
+    description  text not null,
+    amount_minor bigint not null,
+    primary key (tenant_id, order_id, fee_no),
+    foreign key (tenant_id, order_id) references orders
+);
+call protect('order_fee', 'dealer');
+
+create table order_hold (
+    tenant_id   bigint not null,
+    order_id    bigint not null,
+    hold_no     integer not null,
+    line_no     integer,
+    dealer_id   bigint,
+    kind        text not null constraint order_hold_kind_check check (kind in (
+        'sku_unknown', 'address_unresolved', 'amount_mismatch', 'audit')),
+    reason      text not null,
+    recorded_at timestamptz not null default clock_timestamp(),
+    released_at timestamptz,
+    released_by text,
+    primary key (tenant_id, order_id, hold_no),
+    foreign key (tenant_id, order_id) references orders
+);
+create index order_hold_open_idx on order_hold (tenant_id, kind, order_id)
+    where released_at is null;
+call protect('order_hold', 'dealer');
+
+-- ------------------------------------------------------------------------------- fulfilment
+
+-- What one node does for one order. Stores see this, with its copy of the address, not the order.
+create table fulfilment (
+    tenant_id     bigint not null,
+    order_id      bigint not null,
+    fulfilment_no integer not null,
+    node_id       bigint not null,
+    dealer_id     bigint,
+    status        text not null constraint fulfilment_status_check
+                  check (status in ('reserved', 'cancelled')),
+    capacity_day  date,
+    buyer_name    text not null,
+    buyer_phone   text not null,
+    region_code   bigint,
+    address       text not null,
+    recorded_at   timestamptz not null default clock_timestamp(),
+    primary key (tenant_id, order_id, fulfilment_no),
+    foreign key (tenant_id, order_id) references orders
+);
+create index fulfilment_node_idx on fulfilment (tenant_id, node_id, order_id);
+call protect('fulfilment', 'dealer_store');
+
+create table reservation (
+    tenant_id               bigint not null,
+    order_id                bigint not null,
+    reservation_no          integer not null,
+    line_no                 integer not null,
+    fulfilment_no           integer not null,
+    functional_warehouse_id bigint not null,
+    sku_id                  bigint not null,
+    node_id                 bigint not null,
+    dealer_id               bigint,
+    quantity                bigint not null
+                            constraint reservation_quantity_check check (quantity > 0),
+    -- What is still reserved of the quantity; the rest was released.
+    active                  bigint not null constraint reservation_active_check
+                            check (active between 0 and quantity),
+    primary key (tenant_id, order_id, reservation_no),
+    foreign key (tenant_id, order_id) references orders
+) with (fillfactor = 85);
+call protect('reservation', 'dealer_store');
+
+-- ----------------------------------------------------------------------------------- events
+
+-- Written in the transaction that it reports. Read in the order (recorded_xid, id), below the
+-- oldest running transaction, so that nothing is skipped that commits late.
+create table outbox (
+    tenant_id    bigint not null,
+    recorded_xid xid8 not null default pg_current_xact_id(),
+    id           bigint generated always as identity,
+    recorded_at  timestamptz not null default clock_timestamp(),
+    event_id     uuid not null default uuidv7(),
+    type         text not null,
+    order_id     bigint,
+    sequence     integer not null,
+    dealer_id    bigint,
+    node_id      bigint,
+    payload      json not null,
+    primary key (tenant_id, recorded_xid, id, recorded_at)
+) partition by range (recorded_at);
+create index outbox_order_idx on outbox (tenant_id, order_id, sequence);
+call protect('outbox', 'dealer_store');
+
+-- ------------------------------------------------------------------------------- partitions
+
+-- Creates what is missing of the monthly partitions, from this month to `months_ahead` on.
+create function ensure_partitions(months_ahead integer default 2) returns integer
+language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+    parent text;
+    start date;
+    created integer := 0;
+begin
+    perform pg_advisory_xact_lock(hashtext('yipan.ensure_partitions'));
+    foreach parent in array array['stock_movement', 'routing_decision', 'outbox'] loop
+        for step in 0..months_ahead loop
+            start := date_trunc('month', clock_timestamp() at time zone 'utc')::date
+                     + make_interval(months => step);
+            if to_regclass(format('%s_%s', parent, to_char(start, 'YYYYMM'))) is null then
+                execute format(
+                    'create table %I partition of %I for values from (%L) to (%L)',
+                    parent || '_' || to_char(start, 'YYYYMM'), parent,
+                    start::text || ' 00:00+00',
+                    (start + interval '1 month')::date::text || ' 00:00+00');
+                created := created + 1;
+            end if;
+        end loop;
+    end loop;
+    return created;
+end $$;
+
+-- Only what the application calls is callable by it.
+revoke execute on all functions in schema platform from public;
+revoke execute on all procedures in schema public from public;
+revoke execute on all functions in schema public from public;
+grant execute on all functions in schema platform to yipan_app;
+revoke execute on function platform.note from yipan_app;
+grant execute on function ensure_partitions to yipan_app;
