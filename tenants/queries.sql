@@ -1,0 +1,60 @@
+-- brands --
+-- Every brand.
+select id, group_id, code, name, currency, time_zone from platform.brands()
+
+-- user_by_email --
+-- Who may log in with an address.
+select id, name, password_hash from platform.user_by_email($1)
+
+-- roles_of_user --
+-- What a user is in which brand.
+select kind, group_id, brand_id, brand_code, brand_name, dealer_id, node_ids, permissions
+from platform.roles_of_user($1)
+
+-- api_key_by_hash --
+-- The API key with a hash, if it is in force.
+select id, brand_id, kind, dealer_id, node_ids, permissions, name from platform.api_key_by_hash($1)
+
+-- register_group --
+-- Create a group of brands.
+select platform.register_group($1, $2, $3)
+
+-- register_brand --
+-- Create a brand.
+select platform.register_brand($1, $2, $3, $4, $5, $6)
+
+-- register_dealer --
+-- Create a dealer.
+select platform.register_dealer($1, $2, $3)
+
+-- sign_agreement --
+-- Join a dealer to a brand.
+select platform.sign_agreement($1, $2, $3, $4, $5)
+
+-- end_agreement --
+-- End the agreement of a dealer and a brand.
+select platform.end_agreement($1, $2, $3)
+
+-- register_user --
+-- Create a user.
+select platform.register_user($1, $2, $3, $4)
+
+-- disable_user --
+-- Take a user's access away.
+select platform.disable_user($1, $2)
+
+-- grant_membership --
+-- Say what a user is, and where.
+select platform.grant_membership($1, $2, $3, $4, $5, $6, $7, $8)
+
+-- issue_api_key --
+-- Create an API key.
+select platform.issue_api_key($1, $2, $3, $4, $5, $6, $7, $8, $9)
+
+-- revoke_api_key --
+-- Take an API key back.
+select platform.revoke_api_key($1, $2, $3)
+
+-- dealers_of_brand --
+-- The dealers that have, or had, an agreement with a brand.
+select id, code, name from platform.dealers_of_brand($1)
