@@ -1,0 +1,59 @@
+"""The checks of a batch of orders, in plain Python."""
+
+from __future__ import annotations
+
+from array import array
+
+from core_ext.demand import MAY_SPLIT, TAKE_WHAT_IS_THERE, Demand
+from core_ext.limits import INT32_MOST, MAX_DEMANDS
+from core_ext.parcel_cost_twin import Policy
+from core_ext.stock_book_twin import StockBook
+
+
+def check_demand(book: StockBook, policy: Policy, demand: Demand) -> None:
+    """ValueError unless the batch has the shapes and ranges that `Demand` describes."""
+    if book.node_count != policy.node_count:
+        raise ValueError(f"{book.node_count} nodes in the book, {policy.node_count} in the policy")
+    orders, rows = len(demand.order_offsets) - 1, len(demand.sku)
+    _check_array("order_offsets", demand.order_offsets, "i", orders + 1)
+    for name, values in (("place", demand.place), ("filter", demand.filter)):
+        _check_array(name, values, "i", orders)
+    _check_array("flags", demand.flags, "B", orders)
+    for name, values in (
+        ("sku", demand.sku),
+        ("quantity", demand.quantity),
+        ("unit_weight_g", demand.unit_weight_g),
+    ):
+        _check_array(name, values, "q", rows)
+    if orders < 0 or demand.order_offsets[0] != 0 or demand.order_offsets[-1] != rows:
+        raise ValueError(f"order_offsets must run from 0 to {rows}")
+    for order in range(orders):
+        _check_order(policy, demand, order)
+
+
+def _check_order(policy: Policy, demand: Demand, order: int) -> None:
+    first, end = demand.order_offsets[order], demand.order_offsets[order + 1]
+    if not 1 <= end - first <= MAX_DEMANDS:
+        raise ValueError(f"order {order} has {end - first} demands")
+    if not 0 <= demand.place[order] < policy.place_count:
+        raise ValueError(f"order {order} goes to place {demand.place[order]}")
+    if not -1 <= demand.filter[order] < len(policy.filters) // policy.node_count:
+        raise ValueError(f"order {order} has filter {demand.filter[order]}")
+    if demand.flags[order] & ~(TAKE_WHAT_IS_THERE | MAY_SPLIT):
+        raise ValueError(f"order {order} has flags {demand.flags[order]}")
+    rows = range(first, end)
+    if any(demand.quantity[r] < 1 or demand.unit_weight_g[r] < 0 for r in rows):
+        raise ValueError(f"order {order} has a quantity below 1 or a weight below 0")
+    units = sum(demand.quantity[r] for r in rows)
+    weight_g = sum(demand.quantity[r] * demand.unit_weight_g[r] for r in rows)
+    if units > INT32_MOST or weight_g > INT32_MOST:
+        raise ValueError(f"order {order} has {units} units of {weight_g} g together")
+    if len({demand.sku[r] for r in rows}) < len(rows):
+        raise ValueError(f"order {order} has a SKU twice")
+
+
+def _check_array(name: str, values: array[int], code: str, length: int) -> None:
+    if memoryview(values).format != code:
+        raise ValueError(f"{name} must be an array({code!r})")
+    if len(values) != length:
+        raise ValueError(f"{name} has {len(values)} numbers instead of {length}")

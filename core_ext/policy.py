@@ -1,0 +1,152 @@
+"""What one parcel costs, as a list of terms, and how several objectives share one integer.
+
+The cost of a parcel is `sum(multiplier * min(limit, value // band))` over the terms, and the cost
+of a
+plan is the sum over its parcels. Bands and limits therefore apply per parcel, before summing.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import Final
+
+from core_ext.limits import (
+    COST_BITS,
+    INT32_MOST,
+    LIMIT_MOST,
+    MAX_DEPTH_TERMS,
+    MAX_NODES,
+    MAX_PARCELS,
+    MAX_SPLIT_NODES,
+    MAX_TERMS,
+    WHOLE_LINES,
+)
+
+LIMIT_DEFAULT: Final = 2**40
+NO_RATES: Final = array("i")
+
+
+class Kind(IntEnum):
+    """How the value of a term comes about, for a parcel from node n to place p (N nodes)."""
+
+    NODE = 0
+    """`values[n]`: a property of the node."""
+    PLACE = 1
+    """`values[p * N + n]`: distance, days, carriers' score."""
+    UNIT = 2
+    """`values[p * N + n]` times the units in the parcel: handling, money per piece."""
+    TARIFF = 3
+    """`values[p * N + n] + rates[p * N + n] * ceil(weight_g / step)`: a carrier's price list."""
+    DEPTH = 4
+    """Per demand `max(0, step - free units left at the node)`, summed: keeps shelves filled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One part of a parcel's cost.
+
+    `values` and `rates` are array('i') of non-negative numbers: N long for NODE, places x N for
+    PLACE,
+    UNIT and TARIFF (row by place), empty for DEPTH; `rates` belongs to TARIFF alone. `step` is
+    grams
+    for TARIFF and units for DEPTH. `band` >= 1 divides, `limit` caps the banded value,
+    `multiplier` is
+    an unsigned 128-bit integer.
+    """
+
+    kind: Kind
+    values: array[int]
+    rates: array[int] = field(default_factory=lambda: array("i"))
+    step: int = 1
+    band: int = 1
+    limit: int = LIMIT_DEFAULT
+    multiplier: int = 1
+
+
+def pack_lexicographic(terms: Sequence[Term], max_parcels: int = MAX_PARCELS) -> list[Term]:
+    """The same terms, most important first, with multipliers that make one sum compare field by
+    field.
+
+    Each field is wide enough for `limit * max_parcels`, so no field ever runs over into the next
+    one.
+    ValueError if the fields need more than 127 bits together; smaller limits (wider bands) help.
+    """
+    packed: list[Term] = []
+    shift = 0
+    for term in reversed(terms):
+        packed.append(replace(term, multiplier=1 << shift))
+        shift += (term.limit * max_parcels).bit_length()
+    if shift > COST_BITS:
+        widths = [(term.limit * max_parcels).bit_length() for term in terms]
+        raise ValueError(f"the fields need {widths} = {shift} bits, there are {COST_BITS}")
+    packed.reverse()
+    return packed
+
+
+def unpack_lexicographic(terms: Sequence[Term], cost: int) -> tuple[int, ...]:
+    """The field of each packed term in a total cost, most important first."""
+    fields = []
+    for term in terms:
+        field, cost = divmod(cost, term.multiplier)
+        fields.append(field)
+    return tuple(fields)
+
+
+def pack_weighted(terms: Sequence[Term], weights: Sequence[int]) -> list[Term]:
+    """The same terms with the given non-negative weights as multipliers: one weighted sum."""
+    if len(terms) != len(weights):
+        raise ValueError(f"{len(terms)} terms but {len(weights)} weights")
+    return [replace(term, multiplier=w) for term, w in zip(terms, weights, strict=True)]
+
+
+def check_policy(
+    node_count: int,
+    place_count: int,
+    terms: Sequence[Term],
+    filters: bytes,
+    max_nodes: int,
+    max_parcels: int,
+) -> None:
+    """ValueError unless the parts form a policy whose costs cannot overflow."""
+    _check_range("node_count", node_count, 1, MAX_NODES)
+    _check_range("place_count", place_count, 1, INT32_MOST // node_count)
+    _check_range("max_nodes", max_nodes, 1, MAX_SPLIT_NODES)
+    _check_range("max_parcels", max_parcels, WHOLE_LINES, MAX_PARCELS)
+    _check_range("number of terms", len(terms), 0, MAX_TERMS)
+    depths = sum(term.kind == Kind.DEPTH for term in terms)
+    _check_range("number of DEPTH terms", depths, 0, MAX_DEPTH_TERMS)
+    if len(filters) % node_count or not set(filters) <= {0, 1}:
+        raise ValueError("filters must be rows of node_count bytes, each 0 or 1")
+    for term in terms:
+        _check_term(term, node_count, place_count)
+    worst = max_parcels * sum(term.limit * term.multiplier for term in terms)
+    if worst.bit_length() > COST_BITS:
+        raise ValueError(f"the worst total needs {worst.bit_length()} bits, there are {COST_BITS}")
+
+
+def _check_term(term: Term, node_count: int, place_count: int) -> None:
+    _check_range("step", term.step, 0 if term.kind == Kind.DEPTH else 1, INT32_MOST)
+    _check_range("band", term.band, 1, LIMIT_MOST)
+    _check_range("limit", term.limit, 0, LIMIT_MOST)
+    _check_range("multiplier", term.multiplier, 0, 2**128 - 1)
+    table = place_count * node_count
+    lengths = {Kind.NODE: node_count, Kind.DEPTH: 0}
+    _check_table("values", term.values, lengths.get(Kind(term.kind), table))
+    _check_table("rates", term.rates, table if term.kind == Kind.TARIFF else 0)
+
+
+def _check_table(name: str, table: array[int], length: int) -> None:
+    if memoryview(table).format != "i":
+        raise ValueError(f"{name} must be an array('i')")
+    if len(table) != length:
+        raise ValueError(f"{name} has {len(table)} numbers instead of {length}")
+    if length and min(table) < 0:
+        raise ValueError(f"{name} must not be negative")
+
+
+def _check_range(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise ValueError(f"{name} is {value}, must be within {least} and {most}")

@@ -1,0 +1,112 @@
+"""What the planner and the reservation kernel answer."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Status(IntEnum):
+    """How an order came out of the planner."""
+
+    PLANNED = 0
+    """Everything has a node."""
+    SHORT = 1
+    """A part has a node; the rest is in `short`."""
+    UNPLACED = 2
+    """Nothing was taken."""
+
+
+class Reason(IntEnum):
+    """Why an order is not whole; tells about `failed_row`."""
+
+    NONE = 0
+    NOT_ENOUGH = 1
+    """All allowed nodes together have less than the quantity."""
+    NOT_WHOLE = 2
+    """No single allowed node has the quantity, and the order may not split it."""
+    TOO_MANY_NODES = 3
+    """The policy's `max_nodes` or `max_parcels` cannot hold it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """Plans of a batch; n orders and r demand rows as in `Demand`, a allocations.
+
+    | field | shape, dtype | meaning |
+    | status | n, bytearray | `Status` |
+    | proved | n, bytearray | 1: no cheaper plan exists for the quantities placed |
+    | reason | n, bytearray | `Reason` of failed_row |
+    | failed_row | n, 'i' | first demand row that is short, -1 if none |
+    | costs | 2n, 'Q' | low and high half of the packed cost; see `cost` |
+    | lower_bounds | 2n, 'Q' | no plan for the quantities placed costs less |
+    | runner_up_nodes | n, 'i' | best single node outside the plan for the same quantities |
+    | runner_up_costs | 2n, 'Q' | what it would cost |
+    | allocation_offsets | n + 1, 'i' | allocations of order k, by demand row, node, source |
+    | allocation_demand | a, 'i' | demand row |
+    | allocation_node | a, 'i' | node |
+    | allocation_source | a, 'i' | source at that node |
+    | allocation_quantity | a, 'q' | units, 1 or more |
+    | short | r, 'q' | units asked for and not placed |
+    | available | r, 'q' | units free at all allowed nodes when it was this order's turn |
+    | book_position | int | `StockBook.position` the plans were made from |
+
+    An order that is UNPLACED has cost 0, bound 0, runner-up -1 and is not `proved`.
+    """
+
+    status: bytearray
+    proved: bytearray
+    reason: bytearray
+    failed_row: array[int]
+    costs: array[int]
+    lower_bounds: array[int]
+    runner_up_nodes: array[int]
+    runner_up_costs: array[int]
+    allocation_offsets: array[int]
+    allocation_demand: array[int]
+    allocation_node: array[int]
+    allocation_source: array[int]
+    allocation_quantity: array[int]
+    short: array[int]
+    available: array[int]
+    book_position: int
+
+    def cost(self, order: int) -> int:
+        """Packed cost of the order's plan."""
+        return _joined(self.costs, order)
+
+    def lower_bound(self, order: int) -> int:
+        """Packed cost below which no plan can be; the cost itself where `proved`."""
+        return _joined(self.lower_bounds, order)
+
+    def runner_up_node(self, order: int) -> int:
+        """Best single node outside the plan that could take the same quantities, or -1."""
+        return self.runner_up_nodes[order]
+
+    def runner_up_cost(self, order: int) -> int:
+        """Packed cost at the runner-up, -1 if there is none."""
+        if self.runner_up_nodes[order] < 0:
+            return -1
+        return _joined(self.runner_up_costs, order)
+
+
+@dataclass(frozen=True, slots=True)
+class Reservations:
+    """Which orders of a batch got all their counters; n orders, c counters.
+
+    | field | shape, dtype | meaning |
+    | accepted | n, bytearray | 1: all rows of the order were taken; 0: none |
+    | failed_row | n, 'i' | first row that found its counter short, -1 if accepted |
+    | left | n, 'q' | what that counter had left before the order's own rows, 0 if accepted |
+    | taken | c, 'q' | units taken of each counter by all accepted orders |
+    """
+
+    accepted: bytearray
+    failed_row: array[int]
+    left: array[int]
+    taken: array[int]
+
+
+def _joined(halves: array[int], index: int) -> int:
+    return halves[2 * index] | halves[2 * index + 1] << 64

@@ -1,0 +1,31 @@
+"""C view of the planning of quantities over several nodes."""
+
+from libc.stdint cimport int32_t, int64_t
+
+from core_ext.parcel_cost cimport Costs, Order, u128
+
+cdef enum:
+    SPLIT_DEMANDS = 10
+    MAX_SPLIT_NODES = 10
+    SPLIT_SETS = 25000
+
+ctypedef struct Splits:
+    const Costs *costs
+    Order *order
+    bint additive
+    bint is_found
+    int32_t count
+    int64_t sets
+    u128 least_units
+    u128 best_cost
+    int32_t best_count
+    int32_t best_nodes[MAX_SPLIT_NODES]
+    int32_t chosen[MAX_SPLIT_NODES]
+    int32_t *node
+    int32_t *rank
+    int32_t *by_rank
+    u128 *opening
+    u128 *unit_cost
+    int64_t *most
+
+cdef void plan_split_lines(const Costs *costs, Order *order, Splits *splits) noexcept nogil

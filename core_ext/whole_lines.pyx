@@ -1,0 +1,382 @@
+"""Whole lines: up to 10 demands, each wholly from one node, exactly.
+
+Dynamic program over sets of demands: best[set] after the nodes up to j is the least, over the part
+of
+the set that node j takes, of the part's parcel cost plus best[rest] after the nodes before j. It
+is the
+winner determination of a combinatorial auction (Rothkopf, Pekec, Harstad 1998) with one bid per
+node.
+
+| array | one per | meaning |
+| ---------------------- | --------- | --- |
+| node, able | candidate | int32 node index, ascending; int32 set of the demands it has |
+| lowest | candidate | uint128 least cost of any parcel from it |
+| units, weight_g, depth | set | int64 sums over the demands of the set |
+| ones | set | uint64 with a 1 in the digit of each demand of the set |
+| cost, rest, best | set | uint128: at the node in hand; least to cover it; best so far |
+| vector | set | uint64: digit of demand d, first demand highest, is its node |
+
+Costs never fall when a demand is added, so the cheapest parcel of a node has one demand. Vectors of
+disjoint sets add up, and comparing (cost, vector) picks the smallest vector among equal costs.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint64_t
+
+from core_ext import limits
+from core_ext.parcel_cost cimport (
+    KIND_TARIFF,
+    KIND_UNIT,
+    NO_COST,
+    CostTerm,
+    Costs,
+    Order,
+    alone_cost,
+    fits,
+    missing,
+    steps_up,
+    u128,
+    weighed,
+    whole_cost,
+)
+
+if (WHOLE_LINES, WHOLE_NODES) != (limits.WHOLE_LINES, limits.WHOLE_NODES):
+    raise ImportError("core_ext/limits.py and whole_lines.pxd differ")
+
+ctypedef struct Single:
+    int32_t node
+    u128 cost
+
+
+cdef void plan_whole_lines(const Costs *costs, Order *order, Lines *lines) noexcept nogil:
+    """Cheapest assignment; among equal ones the lexicographically smallest vector of nodes.
+
+    Every demand must fit some node. Proved unless more than 64 nodes remain after those are dropped
+    that even with the cheapest second parcel cost more than the best single node.
+    """
+    cdef Single single
+    cdef u128 least
+    cdef u128 two_least
+    find_candidates(order, lines)
+    single = find_single(costs, order, lines)
+    two_least = least_two_constants(costs, lines, &least)
+    if order.demand_count == 1 or lines.count == 1 or single.cost < two_least:
+        finish_single(order, single)
+        return
+    drop_dear_nodes(costs, order, lines, single, least)
+    if lines.count == 1:
+        finish_single(order, single)
+        return
+    cdef u128 dropped = choose_kept(costs, order, lines, single)
+    run_program(costs, order, lines, single)
+    order.proved = dropped > order.cost
+    order.lower_bound = order.cost if order.proved else dropped
+
+
+cdef void find_candidates(const Order *order, Lines *lines) noexcept nogil:
+    cdef int32_t n
+    cdef int32_t d
+    cdef int32_t able
+    lines.count = 0
+    for n in range(order.node_count):
+        able = 0
+        for d in range(order.demand_count):
+            able |= <int32_t>fits(order, d, n) << d
+        if able:
+            lines.node[lines.count] = n
+            lines.able[lines.count] = able
+            lines.count += 1
+
+
+cdef Single find_single(const Costs *costs, const Order *order, const Lines *lines) noexcept nogil:
+    """Cheapest node that can take everything, ties to the smaller node; cost NO_COST if none
+    can.
+    """
+    cdef Single best
+    cdef int32_t full = (1 << order.demand_count) - 1
+    cdef int32_t i
+    cdef u128 cost
+    best.node = -1
+    best.cost = NO_COST
+    for i in range(lines.count):
+        if lines.able[i] == full and costs.constant[lines.node[i]] < best.cost:
+            cost = whole_cost(costs, order, lines.node[i])
+            if cost < best.cost:
+                best.cost = cost
+                best.node = lines.node[i]
+    return best
+
+
+cdef u128 least_two_constants(const Costs *costs, const Lines *lines, u128 *least) noexcept nogil:
+    """Less than this no plan of two parcels can cost."""
+    cdef u128 first = NO_COST
+    cdef u128 second = NO_COST
+    cdef u128 constant
+    cdef int32_t i
+    for i in range(lines.count):
+        constant = costs.constant[lines.node[i]]
+        if constant < first:
+            second = first
+            first = constant
+        elif constant < second:
+            second = constant
+    least[0] = first
+    return first + second
+
+
+cdef void finish_single(Order *order, Single single) noexcept nogil:
+    cdef int32_t d
+    for d in range(order.demand_count):
+        order.pieces[d].demand = d
+        order.pieces[d].node = single.node
+        order.pieces[d].quantity = order.quantity[d]
+    order.piece_count = order.demand_count
+    order.cost = single.cost
+    order.lower_bound = single.cost
+    order.proved = True
+
+
+cdef void drop_dear_nodes(
+    const Costs *costs, const Order *order, Lines *lines, Single single, u128 least
+) noexcept nogil:
+    """Keep the single node, and those that can be in a plan of several parcels as cheap as it."""
+    cdef u128 cheapest = NO_COST
+    cdef u128 cost
+    cdef int32_t count = 0
+    cdef int32_t i
+    cdef int32_t d
+    for i in range(lines.count):
+        if is_dear(lines.node[i], costs.constant[lines.node[i]] + least, single):
+            continue
+        lines.lowest[count] = NO_COST
+        for d in range(order.demand_count):
+            if lines.able[i] >> d & 1:
+                cost = alone_cost(costs, order, d, lines.node[i])
+                if cost < lines.lowest[count]:
+                    lines.lowest[count] = cost
+        cheapest = min_cost(cheapest, lines.lowest[count])
+        lines.node[count] = lines.node[i]
+        lines.able[count] = lines.able[i]
+        count += 1
+    lines.count = 0
+    for i in range(count):
+        if not is_dear(lines.node[i], lines.lowest[i] + cheapest, single):
+            lines.node[lines.count] = lines.node[i]
+            lines.able[lines.count] = lines.able[i]
+            lines.lowest[lines.count] = lines.lowest[i]
+            lines.count += 1
+
+
+cdef inline bint is_dear(int32_t node, u128 bound, Single single) noexcept nogil:
+    return single.node >= 0 and node != single.node and bound > single.cost
+
+
+cdef inline u128 min_cost(u128 a, u128 b) noexcept nogil:
+    return a if a < b else b
+
+
+cdef u128 choose_kept(
+    const Costs *costs, const Order *order, Lines *lines, Single single
+) noexcept nogil:
+    """Reduce the candidates to at most 64; least cost of any plan that uses one that had to go."""
+    cdef u128 cheapest = NO_COST
+    cdef u128 dropped = NO_COST
+    cdef int32_t count = 0
+    cdef int32_t kept = 0
+    cdef int32_t i
+    if lines.count <= WHOLE_NODES:
+        return NO_COST
+    for i in range(lines.count):
+        cheapest = min_cost(cheapest, lines.lowest[i])
+        lines.is_kept[i] = lines.node[i] == single.node
+        kept += lines.is_kept[i]
+    kept += keep_cheapest_of_each_demand(costs, order, lines)
+    for kept in range(kept, WHOLE_NODES):
+        i = lowest_unkept(lines)
+        lines.is_kept[i] = 1
+    i = lowest_unkept(lines)
+    dropped = lines.lowest[i] + cheapest
+    for i in range(lines.count):
+        if lines.is_kept[i]:
+            lines.node[count] = lines.node[i]
+            lines.able[count] = lines.able[i]
+            count += 1
+    lines.count = count
+    return dropped
+
+
+cdef int32_t keep_cheapest_of_each_demand(
+    const Costs *costs, const Order *order, Lines *lines
+) noexcept nogil:
+    """Without them a demand could lose all its nodes; how many were not kept before."""
+    cdef int32_t added = 0
+    cdef int32_t best
+    cdef int32_t i
+    cdef int32_t d
+    cdef u128 least
+    cdef u128 cost
+    for d in range(order.demand_count):
+        best = -1
+        least = NO_COST
+        for i in range(lines.count):
+            if lines.able[i] >> d & 1:
+                cost = alone_cost(costs, order, d, lines.node[i])
+                if cost < least:
+                    least = cost
+                    best = i
+        if best >= 0 and not lines.is_kept[best]:
+            lines.is_kept[best] = 1
+            added += 1
+    return added
+
+
+cdef int32_t lowest_unkept(const Lines *lines) noexcept nogil:
+    cdef int32_t best = -1
+    cdef int32_t i
+    for i in range(lines.count):
+        if not lines.is_kept[i] and (best < 0 or lines.lowest[i] < lines.lowest[best]):
+            best = i
+    return best
+
+
+cdef void run_program(
+    const Costs *costs, Order *order, Lines *lines, Single single
+) noexcept nogil:
+    cdef int32_t full = (1 << order.demand_count) - 1
+    cdef int32_t position
+    cdef int32_t s
+    sum_sets(order, lines)
+    bound_rest(costs, order, lines)
+    for s in range(full + 1):
+        lines.best[s] = NO_COST
+        lines.vector[s] = 0
+    lines.best[0] = <u128>0
+    for position in range(lines.count):
+        if lines.node[position] == single.node:
+            lines.best[full] = single.cost
+            lines.vector[full] = lines.ones[full] * <uint64_t>position
+    for position in range(lines.count):
+        price_sets(costs, order, lines, position)
+        add_node(lines, full, lines.able[position], <uint64_t>position)
+    finish_program(order, lines, full)
+
+
+cdef void sum_sets(const Order *order, Lines *lines) noexcept nogil:
+    """Sums of each set from the set without its lowest demand."""
+    cdef int32_t d
+    cdef int32_t s
+    cdef int32_t bit
+    lines.units[0] = 0
+    lines.weight_g[0] = 0
+    lines.ones[0] = 0
+    for d in range(order.demand_count):
+        bit = 1 << d
+        for s in range(bit):
+            lines.units[bit | s] = lines.units[s] + order.quantity[d]
+            lines.weight_g[bit | s] = (
+                lines.weight_g[s] + order.quantity[d] * order.unit_weight_g[d]
+            )
+            lines.ones[bit | s] = lines.ones[s] | (
+                <uint64_t>1 << (VECTOR_BITS * (order.demand_count - 1 - d))
+            )
+
+
+cdef void bound_rest(const Costs *costs, const Order *order, Lines *lines) noexcept nogil:
+    """To cover a set costs at least what its dearest demand costs alone at its cheapest node."""
+    cdef int32_t d
+    cdef int32_t s
+    cdef int32_t i
+    cdef u128 least
+    lines.rest[0] = <u128>0
+    for d in range(order.demand_count):
+        least = NO_COST
+        for i in range(lines.count):
+            if lines.able[i] >> d & 1:
+                least = min_cost(least, alone_cost(costs, order, d, lines.node[i]))
+        for s in range(1 << d):
+            lines.rest[1 << d | s] = lines.rest[s] if lines.rest[s] > least else least
+
+
+cdef void price_sets(
+    const Costs *costs, const Order *order, Lines *lines, int32_t position
+) noexcept nogil:
+    """Cost of each set of the demands that the node has; the others keep old numbers."""
+    cdef int32_t node = lines.node[position]
+    cdef int32_t able = lines.able[position]
+    cdef const CostTerm *term
+    cdef int64_t value
+    cdef int32_t s
+    cdef int t
+    for s in range(1, able + 1):
+        lines.cost[s] = costs.constant[node]
+    for t in range(costs.term_count):
+        term = &costs.terms[t]
+        if term.kind == KIND_UNIT:
+            for s in range(1, able + 1):
+                value = term.values[node] * lines.units[s]
+                lines.cost[s] = lines.cost[s] + weighed(term, value)
+        elif term.kind == KIND_TARIFF:
+            for s in range(1, able + 1):
+                value = term.rates[node] * steps_up(lines.weight_g[s], term.step)
+                lines.cost[s] = lines.cost[s] + weighed(term, term.values[node] + value)
+        else:
+            sum_depth(order, lines, term, node, able)
+            for s in range(1, able + 1):
+                lines.cost[s] = lines.cost[s] + weighed(term, lines.depth[s])
+
+
+cdef void sum_depth(
+    const Order *order, Lines *lines, const CostTerm *term, int32_t node, int32_t able
+) noexcept nogil:
+    cdef int32_t d
+    cdef int32_t s
+    cdef int64_t units
+    lines.depth[0] = 0
+    for d in range(order.demand_count):
+        units = 0
+        if able >> d & 1:
+            units = missing(
+                term.step,
+                order.available[<int64_t>d * order.node_count + node],
+                order.quantity[d],
+            )
+        for s in range(1 << d):
+            lines.depth[1 << d | s] = lines.depth[s] + units
+
+
+cdef void add_node(Lines *lines, int32_t full, int32_t able, uint64_t position) noexcept nogil:
+    """Let one more node take a part of each set; larger sets first, so that it takes only one."""
+    cdef int32_t target
+    cdef int32_t usable
+    cdef int32_t part
+    cdef u128 cost
+    cdef u128 best
+    cdef uint64_t vector
+    cdef uint64_t best_vector
+    for target in range(full, 0, -1):
+        usable = target & able
+        best = lines.best[target]
+        best_vector = lines.vector[target]
+        part = usable
+        while part:
+            if lines.best[target ^ part] != NO_COST:
+                cost = lines.best[target ^ part] + lines.cost[part]
+                if cost <= best:
+                    vector = lines.vector[target ^ part] + lines.ones[part] * position
+                    if cost < best or vector < best_vector:
+                        best = cost
+                        best_vector = vector
+            part = (part - 1) & usable
+        lines.best[target] = best
+        lines.vector[target] = best_vector
+
+
+cdef void finish_program(Order *order, const Lines *lines, int32_t full) noexcept nogil:
+    cdef int32_t d
+    cdef int shift
+    for d in range(order.demand_count):
+        shift = VECTOR_BITS * (order.demand_count - 1 - d)
+        order.pieces[d].demand = d
+        order.pieces[d].node = lines.node[lines.vector[full] >> shift & 63]
+        order.pieces[d].quantity = order.quantity[d]
+    order.piece_count = order.demand_count
+    order.cost = lines.best[full]
