@@ -1,0 +1,73 @@
+"""Looking up SKUs by code and id, and the cache that the intake uses."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from backend.catalog.errors import UnknownSku
+from backend.catalog.model import Sku
+from backend.db.pool import Record, TenantTransaction
+from backend.db.sql import load_queries
+
+SQL = load_queries(__file__)
+
+CACHE_SIZE_MAX = 200_000
+"""SKUs a process remembers for a tenant, at about 0.5 kB each."""
+
+
+def sku_from(row: Record) -> Sku:
+    return Sku(**{**row, "attributes": msgspec.json.decode(row["attributes"])})
+
+
+async def sku_id_by_code(tx: TenantTransaction, code: str) -> int:
+    """Return the id of an active SKU; raises UnknownSku."""
+    rows = await tx.fetch(SQL.skus_by_codes, tx.tenant_id, [code])
+    if not rows:
+        raise UnknownSku(code)
+    return int(rows[0]["id"])
+
+
+async def skus_by_ids(tx: TenantTransaction, ids: Sequence[int]) -> dict[int, Sku]:
+    """Return the SKUs that exist among the ids."""
+    rows = await tx.fetch(SQL.skus_by_ids, tx.tenant_id, ids)
+    return {row["id"]: sku_from(row) for row in rows}
+
+
+async def page_of_skus(tx: TenantTransaction, after: int, limit: int) -> list[Sku]:
+    """Return up to `limit` SKUs with an id above `after`, by id."""
+    return [sku_from(row) for row in await tx.fetch(SQL.page_of_skus, tx.tenant_id, after, limit)]
+
+
+async def inactive_skus(tx: TenantTransaction, ids: Sequence[int]) -> set[int]:
+    """Return those of the ids that are no longer active (or never were)."""
+    rows = await tx.fetch(SQL.active_skus, tx.tenant_id, ids)
+    return set(ids) - {row["id"] for row in rows}
+
+
+class SkuCache:
+    """The active SKUs of one tenant by code; what is missing is fetched, once for a batch.
+
+    A SKU that was deactivated may linger here: the commit looks again and forgets it.
+    """
+
+    def __init__(self) -> None:
+        self._by_code: dict[str, Sku] = {}
+
+    async def load(self, tx: TenantTransaction, codes: Iterable[str]) -> None:
+        """Fetch the codes that are not known yet."""
+        if len(self._by_code) > CACHE_SIZE_MAX:
+            self._by_code.clear()
+        missing = [code for code in set(codes) if code not in self._by_code]
+        if missing:
+            for row in await tx.fetch(SQL.skus_by_codes, tx.tenant_id, missing):
+                self._by_code[row["code"]] = sku_from(row)
+
+    def knows_all(self, codes: Iterable[str]) -> bool:
+        return all(code in self._by_code for code in codes)
+
+    def get(self, code: str) -> Sku | None:
+        return self._by_code.get(code)
+
+    def forget(self, sku_ids: set[int]) -> None:
+        for code in [code for code, sku in self._by_code.items() if sku.id in sku_ids]:
+            del self._by_code[code]

@@ -1,0 +1,14 @@
+-- shops --
+-- All shops that the principal may see, by code.
+select id, code, name, channel, dealer_id, legal_entity_id, is_active
+from shop where tenant_id = $1 order by code
+
+-- shops_by_codes --
+-- The active shops among the given codes.
+select id, code, name, channel, dealer_id, legal_entity_id, is_active
+from shop where tenant_id = $1 and code = any($2::text[]) and is_active
+
+-- insert_shop --
+-- Create a shop.
+insert into shop (tenant_id, code, name, channel, dealer_id, legal_entity_id)
+values ($1, $2, $3, $4, $5, $6) returning id

@@ -1,0 +1,165 @@
+"""Receipts, adjustments, compared absolute writes and transfers: what people do to stock."""
+
+import msgspec
+
+from backend.catalog.find_skus import sku_id_by_code
+from backend.db.commands import claim_command, store_outcome
+from backend.db.pool import Record, TenantTransaction
+from backend.inventory import ledger
+from backend.inventory.errors import (
+    InvalidQuantity,
+    NotEnoughToMove,
+    ReasonMissing,
+    SameWarehouse,
+    StockChanged,
+    UnknownWarehouse,
+)
+from backend.inventory.ledger import SQL
+from backend.inventory.model import QUANTITY_MAX, CauseKind, Level, LevelKey, Movement
+from backend.inventory.movement_types import MovementType
+from tenants.principal import Permission
+
+
+class StockReceive(msgspec.Struct, frozen=True, kw_only=True):
+    """Goods that arrived."""
+
+    warehouse: str
+    sku: str
+    quantity: int
+
+
+class StockAdjust(msgspec.Struct, frozen=True, kw_only=True):
+    """A correction by a signed quantity, with its reason."""
+
+    warehouse: str
+    sku: str
+    quantity: int
+    reason: str
+
+
+class StockSet(msgspec.Struct, frozen=True, kw_only=True):
+    """An absolute write from a system of record; it names the value or version it compared with."""
+
+    warehouse: str
+    sku: str
+    on_hand: int
+    compare_on_hand: int | None = None
+    compare_version: int | None = None
+
+
+class StockTransfer(msgspec.Struct, frozen=True, kw_only=True):
+    """Free units that move from one functional warehouse to another."""
+
+    source: str
+    destination: str
+    sku: str
+    quantity: int
+
+
+StockCommand = StockReceive | StockAdjust | StockSet | StockTransfer
+
+
+async def change_stock(tx: TenantTransaction, command: StockCommand, key: str) -> list[Level]:
+    """Carry out one stock command once and return the levels after it.
+
+    Locks the key, then the levels in order. Raises UnknownWarehouse, UnknownSku, InvalidQuantity,
+    ReasonMissing, StockChanged, NotEnoughToMove, SameWarehouse, CommandConflict; then nothing has
+    changed.
+    """
+    tx.principal.require(Permission.STOCK_WRITE)
+    _validate(command)
+    stored = await claim_command(tx, key, (type(command).__name__, command))
+    if stored is not None:
+        return msgspec.json.decode(stored, type=list[Level])
+    movements = await _movements(tx, command)
+    levels = list((await ledger.record(tx, movements, tx.principal.subject)).values())
+    if any(abs(level.on_hand) > QUANTITY_MAX for level in levels):
+        raise InvalidQuantity("No level holds more than 1,000,000,000 units.")
+    await store_outcome(tx, key, msgspec.json.encode(levels).decode())
+    return levels
+
+
+def _validate(command: StockCommand) -> None:
+    quantity = command.on_hand if isinstance(command, StockSet) else command.quantity
+    if isinstance(command, StockSet):
+        if not 0 <= quantity <= QUANTITY_MAX:
+            raise InvalidQuantity("A stock on hand is a whole number from 0 to 1,000,000,000.")
+        if command.compare_on_hand is None and command.compare_version is None:
+            raise StockChanged(None)
+    elif isinstance(command, StockAdjust):
+        if not 0 < abs(quantity) <= QUANTITY_MAX:
+            raise InvalidQuantity("An adjustment is not 0, and at most 1,000,000,000 either way.")
+        if not command.reason.strip():
+            raise ReasonMissing
+    elif not 0 < quantity <= QUANTITY_MAX:
+        raise InvalidQuantity
+    if isinstance(command, StockTransfer) and command.source == command.destination:
+        raise SameWarehouse
+
+
+async def _movements(tx: TenantTransaction, command: StockCommand) -> list[Movement]:
+    sku_id = await sku_id_by_code(tx, command.sku)
+    cause_id = await ledger.next_cause_id(tx)
+    if isinstance(command, StockTransfer):
+        return await _transfer(tx, command, sku_id, cause_id)
+    warehouse = await warehouse_by_code(tx, command.warehouse)
+    key = LevelKey(warehouse["id"], sku_id)
+    if isinstance(command, StockSet):
+        quantity = command.on_hand - await _compared(tx, command, key)
+        cause, kind, reason = CauseKind.COUNT, MovementType.COUNTED, None
+    elif isinstance(command, StockAdjust):
+        quantity, reason = command.quantity, command.reason.strip()
+        cause, kind = CauseKind.ADJUSTMENT, MovementType.ADJUSTED
+    else:
+        quantity, reason = command.quantity, None
+        cause, kind = CauseKind.RECEIPT, MovementType.RECEIVED
+    return [
+        Movement(
+            key=key,
+            type=kind,
+            quantity=quantity,
+            cause_kind=cause,
+            cause_id=cause_id,
+            reason=reason,
+        )
+    ]
+
+
+async def _compared(tx: TenantTransaction, command: StockSet, key: LevelKey) -> int:
+    """Return what is on hand, locked, if it is what the writer compared with."""
+    level = (await ledger.lock_levels(tx, [key], create=True))[key]
+    if command.compare_on_hand not in (None, level.on_hand):
+        raise StockChanged(level)
+    if command.compare_version not in (None, level.version):
+        raise StockChanged(level)
+    return level.on_hand
+
+
+async def _transfer(
+    tx: TenantTransaction, command: StockTransfer, sku_id: int, cause_id: int
+) -> list[Movement]:
+    source = await warehouse_by_code(tx, command.source)
+    destination = await warehouse_by_code(tx, command.destination)
+    keys = [LevelKey(row["id"], sku_id) for row in (source, destination)]
+    levels = await ledger.lock_levels(tx, keys, create=True)
+    available = max(0, levels[keys[0]].signed_free)
+    if available < command.quantity:
+        raise NotEnoughToMove(command.quantity, available)
+    return [
+        Movement(
+            key=key,
+            type=kind,
+            quantity=command.quantity,
+            cause_kind=CauseKind.TRANSFER,
+            cause_id=cause_id,
+        )
+        for key, kind in zip(keys, (MovementType.MOVED_OUT, MovementType.MOVED_IN), strict=True)
+    ]
+
+
+async def warehouse_by_code(tx: TenantTransaction, code: str) -> Record:
+    """Return id, node and dealer of a functional warehouse; raises UnknownWarehouse."""
+    row = await tx.fetch_row(SQL.warehouse_by_code, tx.tenant_id, code)
+    if row is None:
+        raise UnknownWarehouse(f"There is no functional warehouse {code!r}.")
+    return row

@@ -1,0 +1,78 @@
+"""Reading levels without locks: for the stock books, for lists, for whoever looks."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
+
+from backend.db.pool import Record, TenantTransaction
+from backend.inventory.ledger import SQL
+from backend.inventory.model import FreeAt, Level, LevelKey
+
+CHUNK = 5_000
+
+
+async def free_of_all_levels(tx: TenantTransaction) -> AsyncIterator[list[FreeAt]]:
+    """Yield what is free of every level, in chunks."""
+    chunk: list[FreeAt] = []
+    async for row in tx.iterate(SQL.free_of_all_levels, tx.tenant_id, prefetch=CHUNK):
+        chunk.append(FreeAt(*row))
+        if len(chunk) == CHUNK:
+            yield chunk
+            chunk = []
+    yield chunk
+
+
+async def database_time(tx: TenantTransaction) -> datetime:
+    """Return the time on the clock that movements are stamped with."""
+    now: datetime = await tx.fetch_value(SQL.database_time)
+    return now
+
+
+async def free_of_levels(tx: TenantTransaction, keys: Iterable[LevelKey]) -> list[FreeAt]:
+    """Return what is free of the levels; one that does not exist is left out."""
+    ordered = sorted(set(keys))
+    rows = await tx.fetch(
+        SQL.free_of_levels,
+        tx.tenant_id,
+        [key[0] for key in ordered],
+        [key[1] for key in ordered],
+    )
+    return [FreeAt(*row) for row in rows]
+
+
+async def free_of_changed_levels(tx: TenantTransaction, since: datetime) -> list[FreeAt]:
+    """Return what is free of the levels that moved since a time."""
+    rows = await tx.fetch(SQL.free_of_changed_levels, tx.tenant_id, since)
+    return [FreeAt(*row) for row in rows]
+
+
+async def page_of_levels(
+    tx: TenantTransaction,
+    *,
+    sku_id: int | None,
+    node_id: int | None,
+    after: LevelKey,
+    limit: int,
+) -> list[Level]:
+    """Return up to `limit` levels that the principal may see, by key, after a key."""
+    rows = await tx.fetch(
+        SQL.page_of_levels, tx.tenant_id, sku_id, node_id, after[0], after[1], limit
+    )
+    return [Level(*row) for row in rows]
+
+
+async def newest_movements(
+    tx: TenantTransaction, keys: Sequence[LevelKey], limit: int
+) -> dict[LevelKey, list[Record]]:
+    """Return up to `limit` movements of each level, newest first."""
+    found: defaultdict[LevelKey, list[Record]] = defaultdict(list)
+    rows = await tx.fetch(
+        SQL.newest_movements,
+        tx.tenant_id,
+        [key[0] for key in keys],
+        [key[1] for key in keys],
+        limit,
+    )
+    for row in rows:
+        found[LevelKey(row["functional_warehouse_id"], row["sku_id"])].append(row)
+    return found

@@ -1,0 +1,144 @@
+-- lock_levels --
+-- Lock the levels of the given keys, in the one order, and read them.
+select l.functional_warehouse_id, l.sku_id, l.node_id, l.dealer_id,
+       l.on_hand, l.reserved, l.floor, l.earmark_unused, l.version
+from unnest($2::bigint[], $3::bigint[]) as k(functional_warehouse_id, sku_id)
+join stock_level l on l.tenant_id = $1
+     and l.functional_warehouse_id = k.functional_warehouse_id and l.sku_id = k.sku_id
+order by l.functional_warehouse_id, l.sku_id
+for no key update of l
+
+-- lock_levels_of_skus --
+-- Lock every level of the given SKUs in the given functional warehouses, in the one order.
+select l.functional_warehouse_id, l.sku_id, l.node_id, l.dealer_id,
+       l.on_hand, l.reserved, l.floor, l.earmark_unused, l.version
+from stock_level l
+where l.tenant_id = $1 and l.sku_id = any($2::bigint[])
+  and l.functional_warehouse_id = any($3::bigint[])
+order by l.functional_warehouse_id, l.sku_id
+for no key update of l
+
+-- count_levels_of_skus --
+-- How many levels there are of the given SKUs in the given functional warehouses.
+select count(*)
+from stock_level l
+where l.tenant_id = $1 and l.sku_id = any($2::bigint[])
+  and l.functional_warehouse_id = any($3::bigint[])
+
+-- create_levels --
+-- Create the levels that do not exist yet, empty, in the one order.
+insert into stock_level (tenant_id, functional_warehouse_id, sku_id, node_id, dealer_id)
+select $1::bigint, k.functional_warehouse_id, k.sku_id, f.node_id, f.dealer_id
+from unnest($2::bigint[], $3::bigint[]) as k(functional_warehouse_id, sku_id)
+join functional_warehouse f on f.tenant_id = $1 and f.id = k.functional_warehouse_id
+order by 2, 3
+on conflict do nothing
+
+-- change_levels --
+-- Add to locked levels, once for each; returns the figures after it.
+update stock_level l set
+    on_hand = l.on_hand + d.on_hand, reserved = l.reserved + d.reserved,
+    floor = l.floor + d.floor, earmark_unused = l.earmark_unused + d.earmark_unused,
+    version = l.version + 1
+from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+     as d(functional_warehouse_id, sku_id, on_hand, reserved, floor, earmark_unused)
+where l.tenant_id = $1 and l.functional_warehouse_id = d.functional_warehouse_id
+  and l.sku_id = d.sku_id
+returning l.functional_warehouse_id, l.sku_id, l.node_id, l.dealer_id,
+          l.on_hand, l.reserved, l.floor, l.earmark_unused, l.version
+
+-- reserve_levels --
+-- Reserve in locked levels, once for each; the condition is an assertion on what was read.
+update stock_level l set reserved = l.reserved + d.quantity, version = l.version + 1
+from unnest($2::bigint[], $3::bigint[], $4::bigint[])
+     as d(functional_warehouse_id, sku_id, quantity)
+where l.tenant_id = $1 and l.functional_warehouse_id = d.functional_warehouse_id
+  and l.sku_id = d.sku_id
+  and l.on_hand - l.reserved - l.floor - l.earmark_unused >= d.quantity
+returning l.functional_warehouse_id, l.sku_id,
+          l.on_hand - l.reserved - l.floor - l.earmark_unused as free, l.version
+
+-- insert_movements --
+-- Append to the ledger.
+insert into stock_movement (
+    tenant_id, functional_warehouse_id, sku_id, node_id, dealer_id, type, quantity,
+    on_hand_delta, reserved_delta, floor_delta, earmark_delta, level_version,
+    cause_kind, cause_id, cause_line, reason, actor)
+select $1::bigint, m.functional_warehouse_id, m.sku_id, m.node_id, m.dealer_id, m.type, m.quantity,
+       m.on_hand_delta, m.reserved_delta, m.floor_delta, m.earmark_delta, m.level_version,
+       m.cause_kind, m.cause_id, m.cause_line, m.reason, $17
+from unnest(
+    $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[],
+    $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],
+    $13::text[], $14::bigint[], $15::integer[], $16::text[])
+    as m(functional_warehouse_id, sku_id, node_id, dealer_id, type, quantity,
+         on_hand_delta, reserved_delta, floor_delta, earmark_delta, level_version,
+         cause_kind, cause_id, cause_line, reason)
+
+-- free_of_all_levels --
+-- The free quantity and version of every level of the tenant.
+select functional_warehouse_id, sku_id,
+       on_hand - reserved - floor - earmark_unused as free, version
+from stock_level where tenant_id = $1
+
+-- free_of_levels --
+-- The free quantity and version of the given levels, without a lock.
+select l.functional_warehouse_id, l.sku_id,
+       l.on_hand - l.reserved - l.floor - l.earmark_unused as free, l.version
+from unnest($2::bigint[], $3::bigint[]) as k(functional_warehouse_id, sku_id)
+join stock_level l on l.tenant_id = $1
+     and l.functional_warehouse_id = k.functional_warehouse_id and l.sku_id = k.sku_id
+
+-- database_time --
+-- The time on the clock that movements are stamped with.
+select clock_timestamp()
+
+-- free_of_changed_levels --
+-- The free quantity and version of the levels that moved since a time.
+select l.functional_warehouse_id, l.sku_id,
+       l.on_hand - l.reserved - l.floor - l.earmark_unused as free, l.version
+from (select distinct m.functional_warehouse_id, m.sku_id from stock_movement m
+      where m.tenant_id = $1 and m.recorded_at >= $2) as k
+join stock_level l on l.tenant_id = $1
+     and l.functional_warehouse_id = k.functional_warehouse_id and l.sku_id = k.sku_id
+
+-- warehouse_by_code --
+-- A functional warehouse by its code.
+select id, node_id, dealer_id from functional_warehouse where tenant_id = $1 and code = $2
+
+-- warehouses --
+-- All functional warehouses, in the order in which a node's stock is used.
+select id, node_id, code, condition, purpose, legal_entity_id, dealer_id, rank
+from functional_warehouse where tenant_id = $1 order by node_id, rank, id
+
+-- insert_warehouse --
+-- Create a functional warehouse.
+insert into functional_warehouse
+    (tenant_id, node_id, code, condition, purpose, legal_entity_id, dealer_id, rank)
+values ($1, $2, $3, $4, $5, $6, $7, $8) returning id
+
+-- page_of_levels --
+-- A page of levels by SKU and functional warehouse, after a key.
+select l.functional_warehouse_id, l.sku_id, l.node_id, l.dealer_id,
+       l.on_hand, l.reserved, l.floor, l.earmark_unused, l.version
+from stock_level l
+where l.tenant_id = $1 and ($2::bigint is null or l.sku_id = $2)
+  and ($3::bigint is null or l.node_id = $3)
+  and (l.functional_warehouse_id, l.sku_id) > ($4::bigint, $5::bigint)
+order by l.functional_warehouse_id, l.sku_id limit $6
+
+-- newest_movements --
+-- The newest movements of each of the given levels.
+select m.*
+from unnest($2::bigint[], $3::bigint[]) as k(functional_warehouse_id, sku_id)
+cross join lateral (
+    select id, recorded_at, functional_warehouse_id, sku_id, type, quantity, on_hand_delta,
+           reserved_delta, level_version, cause_kind, reason, actor
+    from stock_movement m
+    where m.tenant_id = $1 and m.functional_warehouse_id = k.functional_warehouse_id
+      and m.sku_id = k.sku_id
+    order by id desc limit $4) as m
+
+-- next_cause_id --
+-- A number that joins the movements of one command.
+select nextval('stock_cause_id')

@@ -1,0 +1,31 @@
+"""Creating and listing functional warehouses (功能逻辑仓)."""
+
+from backend.db.pool import TenantTransaction
+from backend.inventory.ledger import SQL
+from backend.network.model import Condition, FunctionalWarehouse, WarehouseDraft
+from tenants.principal import Permission
+
+
+async def list_warehouses(tx: TenantTransaction) -> list[FunctionalWarehouse]:
+    """Return the functional warehouses that the principal may see, node by node, by rank."""
+    return [
+        FunctionalWarehouse(**{**row, "condition": Condition(row["condition"])})
+        for row in await tx.fetch(SQL.warehouses, tx.tenant_id)
+    ]
+
+
+async def create_warehouse(tx: TenantTransaction, draft: WarehouseDraft) -> int:
+    """Create a functional warehouse and return its id; raises AlreadyExists, UnknownReference."""
+    tx.principal.require(Permission.NETWORK_WRITE)
+    warehouse_id: int = await tx.fetch_value(
+        SQL.insert_warehouse,
+        tx.tenant_id,
+        draft.node_id,
+        draft.code,
+        draft.condition.value,
+        draft.purpose,
+        draft.legal_entity_id,
+        draft.dealer_id,
+        draft.rank,
+    )
+    return warehouse_id

@@ -1,0 +1,15 @@
+"""Refusals of the network centre."""
+
+from backend.db.errors import YipanError
+
+
+class UnknownNode(YipanError):
+    """There is no node with this code that you may see; see the query nodes."""
+
+    code = "UNKNOWN_NODE"
+
+
+class UnknownRegion(YipanError):
+    """There is no region with this code; use a code of the region table, such as 310115."""
+
+    code = "UNKNOWN_REGION"

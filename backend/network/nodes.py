@@ -1,0 +1,106 @@
+"""Creating and finding nodes, their functional warehouses and their legal entities."""
+
+from collections.abc import Sequence
+
+from backend.db.errors import OutOfRange
+from backend.db.pool import TenantTransaction, Transaction
+from backend.db.sql import load_queries
+from backend.network.errors import UnknownNode, UnknownRegion
+from backend.network.model import Node, NodeDraft, NodeKind
+from backend.network.regions.table import RegionTable, bundled_regions
+from tenants.principal import Permission
+
+SQL = load_queries(__file__)
+
+DAILY_CAPACITY_MAX = 10_000_000
+"""Parcels a day: ten times the largest warehouse known to us."""
+LEAD_TIME_MINUTES_MAX = 525_600
+"""A year."""
+LONGITUDE_E6_MAX, LATITUDE_E6_MAX = 180_000_000, 90_000_000
+
+
+async def load_regions(tx: Transaction) -> None:
+    """Put the bundled region table into the database, if it is not there."""
+    regions = bundled_regions().by_code.values()
+    if await tx.fetch_value(SQL.count_regions) >= len(regions):
+        return
+    ordered = sorted(regions, key=lambda region: region.level)
+    await tx.execute(
+        SQL.load_regions,
+        [region.code for region in ordered],
+        [region.country for region in ordered],
+        [region.name for region in ordered],
+        [region.parent_code for region in ordered],
+        [region.level for region in ordered],
+        [region.longitude_e6 for region in ordered],
+        [region.latitude_e6 for region in ordered],
+    )
+
+
+async def list_nodes(tx: TenantTransaction) -> list[Node]:
+    """Return the nodes that the principal may see, by id."""
+    rows = await tx.fetch(SQL.nodes, tx.tenant_id)
+    return [Node(**{**row, "kind": NodeKind(row["kind"])}) for row in rows]
+
+
+async def create_node(tx: TenantTransaction, draft: NodeDraft, regions: RegionTable) -> int:
+    """Create a node and return its id; raises UnknownRegion, AlreadyExists, OutOfRange."""
+    tx.principal.require(Permission.NETWORK_WRITE)
+    _check_ranges(draft)
+    region = regions.by_code.get(draft.region_code)
+    if region is None:
+        raise UnknownRegion(f"There is no region {draft.region_code}.")
+    node_id: int = await tx.fetch_value(
+        SQL.insert_node,
+        tx.tenant_id,
+        draft.code,
+        draft.name,
+        draft.kind.value,
+        draft.region_code,
+        region.longitude_e6 if draft.longitude_e6 is None else draft.longitude_e6,
+        region.latitude_e6 if draft.latitude_e6 is None else draft.latitude_e6,
+        draft.priority,
+        draft.daily_capacity,
+        draft.lead_time_minutes,
+        draft.legal_entity_id,
+        draft.dealer_id,
+        draft.serves_all,
+    )
+    return node_id
+
+
+def _check_ranges(draft: NodeDraft) -> None:
+    """Raise OutOfRange for what the planner could not count with; the schema refuses the rest."""
+    for name, value, most in (
+        ("dailyCapacity", draft.daily_capacity, DAILY_CAPACITY_MAX),
+        ("leadTimeMinutes", draft.lead_time_minutes, LEAD_TIME_MINUTES_MAX),
+        ("longitudeE6", abs(draft.longitude_e6 or 0), LONGITUDE_E6_MAX),
+        ("latitudeE6", abs(draft.latitude_e6 or 0), LATITUDE_E6_MAX),
+    ):
+        if value is not None and value > most:
+            raise OutOfRange(f"{name} is at most {most:,}.", path=(name,))
+
+
+async def set_node_active(tx: TenantTransaction, code: str, is_active: bool) -> int:
+    """Open or close a node; raises UnknownNode. What is reserved there stays reserved."""
+    tx.principal.require(Permission.NETWORK_WRITE)
+    node_id: int | None = await tx.fetch_value(SQL.set_node_active, tx.tenant_id, code, is_active)
+    if node_id is None:
+        raise UnknownNode(f"There is no node {code!r}.")
+    return node_id
+
+
+async def create_legal_entity(
+    tx: TenantTransaction, code: str, name: str, dealer_id: int | None = None
+) -> int:
+    """Create a legal entity and return its id; raises AlreadyExists."""
+    tx.principal.require(Permission.NETWORK_WRITE)
+    entity_id: int = await tx.fetch_value(
+        SQL.insert_legal_entity, tx.tenant_id, code, name, dealer_id
+    )
+    return entity_id
+
+
+async def closed_nodes(tx: TenantTransaction, node_ids: Sequence[int]) -> set[int]:
+    """Return those of the nodes that are closed."""
+    return {row["id"] for row in await tx.fetch(SQL.inactive_nodes, tx.tenant_id, node_ids)}
