@@ -1,0 +1,88 @@
+"""Giving stock that came free to the orders that wait for it, oldest first."""
+
+import asyncio
+from collections import defaultdict
+from datetime import UTC, datetime
+from itertools import groupby
+
+from backend.db.pool import Database, Record
+from backend.orders.claim import SQL
+from backend.orders.lane import Lane
+from backend.orders.model import Placed
+from backend.orders.place_orders import OrderIntake
+from backend.orders.work import Backorder, WorkLine
+from backend.routing.model import Place
+from tenants.principal import system_principal
+
+PAGE = 200
+"""Orders tried together: one batch of the pipeline."""
+BEFORE_ALL = (datetime(1970, 1, 1, tzinfo=UTC), 0)
+"""A position before every order. Ids alone tell no age: each process hands out its own block."""
+
+
+class BackorderAllocator:
+    """Allocates for all tenants: one run at a time for each of them in this process."""
+
+    def __init__(self, database: Database, intake: OrderIntake) -> None:
+        self._database = database
+        self._intake = intake
+        self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._waiting: set[int] = set()
+
+    async def allocate(self, tenant_id: int) -> int:
+        """Give the tenant's free stock to waiting orders and return the units.
+
+        What came free before a run begins is seen by it: while one call waits for its turn, further
+        ones return 0 at once.
+        """
+        if tenant_id in self._waiting:
+            return 0
+        self._waiting.add(tenant_id)
+        try:
+            async with self._turns[tenant_id]:
+                self._waiting.discard(tenant_id)
+                lane = await self._intake.lane(tenant_id)
+                return await allocate_backorders(self._database, lane)
+        finally:
+            self._waiting.discard(tenant_id)
+
+
+async def allocate_backorders(database: Database, lane: Lane) -> int:
+    """Plan again every order that waits for a SKU with free stock; returns units allocated.
+
+    Goes through the same pipeline as new orders. Emits `order.allocated` and `fulfilment.created`
+    for what found stock; the others go on waiting.
+    """
+    principal = system_principal(lane.brand.id, "backorders")
+    await lane.freshen()
+    warehouses = [source.id for source in lane.book.view.sources]
+    units, after = 0, BEFORE_ALL
+    while True:
+        async with database.tenant_transaction(principal, read_only=True) as tx:
+            waiting = await tx.fetch(SQL.waiting_orders, tx.tenant_id, *after, warehouses, PAGE)
+            if not waiting:
+                return units
+            ids = [row["id"] for row in waiting]
+            rows = await tx.fetch(SQL.backorders, tx.tenant_id, ids)
+        after = (waiting[-1]["placed_at"], waiting[-1]["id"])
+        backorders = [
+            _backorder(list(lines)) for _, lines in groupby(rows, key=lambda row: row["order_id"])
+        ]
+        outcomes = await asyncio.gather(*(lane.submit_backorder(item) for item in backorders))
+        for backorder, outcome in zip(backorders, outcomes, strict=True):
+            if isinstance(outcome, Placed):
+                waited = sum(line.quantity for line in backorder.lines)
+                units += waited - sum(line.backordered for line in outcome.lines)
+
+
+def _backorder(rows: list[Record]) -> Backorder:
+    first = rows[0]
+    return Backorder(
+        order_id=first["order_id"],
+        dealer_id=first["dealer_id"],
+        place=Place(first["region_code"], first["legal_entity_id"]),
+        lines=tuple(
+            WorkLine(row["line_no"], row["sku_id"], row["backordered"], row["weight_g"])
+            for row in rows
+        ),
+    )

@@ -1,0 +1,208 @@
+"""Cancelling: a whole order, or units of its lines."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from backend.db.commands import claim_command, store_outcome
+from backend.db.pool import Database, Record, TenantTransaction
+from backend.inventory import ledger
+from backend.inventory.model import CauseKind, FreeAt, LevelKey, Movement
+from backend.inventory.movement_types import MovementType
+from backend.network.capacity import CapacityAt, CapacityKey, lock_capacities, take_locked
+from backend.orders.claim import SQL
+from backend.orders.errors import NothingToCancel, UnknownOrder
+from backend.orders.model import HoldKind, LineOutcome, OrderStatus
+from backend.orders.states import check_step, derive_status
+from backend.orders.step import StepEvent, lines_of_order, under_holds, write_step
+from tenants.principal import Permission, Principal, system_principal
+
+
+class CancelLine(msgspec.Struct, frozen=True):
+    """Units of a line to cancel."""
+
+    line_no: int
+    quantity: int
+
+
+class Cancelled(NamedTuple):
+    """What a cancellation came to; counters are to be published after the commit."""
+
+    order_id: int
+    status: OrderStatus
+    units: int
+    levels: list[FreeAt]
+    capacities: list[CapacityAt]
+
+
+async def cancel_order(
+    database: Database,
+    principal: Principal,
+    order_id: int,
+    lines: Sequence[CancelLine] | None,
+    key: str,
+    reason: str = "",
+) -> Cancelled:
+    """Cancel units of lines, or (None) all that is left of an order.
+
+    What waits or is held goes first, then what is reserved: that is released, and a parcel with
+    nothing left in it gives its place at the node back. A hold ends with the last unit that it was
+    for; where none is left that blocks stock, what was held waits. Locks the key, the order, its
+    holds, then its counters in order. Emits `order.cancelled` and `fulfilment.cancelled`. Raises
+    UnknownOrder, NothingToCancel, CommandConflict; then nothing has changed. The same key answers
+    the same again.
+    """
+    principal.require(Permission.ORDERS_CANCEL)
+    async with database.tenant_transaction(principal, read_only=True) as tx:
+        if await tx.fetch_value(SQL.order_visible, tx.tenant_id, order_id) is None:
+            raise UnknownOrder
+    system = system_principal(principal.tenant_id, principal.subject)
+    async with database.tenant_transaction(system) as tx:
+        stored = await claim_command(tx, key, ("cancel", order_id, lines, reason))
+        if stored is not None:
+            status, units = msgspec.json.decode(stored, type=tuple[OrderStatus, int])
+            return Cancelled(order_id, status, units, [], [])
+        cancelled = await _Cancellation(tx, order_id).carry_out(lines, principal.subject, reason)
+        await store_outcome(
+            tx, key, msgspec.json.encode((cancelled.status, cancelled.units)).decode()
+        )
+        return cancelled
+
+
+class _Cancellation:
+    """One order under its locks."""
+
+    def __init__(self, tx: TenantTransaction, order_id: int) -> None:
+        self._tx = tx
+        self._order_id = order_id
+        self._released: list[tuple[Record, int]] = []
+        """Reservations, and the units that are released of each."""
+
+    async def carry_out(
+        self, lines: Sequence[CancelLine] | None, actor: str, reason: str
+    ) -> Cancelled:
+        tx, order_id = self._tx, self._order_id
+        order = (await tx.fetch(SQL.lock_orders, tx.tenant_id, [order_id]))[0]
+        holds = await tx.fetch(SQL.open_holds, tx.tenant_id, order_id)
+        before = await lines_of_order(tx, order_id)
+        reservations = await tx.fetch(SQL.active_reservations, tx.tenant_id, [order_id])
+        wanted = _wanted(before, lines)
+        after = [self._take(line, wanted.get(line.line_no, 0), reservations) for line in before]
+        needless = [hold for hold in holds if not _is_needed(hold, after)]
+        rest = [HoldKind(hold["kind"]) for hold in holds if hold not in needless]
+        after = under_holds(after, rest)
+        status = check_step(OrderStatus(order["status"]), derive_status(after, is_held=bool(rest)))
+        if needless:
+            numbers = [hold["hold_no"] for hold in needless]
+            await tx.execute(SQL.release_hold, tx.tenant_id, order_id, numbers, actor)
+        levels = await self._release(actor)
+        empty = await self._cancel_empty_fulfilments(reservations)
+        capacities = await self._give_capacities_back(empty)
+        units = sum(wanted.values())
+        payload = {"orderId": order_id, "status": status, "units": units, "reason": reason}
+        events = [StepEvent("order.cancelled", payload), *map(_fulfilment_cancelled, empty)]
+        await write_step(tx, order, (before, after), status, events)
+        return Cancelled(order_id, status, units, levels, capacities)
+
+    def _take(
+        self, line: LineOutcome, quantity: int, reservations: Sequence[Record]
+    ) -> LineOutcome:
+        """Take units from what is held, what waits and, last, what is reserved."""
+        held = min(quantity, line.held)
+        backordered = min(quantity - held, line.backordered)
+        left = reserved = quantity - held - backordered
+        for reservation in reversed(reservations):
+            if reservation["line_no"] == line.line_no and left:
+                part = min(left, reservation["active"])
+                self._released.append((reservation, part))
+                left -= part
+        assert left == 0, "a line's reserved units are the sum of its reservations"
+        return LineOutcome(
+            line.line_no,
+            line.reserved - reserved,
+            line.backordered - backordered,
+            line.held - held,
+            line.cancelled + quantity,
+        )
+
+    async def _release(self, actor: str) -> list[FreeAt]:
+        if not self._released:
+            return []
+        movements = [
+            Movement(
+                key=LevelKey(row["functional_warehouse_id"], row["sku_id"]),
+                type=MovementType.RELEASED,
+                quantity=part,
+                cause_kind=CauseKind.ORDER,
+                cause_id=self._order_id,
+                cause_line=row["line_no"],
+            )
+            for row, part in self._released
+        ]
+        levels = await ledger.record(self._tx, movements, actor)
+        await self._tx.execute(
+            SQL.release_reservations,
+            self._tx.tenant_id,
+            [self._order_id] * len(self._released),
+            [row["reservation_no"] for row, _ in self._released],
+            [part for _, part in self._released],
+        )
+        return ledger.free_at(levels.values())
+
+    async def _cancel_empty_fulfilments(self, reservations: Sequence[Record]) -> list[Record]:
+        """Cancel the fulfilments with nothing left in them, and return them."""
+        tx = self._tx
+        left: defaultdict[int, int] = defaultdict(int)
+        for row in reservations:
+            left[row["fulfilment_no"]] += row["active"]
+        for row, part in self._released:
+            left[row["fulfilment_no"]] -= part
+        live = await tx.fetch(SQL.live_fulfilments, tx.tenant_id, [self._order_id])
+        empty = [row for row in live if left[row["fulfilment_no"]] == 0]
+        if empty:
+            numbers = [row["fulfilment_no"] for row in empty]
+            orders = [self._order_id] * len(numbers)
+            await tx.execute(SQL.cancel_fulfilments, tx.tenant_id, orders, numbers)
+        return empty
+
+    async def _give_capacities_back(self, fulfilments: Sequence[Record]) -> list[CapacityAt]:
+        """Give back the places at the nodes that parcels took."""
+        back: defaultdict[CapacityKey, int] = defaultdict(int)
+        for row in fulfilments:
+            if row["capacity_day"] is not None:
+                back[CapacityKey(row["node_id"], row["capacity_day"])] -= 1
+        await lock_capacities(self._tx, back)
+        return list((await take_locked(self._tx, back)).values())
+
+
+def _is_needed(hold: Record, lines: Sequence[LineOutcome]) -> bool:
+    """Whether units are left of what an order, or one of its lines, is held for."""
+    return any(
+        line.reserved + line.backordered + line.held
+        for line in lines
+        if hold["line_no"] in (None, line.line_no)
+    )
+
+
+def _fulfilment_cancelled(row: Record) -> StepEvent:
+    payload = {"orderId": row["order_id"], "fulfilmentNo": row["fulfilment_no"]}
+    return StepEvent("fulfilment.cancelled", payload, row["node_id"])
+
+
+def _wanted(lines: Sequence[LineOutcome], wanted: Sequence[CancelLine] | None) -> dict[int, int]:
+    """Return the units to be cancelled of each line; raises NothingToCancel."""
+    left = {line.line_no: line.reserved + line.backordered + line.held for line in lines}
+    if wanted is None:
+        if not any(left.values()):
+            raise NothingToCancel("Nothing is left of this order to cancel.")
+        return left
+    if not wanted:
+        raise NothingToCancel("Name at least one line to cancel.")
+    sums: defaultdict[int, int] = defaultdict(int)
+    for item in wanted:
+        sums[item.line_no] += item.quantity
+        if item.quantity < 1 or sums[item.line_no] > left.get(item.line_no, 0):
+            raise NothingToCancel(path=("lines", item.line_no))
+    return sums

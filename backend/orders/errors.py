@@ -1,0 +1,110 @@
+"""Refusals of the order centre."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from backend.db.errors import YipanError
+
+
+class ShortLine(NamedTuple):
+    """A SKU of which there was too little."""
+
+    sku: str
+    requested: int
+    available: int
+
+
+class OrderRefused(YipanError):
+    """The order was not placed."""
+
+    code = "ORDER_REFUSED"
+
+    @property
+    def detail(self) -> dict[str, Any]:
+        """What the caller needs beside the message."""
+        return {}
+
+
+class InsufficientStock(OrderRefused):
+    """There is not enough stock for the whole order; order less, or ask for a partial order."""
+
+    code = "INSUFFICIENT_STOCK"
+
+    def __init__(self, lines: Sequence[ShortLine]) -> None:
+        super().__init__()
+        self.lines = tuple(lines)
+
+    @property
+    def detail(self) -> dict[str, Any]:
+        return {"lines": [line._asdict() for line in self.lines]}
+
+
+class NoNode(OrderRefused):
+    """No node may serve this order within the limits of the routing policy."""
+
+    code = "NO_NODE"
+
+
+class InvalidOrder(OrderRefused):
+    """The order is not well-formed; the message says what to correct."""
+
+    code = "INVALID_ORDER"
+
+
+class AmountsDoNotAddUp(OrderRefused):
+    """The total is not what lines, discounts, freight and fees add up to; correct one of them."""
+
+    code = "AMOUNTS_DO_NOT_ADD_UP"
+
+    def __init__(self, total_minor: int, sum_minor: int) -> None:
+        super().__init__(f"The total is {total_minor}, but the parts add up to {sum_minor}.")
+        self.total_minor = total_minor
+        self.sum_minor = sum_minor
+
+    @property
+    def detail(self) -> dict[str, Any]:
+        return {"totalMinor": self.total_minor, "sumMinor": self.sum_minor}
+
+
+class AddressUnresolved(OrderRefused):
+    """The address leads to no region; give a region code, or province, city and district."""
+
+    code = "ADDRESS_UNRESOLVED"
+
+
+class OrderConflict(OrderRefused):
+    """An order with this key or external id exists with other content; nothing was changed."""
+
+    code = "ORDER_CONFLICT"
+
+
+class NotAuthorised(OrderRefused):
+    """You may no longer place orders here: the agreement, the user or the key has ended."""
+
+    code = "NOT_AUTHORISED"
+
+
+class TooBusy(OrderRefused):
+    """Too many orders are waiting; try again after the time given."""
+
+    code = "TOO_BUSY"
+
+    def __init__(self, retry_after_seconds: float) -> None:
+        super().__init__()
+        self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def detail(self) -> dict[str, Any]:
+        return {"retryAfterSeconds": self.retry_after_seconds}
+
+
+class UnknownOrder(OrderRefused):
+    """There is no such order among those that you may see."""
+
+    code = "UNKNOWN_ORDER"
+
+
+class NothingToCancel(OrderRefused):
+    """There are not that many units left to cancel in this line."""
+
+    code = "NOTHING_TO_CANCEL"

@@ -1,0 +1,74 @@
+"""Reading orders: pages for lists, and parts by order for the data loaders."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from backend.db.pool import Record, TenantTransaction
+from backend.db.sql import Query
+from backend.orders.claim import SQL
+from backend.orders.model import OrderStatus
+
+NEWEST = 2**62
+"""Before this id there is everything."""
+
+
+async def page_of_orders(
+    tx: TenantTransaction,
+    *,
+    status: OrderStatus | None,
+    shop_id: int | None,
+    before: int,
+    limit: int,
+) -> list[Record]:
+    """Return up to `limit` orders that the principal may see, newest first, below an id."""
+    return await tx.fetch(SQL.page_of_orders, tx.tenant_id, before, status, shop_id, limit)
+
+
+async def orders_by_ids(tx: TenantTransaction, ids: Sequence[int]) -> dict[int, Record]:
+    """Return the orders that exist and may be seen, by id."""
+    rows = await tx.fetch(SQL.orders_by_ids, tx.tenant_id, ids)
+    return {row["id"]: row for row in rows}
+
+
+async def lines_of_orders(tx: TenantTransaction, ids: Sequence[int]) -> dict[int, list[Record]]:
+    return await _by_order(tx, SQL.full_lines_of_orders, ids)
+
+
+async def fees_of_orders(tx: TenantTransaction, ids: Sequence[int]) -> dict[int, list[Record]]:
+    return await _by_order(tx, SQL.fees_of_orders, ids)
+
+
+async def holds_of_orders(tx: TenantTransaction, ids: Sequence[int]) -> dict[int, list[Record]]:
+    return await _by_order(tx, SQL.holds_of_orders, ids)
+
+
+async def fulfilments_of_orders(
+    tx: TenantTransaction, ids: Sequence[int]
+) -> dict[int, list[Record]]:
+    return await _by_order(tx, SQL.fulfilments_of_orders, ids)
+
+
+async def reservations_of_orders(
+    tx: TenantTransaction, ids: Sequence[int]
+) -> dict[int, list[Record]]:
+    return await _by_order(tx, SQL.reservations_of_orders, ids)
+
+
+async def page_of_fulfilments(
+    tx: TenantTransaction, *, node_id: int | None, before: tuple[int, int], limit: int
+) -> list[Record]:
+    """Return up to `limit` fulfilments that the principal may see, newest order first."""
+    return await tx.fetch(SQL.page_of_fulfilments, tx.tenant_id, node_id, *before, limit)
+
+
+async def decisions_of_orders(tx: TenantTransaction, ids: Sequence[int]) -> dict[int, list[Record]]:
+    return await _by_order(tx, SQL.decisions_of_orders, ids)
+
+
+async def _by_order(
+    tx: TenantTransaction, query: Query, ids: Sequence[int]
+) -> dict[int, list[Record]]:
+    found: defaultdict[int, list[Record]] = defaultdict(list)
+    for row in await tx.fetch(query, tx.tenant_id, ids):
+        found[row["order_id"]].append(row)
+    return found

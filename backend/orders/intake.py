@@ -1,0 +1,78 @@
+"""An order that was understood: mapped, priced, addressed; ready to be planned."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from backend.channels.model import Shop
+from backend.orders.model import HoldKind, OrderDraft, Shortage
+from tenants.principal import Principal
+
+
+class Hold(NamedTuple):
+    """A reason to wait for a person; on a line, or on the whole order."""
+
+    kind: HoldKind
+    reason: str
+    line_no: int | None = None
+
+
+class Key(NamedTuple):
+    """A key that must be free, or belong to the same content."""
+
+    key: str
+    fingerprint: bytes
+
+
+class IntakeLine(NamedTuple):
+    """A line as it is stored; its share of the order's discount is frozen here."""
+
+    line_no: int
+    sku_id: int | None
+    sku_code: str
+    quantity: int
+    unit_weight_g: int
+    unit_price_minor: int
+    line_discount_minor: int
+    order_discount_minor: int
+
+    @property
+    def amount_minor(self) -> int:
+        gross = self.quantity * self.unit_price_minor
+        return gross - self.line_discount_minor - self.order_discount_minor
+
+
+class Amounts(NamedTuple):
+    """The sums of an order, in minor units."""
+
+    goods: int
+    line_discount: int
+    order_discount: int
+    freight: int
+    fees: int
+
+    @property
+    def total(self) -> int:
+        return self.goods - self.line_discount - self.order_discount + self.freight + self.fees
+
+
+class Intake(msgspec.Struct, frozen=True, kw_only=True):
+    """An order on its way to being placed."""
+
+    principal: Principal
+    draft: OrderDraft
+    shop: Shop
+    currency: str
+    lines: tuple[IntakeLine, ...]
+    holds: tuple[Hold, ...]
+    amounts: Amounts
+    region_code: int | None
+    shortage: Shortage
+    keys: tuple[Key, ...]
+    ordered_at: datetime
+
+    @property
+    def is_blocked(self) -> bool:
+        """Held for something without which nothing can be reserved."""
+        return any(hold.kind.blocks_stock for hold in self.holds)

@@ -1,0 +1,164 @@
+"""A tenant's lane: orders queue here, and the next batch collects while the last one commits.
+
+Natural batching: under light load a batch has one order, under heavy load batches grow by
+themselves. No timer, nothing to tune.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from backend.admission.admission import Admission
+from backend.db.ids import OrderIds
+from backend.db.pool import Database
+from backend.inventory.counters import capacity_bases, level_bases
+from backend.inventory.levels import database_time, free_of_changed_levels
+from backend.network.regions.table import RegionTable
+from backend.orders.model import Outcome
+from backend.orders.pipeline import Pipeline, TellEvents
+from backend.orders.understand import Submission, Understanding
+from backend.orders.work import Backorder, Work
+from backend.routing.tenant_book import TenantBook
+from tenants.brands import Brand
+from tenants.principal import system_principal
+
+log = structlog.get_logger(__name__)
+
+BATCH_ORDERS_MAX = 500
+"""Orders of a batch: beyond it the gain of sharing a commit is gone and latency grows."""
+BATCH_LINES_MAX = 5_000
+QUEUE_MAX = 5_000
+"""Orders that may wait in a process for a tenant: about a second's work."""
+FRESH_SECONDS = 1.0
+"""How often the book is swept for what no message told."""
+SWEEP_OVERLAP = timedelta(seconds=4)
+"""How long a commit may take to become visible after its movement was written."""
+
+
+class Lane:
+    """The intake of one tenant in one process."""
+
+    def __init__(
+        self,
+        brand: Brand,
+        database: Database,
+        admission: Admission,
+        ids: OrderIds,
+        regions: RegionTable,
+        tell_events: TellEvents,
+    ) -> None:
+        self.brand = brand
+        self.book = TenantBook(regions)
+        self._database = database
+        self._admission = admission
+        self._ids = ids
+        self._understanding = Understanding(brand, database, regions)
+        self._principal = system_principal(brand.id, "orders")
+        self._pipeline = Pipeline(
+            brand.id, database, admission, self.book, self._understanding.again, tell_events
+        )
+        self._queue: deque[Submission | Work] = deque()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._task: asyncio.Task[None] | None = None
+        self._freshening = asyncio.Lock()
+        self._swept_at: datetime | None = None
+        self._fresh_until = 0.0
+
+    @property
+    def depth(self) -> int:
+        """How many orders wait."""
+        return len(self._queue)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._queue) >= QUEUE_MAX
+
+    async def wait_for_room(self) -> None:
+        """Wait until the queue has room: back-pressure for streams."""
+        while self.is_full:
+            self._room.clear()
+            await self._room.wait()
+
+    def submit(self, submission: Submission) -> None:
+        self._enter(submission)
+
+    def submit_backorder(self, backorder: Backorder) -> "asyncio.Future[Outcome]":
+        """Try the waiting part of an order again."""
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._enter(Work(backorder, future))
+        return future
+
+    async def drain(self) -> None:
+        """Wait until everything that was submitted is answered."""
+        while self._task is not None and not self._task.done():
+            await asyncio.wait([self._task])
+
+    def _enter(self, item: Submission | Work) -> None:
+        self._queue.append(item)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        while self._queue:
+            batch = self._collect()
+            if not self.is_full:
+                self._room.set()
+            try:
+                await self._process(batch)
+            except Exception as error:
+                log.exception("orders.batch_failed", tenant=self.brand.id, orders=len(batch))
+                for item in batch:
+                    if not item.future.done():
+                        item.future.set_exception(error)
+
+    def _collect(self) -> list[Submission | Work]:
+        batch: list[Submission | Work] = []
+        lines = 0
+        while self._queue and len(batch) < BATCH_ORDERS_MAX and lines < BATCH_LINES_MAX:
+            item = self._queue.popleft()
+            lines += len(item.lines if isinstance(item, Work) else item.draft.lines)
+            batch.append(item)
+        return batch
+
+    async def _process(self, batch: Sequence[Submission | Work]) -> None:
+        """Carry a batch to its answers; who has waited longest for stock comes first."""
+        await self.freshen()
+        waiting = _once_each([item for item in batch if isinstance(item, Work)])
+        works = await self._understanding.works(
+            [item for item in batch if isinstance(item, Submission)]
+        )
+        for work, order_id in zip(works, await self._ids.take(len(works)), strict=True):
+            work.order_id = order_id
+        if waiting or works:
+            await self._pipeline.run(waiting + works)
+
+    async def freshen(self) -> None:
+        """Read the book anew if it is older than FRESH_SECONDS, and tell Valkey what was read."""
+        async with self._freshening:
+            now = time.monotonic()
+            if now < self._fresh_until:
+                return
+            async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
+                swept_at = await database_time(tx)
+                levels, capacities = await self.book.refresh(tx, self.brand.today())
+                if self._swept_at is not None:
+                    levels += await free_of_changed_levels(tx, self._swept_at - SWEEP_OVERLAP)
+            self.book.apply_levels(levels)
+            self._swept_at, self._fresh_until = swept_at, now + FRESH_SECONDS
+        bases = level_bases(levels) + capacity_bases(capacities)
+        if bases:
+            await self._admission.finish(self.brand.id, [], bases)
+
+
+def _once_each(waiting: Sequence[Work]) -> list[Work]:
+    """Return each waiting order once; the same one again follows the first."""
+    first: dict[int, Work] = {}
+    for work in waiting:
+        if first.setdefault(work.order_id, work) is not work:
+            first[work.order_id].followers.append(work)
+    return list(first.values())

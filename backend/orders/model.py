@@ -1,0 +1,138 @@
+"""Orders: what comes in, what is stored and what is answered."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+LINES_MAX = 500
+"""Lines of an order that a person or a web shop places."""
+LINES_MAX_BULK = 2_000
+"""Lines of an order from a platform or an import: real wholesale orders have up to 700."""
+QUANTITY_MAX = 1_000_000
+AMOUNT_MINOR_MAX = 10**15
+TEXT_MAX = 500
+
+
+class Shortage(StrEnum):
+    """What an order wants where stock is short."""
+
+    REFUSE = "refuse"
+    """All or nothing."""
+    PARTIAL = "partial"
+    """What is there; the rest is cancelled at once."""
+    BACKORDER = "backorder"
+    """What is there; the rest waits for stock (缺货待发)."""
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands; derived from its lines."""
+
+    HELD = "held"
+    BACKORDERED = "backordered"
+    PARTIALLY_ALLOCATED = "partially_allocated"
+    ALLOCATED = "allocated"
+    CANCELLED = "cancelled"
+    COMPLETE = "complete"
+
+
+class HoldKind(StrEnum):
+    """Why an order waits for a person."""
+
+    SKU_UNKNOWN = "sku_unknown"
+    ADDRESS_UNRESOLVED = "address_unresolved"
+    AMOUNT_MISMATCH = "amount_mismatch"
+    AUDIT = "audit"
+
+    @property
+    def blocks_stock(self) -> bool:
+        """Held for these, an order reserves nothing: where or what to send is not known."""
+        return self in (HoldKind.SKU_UNKNOWN, HoldKind.ADDRESS_UNRESOLVED)
+
+
+class LineDraft(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """A line as it comes in; amounts in minor units."""
+
+    sku: str
+    quantity: int
+    unit_price_minor: int = 0
+    discount_minor: int = 0
+
+
+class FeeDraft(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Something paid for that is no goods: postage, gift wrapping, an adjustment (may be < 0)."""
+
+    code: str
+    amount_minor: int
+    description: str = ""
+
+
+class AddressDraft(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Where to send: a region by code, or by its names from the outside in."""
+
+    detail: str
+    region_code: int | None = None
+    region_path: tuple[str, ...] = ()
+    name: str = ""
+    phone: str = ""
+
+
+class OrderDraft(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """An order as it comes in, from whichever entrance."""
+
+    shop: str
+    address: AddressDraft
+    lines: tuple[LineDraft, ...] = ()
+    external_id: str | None = None
+    idempotency_key: str | None = None
+    is_paid: bool = False
+    """Paid on its platform already: never refused, and never lost."""
+    shortage: Shortage | None = None
+    """Left out: REFUSE. A paid order is always a BACKORDER."""
+    fees: tuple[FeeDraft, ...] = ()
+    order_discount_minor: int = 0
+    freight_minor: int = 0
+    total_minor: int | None = None
+    """Where given, checked against the sum."""
+    ordered_at: datetime | None = None
+    remark: str = ""
+
+    @property
+    def wanted_shortage(self) -> Shortage:
+        """What it gets: whoever has paid waits, whatever the record says."""
+        if self.is_paid:
+            return Shortage.BACKORDER
+        return self.shortage or Shortage.REFUSE
+
+
+class LineOutcome(msgspec.Struct, frozen=True, rename="camel"):
+    """What became of a line's units; together they are its quantity."""
+
+    line_no: int
+    reserved: int
+    backordered: int
+    held: int
+    cancelled: int
+
+
+class Placed(msgspec.Struct, frozen=True, rename="camel", tag="placed"):
+    """The order exists; this is how it stood when it was placed."""
+
+    order_id: int
+    status: OrderStatus
+    lines: tuple[LineOutcome, ...]
+    holds: tuple[str, ...] = ()
+    parcels: int = 0
+
+
+class Refused(msgspec.Struct, frozen=True, rename="camel", tag="refused"):
+    """There is no such order: nothing was written and nothing taken."""
+
+    code: str
+    message: str
+    path: tuple[str | int, ...] = ()
+    detail: dict[str, Any] = {}
+
+
+Outcome = Placed | Refused

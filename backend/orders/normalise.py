@@ -1,0 +1,223 @@
+"""The first step of the intake: validate, map SKUs, resolve the address, price the lines.
+
+What an unpaid order has wrong is refused. A paid platform order is stored whatever it says, as
+long as its shop, its external id and its lines can be read: what cannot be resolved becomes a hold.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from backend.catalog.errors import UnknownSku
+from backend.catalog.model import Sku
+from backend.channels.errors import UnknownShop
+from backend.channels.model import Shop
+from backend.db.commands import KEY_LENGTH_MAX, command_key, fingerprint
+from backend.network.regions.table import RegionTable
+from backend.orders.apportion import apportion
+from backend.orders.errors import AddressUnresolved, AmountsDoNotAddUp, InvalidOrder
+from backend.orders.intake import Amounts, Hold, Intake, IntakeLine, Key
+from backend.orders.model import (
+    AMOUNT_MINOR_MAX,
+    LINES_MAX,
+    LINES_MAX_BULK,
+    QUANTITY_MAX,
+    TEXT_MAX,
+    HoldKind,
+    OrderDraft,
+)
+from tenants.principal import Kind, Permission, Principal
+
+
+class Surroundings(NamedTuple):
+    """What an order is understood by."""
+
+    find_shop: Callable[[str], Shop | None]
+    find_sku: Callable[[str], Sku | None]
+    regions: RegionTable
+    currency: str
+
+
+def normalise(draft: OrderDraft, principal: Principal, around: Surroundings) -> Intake:
+    """Return the order, of which `check_shape` has said that it can be read, as it will be stored.
+
+    Raises PermissionMissing, UnknownShop, UnknownSku, AmountsDoNotAddUp, AddressUnresolved.
+    """
+    principal.require(Permission.ORDERS_PLACE)
+    shop = around.find_shop(draft.shop)
+    if shop is None or not may_use(principal, shop):
+        raise UnknownShop(f"There is no shop {draft.shop!r} that you may use.", path=("shop",))
+    holds: list[Hold] = []
+    skus = [_sku(draft, index, around, holds) for index in range(len(draft.lines))]
+    region_code = _region(draft, around.regions, holds)
+    lines, amounts = price(draft, skus)
+    if draft.total_minor is not None and draft.total_minor != amounts.total:
+        mismatch = AmountsDoNotAddUp(draft.total_minor, amounts.total)
+        if not draft.is_paid:
+            raise mismatch
+        holds.append(Hold(HoldKind.AMOUNT_MISMATCH, mismatch.message))
+    ordered_at = draft.ordered_at or datetime.now(UTC)
+    return Intake(
+        principal=principal,
+        draft=draft,
+        shop=shop,
+        currency=around.currency,
+        lines=lines,
+        holds=tuple(holds),
+        amounts=amounts,
+        region_code=region_code,
+        shortage=draft.wanted_shortage,
+        keys=keys_of(draft, principal, shop),
+        ordered_at=ordered_at if ordered_at.tzinfo else ordered_at.replace(tzinfo=UTC),
+    )
+
+
+def may_use(principal: Principal, shop: Shop) -> bool:
+    """Return whether a principal may place orders in a shop: a dealer in its own only."""
+    if principal.kind in (Kind.BRAND, Kind.SYSTEM):
+        return True
+    return principal.kind is Kind.DEALER and shop.dealer_id == principal.dealer_id
+
+
+def check_shape(draft: OrderDraft, *, is_bulk: bool) -> None:
+    """Raise InvalidOrder where the order cannot be read, paid or not."""
+    lines_max = LINES_MAX_BULK if is_bulk else LINES_MAX
+    if draft.external_id is None and draft.idempotency_key is None:
+        raise InvalidOrder("An order needs an externalId or an idempotencyKey.")
+    if draft.is_paid and draft.external_id is None:
+        raise InvalidOrder("A paid platform order needs its externalId.", path=("externalId",))
+    if not draft.lines and not draft.fees:
+        raise InvalidOrder("An order needs at least one line.", path=("lines",))
+    if len(draft.lines) > lines_max or len(draft.fees) > lines_max:
+        raise InvalidOrder(f"An order here has at most {lines_max} lines.", path=("lines",))
+    _check_texts(draft)
+    for index, line in enumerate(draft.lines):
+        if not 1 <= line.quantity <= QUANTITY_MAX:
+            raise InvalidOrder(
+                f"A quantity is a whole number from 1 to {QUANTITY_MAX:,}.",
+                path=("lines", index, "quantity"),
+            )
+        if not 0 <= line.unit_price_minor <= AMOUNT_MINOR_MAX:
+            raise InvalidOrder(
+                "A unit price is 0 or more.", path=("lines", index, "unitPriceMinor")
+            )
+        if not 0 <= line.discount_minor <= line.quantity * line.unit_price_minor:
+            raise InvalidOrder(
+                "A line's discount lies between 0 and the price of the line.",
+                path=("lines", index, "discountMinor"),
+            )
+    _check_amounts(draft)
+
+
+def _check_texts(draft: OrderDraft) -> None:
+    """Every text can be stored, and none is longer than it has a reason to be."""
+    for name, key in (("externalId", draft.external_id), ("idempotencyKey", draft.idempotency_key)):
+        if key is not None and not 0 < len(key) <= KEY_LENGTH_MAX:
+            raise InvalidOrder(f"{name} has 1 to {KEY_LENGTH_MAX} characters.", path=(name,))
+    texts = list(_texts(draft))
+    for name, text in texts:
+        if len(text) > TEXT_MAX:
+            raise InvalidOrder(f"{name} has at most {TEXT_MAX} characters.", path=(name,))
+    everything = "".join(text for _, text in texts)
+    if "\x00" in everything:
+        raise InvalidOrder("A text here cannot contain the character NUL.")
+    try:
+        everything.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidOrder("A text here contains half of a surrogate pair.") from error
+
+
+def _texts(draft: OrderDraft) -> Iterator[tuple[str, str]]:
+    """Yield every text of an order with the name of the field that it stands in."""
+    address = draft.address
+    yield "shop", draft.shop
+    yield "externalId", draft.external_id or ""
+    yield "idempotencyKey", draft.idempotency_key or ""
+    yield "remark", draft.remark
+    yield "address", address.detail + address.name + address.phone
+    yield "address", " ".join(address.region_path)
+    for line in draft.lines:
+        yield "lines", line.sku
+    for fee in draft.fees:
+        yield "fees", fee.code + fee.description
+
+
+def _check_amounts(draft: OrderDraft) -> None:
+    goods = sum(line.quantity * line.unit_price_minor for line in draft.lines)
+    net = goods - sum(line.discount_minor for line in draft.lines)
+    if not 0 <= draft.order_discount_minor <= net:
+        raise InvalidOrder(
+            "The order's discount lies between 0 and the price of its lines.",
+            path=("orderDiscountMinor",),
+        )
+    if not 0 <= draft.freight_minor <= AMOUNT_MINOR_MAX:
+        raise InvalidOrder("Freight is 0 or more.", path=("freightMinor",))
+    fees = sum(abs(fee.amount_minor) for fee in draft.fees)
+    if goods > AMOUNT_MINOR_MAX or fees > AMOUNT_MINOR_MAX:
+        raise InvalidOrder("The order's amount is too large to be true.")
+
+
+def _sku(draft: OrderDraft, index: int, around: Surroundings, holds: list[Hold]) -> Sku | None:
+    code = draft.lines[index].sku
+    sku = around.find_sku(code)
+    if sku is None:
+        unknown = UnknownSku(code, path=("lines", index, "sku"))
+        if not draft.is_paid:
+            raise unknown
+        holds.append(Hold(HoldKind.SKU_UNKNOWN, unknown.message, index + 1))
+    return sku
+
+
+def _region(draft: OrderDraft, regions: RegionTable, holds: list[Hold]) -> int | None:
+    address = draft.address
+    if address.region_code is not None:
+        region = regions.by_code.get(address.region_code)
+    else:
+        region = regions.resolve(address.region_path)
+    if region is not None:
+        return region.code
+    if not draft.is_paid:
+        raise AddressUnresolved(path=("address",))
+    given = address.region_code or " ".join(address.region_path) or "nothing"
+    holds.append(Hold(HoldKind.ADDRESS_UNRESOLVED, f"No region is known for {given}."))
+    return None
+
+
+def price(draft: OrderDraft, skus: list[Sku | None]) -> tuple[tuple[IntakeLine, ...], Amounts]:
+    """Return the lines with their frozen shares of the order's discount, and the sums."""
+    nets = [line.quantity * line.unit_price_minor - line.discount_minor for line in draft.lines]
+    shares = apportion(draft.order_discount_minor, nets)
+    lines = tuple(
+        IntakeLine(
+            line_no=index + 1,
+            sku_id=sku.id if sku else None,
+            sku_code=line.sku,
+            quantity=line.quantity,
+            unit_weight_g=sku.weight_g if sku else 0,
+            unit_price_minor=line.unit_price_minor,
+            line_discount_minor=line.discount_minor,
+            order_discount_minor=shares[index],
+        )
+        for index, (line, sku) in enumerate(zip(draft.lines, skus, strict=True))
+    )
+    amounts = Amounts(
+        goods=sum(line.quantity * line.unit_price_minor for line in draft.lines),
+        line_discount=sum(line.discount_minor for line in draft.lines),
+        order_discount=draft.order_discount_minor,
+        freight=draft.freight_minor,
+        fees=sum(fee.amount_minor for fee in draft.fees),
+    )
+    return lines, amounts
+
+
+def keys_of(draft: OrderDraft, principal: Principal, shop: Shop | None) -> tuple[Key, ...]:
+    """Return the keys, sorted: keys are the first of all locks. Raises InvalidKey."""
+    mark = fingerprint(msgspec.structs.replace(draft, idempotency_key=None))
+    keys = []
+    if draft.idempotency_key is not None:
+        keys.append(Key(command_key(principal.subject, draft.idempotency_key), mark))
+    if draft.external_id is not None and shop is not None:
+        keys.append(Key(f"x:{shop.id}:{draft.external_id}", mark))
+    return tuple(sorted(keys))

@@ -1,0 +1,97 @@
+"""Placing orders: the use case behind every entrance."""
+
+import asyncio
+from collections.abc import Sequence
+
+from backend.admission.admission import Admission
+from backend.db.ids import OrderIds
+from backend.db.pool import Database
+from backend.network.regions.table import RegionTable
+from backend.orders.claim import refused
+from backend.orders.errors import TooBusy
+from backend.orders.lane import Lane
+from backend.orders.model import OrderDraft, Outcome
+from backend.orders.pipeline import TellEvents
+from backend.orders.understand import Submission
+from tenants.brands import BrandDirectory
+from tenants.principal import Principal
+
+RETRY_AFTER_SECONDS = 1.0
+
+
+class OrderIntake:
+    """The lanes of all tenants whose orders arrive in this process."""
+
+    def __init__(
+        self,
+        database: Database,
+        admission: Admission,
+        brands: BrandDirectory,
+        regions: RegionTable,
+        tell_events: TellEvents,
+    ) -> None:
+        self._tell_events = tell_events
+        self._database = database
+        self._admission = admission
+        self._brands = brands
+        self._regions = regions
+        self._ids = OrderIds(database)
+        self._lanes: dict[int, Lane] = {}
+
+    @property
+    def lanes(self) -> dict[int, Lane]:
+        return self._lanes
+
+    async def lane(self, tenant_id: int) -> Lane:
+        """Return the tenant's lane; raises UnknownBrand."""
+        lane = self._lanes.get(tenant_id)
+        if lane is None:
+            brand = await self._brands.get(tenant_id)
+            lane = self._lanes.setdefault(
+                tenant_id,
+                Lane(
+                    brand,
+                    self._database,
+                    self._admission,
+                    self._ids,
+                    self._regions,
+                    self._tell_events,
+                ),
+            )
+        return lane
+
+    async def place(self, draft: OrderDraft, principal: Principal) -> Outcome:
+        """Place one order for somebody who waits, and return what became of it.
+
+        The order exists, and its stock is taken, when this returns Placed. Emits `order.placed`
+        and `fulfilment.created`. Refusals are outcomes; raises PermissionMissing and
+        DatabaseUnavailable. A full queue answers TooBusy at once.
+        """
+        lane = await self.lane(principal.tenant_id)
+        if lane.is_full:
+            return refused(TooBusy(RETRY_AFTER_SECONDS))
+        return await self._submit(lane, draft, principal, is_bulk=False)
+
+    async def place_many(self, drafts: Sequence[OrderDraft], principal: Principal) -> list[Outcome]:
+        """Place many orders, each by itself; answers in the order given. Waits for room."""
+        futures = [await self.submit_bulk(draft, principal) for draft in drafts]
+        return list(await asyncio.gather(*futures))
+
+    async def submit_bulk(
+        self, draft: OrderDraft, principal: Principal
+    ) -> "asyncio.Future[Outcome]":
+        """Queue an order of a stream and return its outcome to come; waits for room."""
+        lane = await self.lane(principal.tenant_id)
+        await lane.wait_for_room()
+        return self._submit(lane, draft, principal, is_bulk=True)
+
+    def _submit(
+        self, lane: Lane, draft: OrderDraft, principal: Principal, *, is_bulk: bool
+    ) -> "asyncio.Future[Outcome]":
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        lane.submit(Submission(draft, principal, is_bulk, future))
+        return future
+
+    async def close(self) -> None:
+        """Finish what is in flight."""
+        await asyncio.gather(*(lane.drain() for lane in self._lanes.values()))

@@ -1,0 +1,264 @@
+-- claim_keys --
+-- Take the keys that are free, in order; waits for whoever holds the same one.
+insert into command_key (tenant_id, key, fingerprint)
+select $1::bigint, k.key, k.fingerprint
+from unnest($2::text[], $3::bytea[]) as k(key, fingerprint) order by k.key
+on conflict do nothing returning key
+
+-- read_keys --
+-- What is stored under keys.
+select key, fingerprint, outcome from command_key where tenant_id = $1 and key = any($2::text[])
+
+-- delete_keys --
+-- Give keys of refused orders back.
+delete from command_key where tenant_id = $1 and key = any($2::text[])
+
+-- store_outcomes --
+-- Keep what was answered under each key.
+update command_key c set order_id = k.order_id, outcome = k.outcome
+from unnest($2::text[], $3::bigint[], $4::text[]) as k(key, order_id, outcome)
+where c.tenant_id = $1 and c.key = k.key
+
+-- authority_in_force --
+-- Which of the given authorities hold, read inside the commit.
+select ordinal
+from platform.authority_in_force($1, $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
+
+-- insert_orders --
+-- Store orders.
+insert into orders (
+    tenant_id, id, shop_id, external_id, dealer_id, status, shortage, currency, goods_minor,
+    line_discount_minor, order_discount_minor, freight_minor, fees_minor, total_minor, buyer_name,
+    buyer_phone, region_code, address, remark, ordered_at, event_sequence, fulfilment_count,
+    reservation_count, decision_count)
+select $1::bigint, o.*
+from unnest($2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[],
+            $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
+            $14::bigint[], $15::text[], $16::text[], $17::bigint[], $18::text[], $19::text[],
+            $20::timestamptz[], $21::integer[], $22::integer[], $23::integer[], $24::integer[]) as o
+
+-- insert_lines --
+-- Store order lines.
+insert into order_line (
+    tenant_id, order_id, line_no, dealer_id, sku_id, sku_code, quantity, reserved, backordered,
+    held, cancelled, unit_price_minor, line_discount_minor, order_discount_minor, amount_minor)
+select $1::bigint, l.*
+from unnest($2::bigint[], $3::integer[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[],
+            $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],
+            $13::bigint[], $14::bigint[], $15::bigint[]) as l
+
+-- insert_fees --
+-- Store order fees.
+insert into order_fee (tenant_id, order_id, fee_no, dealer_id, code, description, amount_minor)
+select $1::bigint, f.*
+from unnest($2::bigint[], $3::integer[], $4::bigint[], $5::text[], $6::text[], $7::bigint[]) as f
+
+-- insert_holds --
+-- Store holds.
+insert into order_hold (tenant_id, order_id, hold_no, line_no, dealer_id, kind, reason)
+select $1::bigint, h.*
+from unnest($2::bigint[], $3::integer[], $4::integer[], $5::bigint[], $6::text[], $7::text[]) as h
+
+-- insert_fulfilments --
+-- Store fulfilments, each with a copy of the address for the node.
+insert into fulfilment (
+    tenant_id, order_id, fulfilment_no, node_id, dealer_id, status, capacity_day, buyer_name,
+    buyer_phone, region_code, address)
+select $1::bigint, f.order_id, f.fulfilment_no, f.node_id, o.dealer_id, 'reserved', f.capacity_day,
+       o.buyer_name, o.buyer_phone, o.region_code, o.address
+from unnest($2::bigint[], $3::integer[], $4::bigint[], $5::date[])
+     as f(order_id, fulfilment_no, node_id, capacity_day)
+join orders o on o.tenant_id = $1 and o.id = f.order_id
+
+-- insert_reservations --
+-- Store reservations: which units of which functional warehouse are whose.
+insert into reservation (
+    tenant_id, order_id, reservation_no, line_no, fulfilment_no, functional_warehouse_id, sku_id,
+    node_id, dealer_id, quantity, active)
+select $1::bigint, r.*
+from unnest($2::bigint[], $3::integer[], $4::integer[], $5::integer[], $6::bigint[], $7::bigint[],
+            $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[]) as r
+
+-- insert_decisions --
+-- Store how plans came about.
+insert into routing_decision (
+    tenant_id, order_id, decision_no, policy_version, book_position, batch_id, batch_index,
+    attempt, is_proved, cost, lower_bound, winner_nodes, runner_up_node, runner_up_cost)
+select $1::bigint, d.order_id, d.decision_no, d.policy_version, d.book_position, d.batch_id,
+       d.batch_index, d.attempt, d.is_proved, d.cost::numeric, d.lower_bound::numeric,
+       d.winner_nodes::bigint[], d.runner_up_node, d.runner_up_cost::numeric
+from unnest($2::bigint[], $3::integer[], $4::integer[], $5::bigint[], $6::bigint[], $7::integer[],
+            $8::smallint[], $9::boolean[], $10::text[], $11::text[], $12::text[], $13::bigint[],
+            $14::text[])
+     as d(order_id, decision_no, policy_version, book_position, batch_id, batch_index, attempt,
+          is_proved, cost, lower_bound, winner_nodes, runner_up_node, runner_up_cost)
+
+-- lock_orders --
+-- Lock orders, in order.
+select id, dealer_id, shop_id, status, region_code, event_sequence, fulfilment_count,
+       reservation_count, decision_count
+from orders where tenant_id = $1 and id = any($2::bigint[]) order by id for no key update
+
+-- lines_of_orders --
+-- The lines of orders, by order and line.
+select order_id, line_no, sku_id, sku_code, quantity, reserved, backordered, held, cancelled
+from order_line where tenant_id = $1 and order_id = any($2::bigint[]) order by order_id, line_no
+
+-- live_fulfilments --
+-- The fulfilments of orders that still stand.
+select order_id, fulfilment_no, node_id, capacity_day
+from fulfilment where tenant_id = $1 and order_id = any($2::bigint[]) and status = 'reserved'
+order by order_id, fulfilment_no
+
+-- active_reservations --
+-- What is still reserved for orders.
+select order_id, reservation_no, line_no, fulfilment_no, functional_warehouse_id, sku_id, node_id,
+       active
+from reservation where tenant_id = $1 and order_id = any($2::bigint[]) and active > 0
+order by order_id, reservation_no
+
+-- move_line_units --
+-- Move units of lines between reserved, backordered, held and cancelled.
+update order_line l set
+    reserved = l.reserved + d.reserved, backordered = l.backordered + d.backordered,
+    held = l.held + d.held, cancelled = l.cancelled + d.cancelled
+from unnest($2::bigint[], $3::integer[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+     as d(order_id, line_no, reserved, backordered, held, cancelled)
+where l.tenant_id = $1 and l.order_id = d.order_id and l.line_no = d.line_no
+
+-- update_orders --
+-- Set the derived status and the counters of locked orders.
+update orders o set status = d.status, event_sequence = d.event_sequence,
+    fulfilment_count = d.fulfilment_count, reservation_count = d.reservation_count,
+    decision_count = d.decision_count
+from unnest($2::bigint[], $3::text[], $4::integer[], $5::integer[], $6::integer[], $7::integer[])
+     as d(id, status, event_sequence, fulfilment_count, reservation_count, decision_count)
+where o.tenant_id = $1 and o.id = d.id
+
+-- release_reservations --
+-- Take units out of reservations.
+update reservation r set active = r.active - d.quantity
+from unnest($2::bigint[], $3::integer[], $4::bigint[]) as d(order_id, reservation_no, quantity)
+where r.tenant_id = $1 and r.order_id = d.order_id and r.reservation_no = d.reservation_no
+
+-- cancel_fulfilments --
+-- Cancel fulfilments that have nothing left to do.
+update fulfilment f set status = 'cancelled'
+from unnest($2::bigint[], $3::integer[]) as d(order_id, fulfilment_no)
+where f.tenant_id = $1 and f.order_id = d.order_id and f.fulfilment_no = d.fulfilment_no
+
+-- order_visible --
+-- Whether the principal may see an order.
+select id from orders where tenant_id = $1 and id = $2
+
+-- waiting_orders --
+-- Orders that wait for a SKU that has free stock somewhere, oldest first, after a position.
+select distinct o.placed_at, o.id
+from order_line l
+join orders o on o.tenant_id = $1 and o.id = l.order_id
+where l.tenant_id = $1 and l.backordered > 0
+  and (o.placed_at, o.id) > ($2::timestamptz, $3::bigint)
+  and l.sku_id in (
+      select s.sku_id from stock_level s
+      where s.tenant_id = $1 and s.on_hand - s.reserved - s.floor - s.earmark_unused > 0
+        and s.functional_warehouse_id = any($4::bigint[]))
+order by o.placed_at, o.id limit $5
+
+-- backorders --
+-- The waiting lines of orders, the oldest order first, with where they go.
+select o.id as order_id, o.dealer_id, o.region_code, s.legal_entity_id, l.line_no, l.sku_id,
+       l.backordered, k.weight_g
+from orders o
+join shop s on s.tenant_id = $1 and s.id = o.shop_id
+join order_line l on l.tenant_id = $1 and l.order_id = o.id and l.backordered > 0
+join sku k on k.tenant_id = $1 and k.id = l.sku_id
+where o.tenant_id = $1 and o.id = any($2::bigint[])
+order by o.placed_at, o.id, l.line_no
+
+-- held_orders --
+-- Which of the orders have an open hold.
+select distinct order_id from order_hold
+where tenant_id = $1 and order_id = any($2::bigint[]) and released_at is null
+
+-- page_of_orders --
+-- A page of orders, newest first, before an id.
+select id, shop_id, external_id, dealer_id, status, shortage, currency, goods_minor,
+       line_discount_minor, order_discount_minor, freight_minor, fees_minor, total_minor,
+       buyer_name, buyer_phone, region_code, address, remark, ordered_at, placed_at
+from orders
+where tenant_id = $1 and id < $2 and ($3::text is null or status = $3)
+  and ($4::bigint is null or shop_id = $4)
+order by id desc limit $5
+
+-- orders_by_ids --
+-- Orders by their ids.
+select id, shop_id, external_id, dealer_id, status, shortage, currency, goods_minor,
+       line_discount_minor, order_discount_minor, freight_minor, fees_minor, total_minor,
+       buyer_name, buyer_phone, region_code, address, remark, ordered_at, placed_at
+from orders where tenant_id = $1 and id = any($2::bigint[])
+
+-- full_lines_of_orders --
+-- The lines of orders with their amounts.
+select order_id, line_no, sku_id, sku_code, quantity, reserved, backordered, held, cancelled,
+       unit_price_minor, line_discount_minor, order_discount_minor, amount_minor
+from order_line where tenant_id = $1 and order_id = any($2::bigint[]) order by order_id, line_no
+
+-- fees_of_orders --
+-- The fees of orders.
+select order_id, fee_no, code, description, amount_minor
+from order_fee where tenant_id = $1 and order_id = any($2::bigint[]) order by order_id, fee_no
+
+-- holds_of_orders --
+-- The holds of orders, open and released.
+select order_id, hold_no, line_no, kind, reason, recorded_at, released_at, released_by
+from order_hold where tenant_id = $1 and order_id = any($2::bigint[]) order by order_id, hold_no
+
+-- fulfilments_of_orders --
+-- The fulfilments of orders.
+select order_id, fulfilment_no, node_id, status, buyer_name, buyer_phone, region_code, address,
+       recorded_at
+from fulfilment where tenant_id = $1 and order_id = any($2::bigint[])
+order by order_id, fulfilment_no
+
+-- reservations_of_orders --
+-- What is reserved for orders, and where.
+select order_id, line_no, fulfilment_no, node_id, functional_warehouse_id, sku_id, quantity, active
+from reservation where tenant_id = $1 and order_id = any($2::bigint[])
+order by order_id, reservation_no
+
+-- page_of_fulfilments --
+-- A page of fulfilments that the principal may see, newest order first, before a key.
+select order_id, fulfilment_no, node_id, status, buyer_name, buyer_phone, region_code, address,
+       recorded_at
+from fulfilment
+where tenant_id = $1 and ($2::bigint is null or node_id = $2)
+  and (order_id, fulfilment_no) < ($3::bigint, $4::integer)
+order by order_id desc, fulfilment_no desc limit $5
+
+-- decisions_of_orders --
+-- How the plans of orders came about.
+select order_id, decision_no, recorded_at, policy_version, attempt, is_proved, cost::text as cost,
+       lower_bound::text as lower_bound, winner_nodes, runner_up_node,
+       runner_up_cost::text as runner_up_cost
+from routing_decision where tenant_id = $1 and order_id = any($2::bigint[])
+order by order_id, decision_no
+
+-- open_holds --
+-- The open holds of an order, locked.
+select hold_no, line_no, kind from order_hold
+where tenant_id = $1 and order_id = $2 and released_at is null order by hold_no
+for no key update
+
+-- release_hold --
+-- Mark holds as released.
+update order_hold set released_at = clock_timestamp(), released_by = $4
+where tenant_id = $1 and order_id = $2 and hold_no = any($3::integer[])
+
+-- resolve_line --
+-- Give a line the SKU that it was held for.
+update order_line set sku_id = $4, sku_code = $5
+where tenant_id = $1 and order_id = $2 and line_no = $3
+
+-- resolve_address --
+-- Give an order the region that it was held for.
+update orders set region_code = $3 where tenant_id = $1 and id = $2

@@ -1,0 +1,103 @@
+"""Releasing holds: somebody has resolved what an order was held for."""
+
+from typing import NamedTuple
+
+from backend.catalog.find_skus import sku_id_by_code
+from backend.db.pool import Database, Record, TenantTransaction
+from backend.network.errors import UnknownRegion
+from backend.network.regions.table import RegionTable
+from backend.orders.claim import SQL
+from backend.orders.errors import OrderRefused, UnknownOrder
+from backend.orders.model import HoldKind, OrderStatus
+from backend.orders.states import check_step, derive_status
+from backend.orders.step import StepEvent, lines_of_order, under_holds, write_step
+from tenants.principal import Permission, Principal, system_principal
+
+
+class HoldUnresolved(OrderRefused):
+    """What the order is held for is not resolved; give the SKU, or the region."""
+
+    code = "HOLD_UNRESOLVED"
+
+
+class UnknownHold(OrderRefused):
+    """The order has no open hold with this number."""
+
+    code = "UNKNOWN_HOLD"
+
+
+class Resolution(NamedTuple):
+    """What a hold needs to be released: the right SKU, or the right region."""
+
+    hold_no: int
+    sku: str | None = None
+    region_code: int | None = None
+
+
+async def release_hold(
+    database: Database,
+    principal: Principal,
+    order_id: int,
+    resolution: Resolution,
+    regions: RegionTable,
+) -> OrderStatus:
+    """Release one hold of an order and return the status that it leads to.
+
+    When the last hold that kept the order from stock is gone, its units wait like any other
+    (`backordered`), and the next allocation gives them what there is. Locks the order, then its
+    holds. Emits `order.hold_released`. Raises UnknownOrder, UnknownHold, HoldUnresolved,
+    UnknownSku, UnknownRegion; then nothing has changed. Releasing a released hold is refused as
+    unknown.
+    """
+    principal.require(Permission.ORDERS_PLACE)
+    async with database.tenant_transaction(principal, read_only=True) as tx:
+        if await tx.fetch_value(SQL.order_visible, tx.tenant_id, order_id) is None:
+            raise UnknownOrder
+    system = system_principal(principal.tenant_id, principal.subject)
+    async with database.tenant_transaction(system) as tx:
+        order = (await tx.fetch(SQL.lock_orders, tx.tenant_id, [order_id]))[0]
+        holds = await tx.fetch(SQL.open_holds, tx.tenant_id, order_id)
+        hold = next((row for row in holds if row["hold_no"] == resolution.hold_no), None)
+        if hold is None:
+            raise UnknownHold
+        await _resolve(tx, order_id, hold, resolution, regions)
+        await tx.execute(
+            SQL.release_hold, tx.tenant_id, order_id, [hold["hold_no"]], principal.subject
+        )
+        rest = [HoldKind(row["kind"]) for row in holds if row is not hold]
+        return await _advance(tx, order, rest, hold["kind"])
+
+
+async def _resolve(
+    tx: TenantTransaction,
+    order_id: int,
+    hold: Record,
+    resolution: Resolution,
+    regions: RegionTable,
+) -> None:
+    kind = HoldKind(hold["kind"])
+    if kind is HoldKind.SKU_UNKNOWN:
+        if resolution.sku is None:
+            raise HoldUnresolved
+        sku_id = await sku_id_by_code(tx, resolution.sku)
+        await tx.execute(
+            SQL.resolve_line, tx.tenant_id, order_id, hold["line_no"], sku_id, resolution.sku
+        )
+    elif kind is HoldKind.ADDRESS_UNRESOLVED:
+        if resolution.region_code is None:
+            raise HoldUnresolved
+        if resolution.region_code not in regions.by_code:
+            raise UnknownRegion(f"There is no region {resolution.region_code}.")
+        await tx.execute(SQL.resolve_address, tx.tenant_id, order_id, resolution.region_code)
+
+
+async def _advance(
+    tx: TenantTransaction, order: Record, rest: list[HoldKind], released: str
+) -> OrderStatus:
+    before = await lines_of_order(tx, order["id"])
+    after = under_holds(before, rest)
+    status = check_step(OrderStatus(order["status"]), derive_status(after, is_held=bool(rest)))
+    payload = {"orderId": order["id"], "status": status, "hold": released}
+    events = [StepEvent("order.hold_released", payload)]
+    await write_step(tx, order, (before, after), status, events)
+    return status

@@ -1,0 +1,91 @@
+"""One step of one order that exists: its lines, status, counters and events, written together."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from backend.db.pool import Record, TenantTransaction
+from backend.events.model import NewEvent
+from backend.events.outbox import append_events
+from backend.orders.claim import SQL
+from backend.orders.model import HoldKind, LineOutcome, OrderStatus
+
+
+class StepEvent(NamedTuple):
+    """An event of a step; what belongs to a node is seen there too."""
+
+    type: str
+    payload: dict[str, Any]
+    node_id: int | None = None
+
+
+async def lines_of_order(tx: TenantTransaction, order_id: int) -> list[LineOutcome]:
+    """Return how the units of an order's lines stand."""
+    rows = await tx.fetch(SQL.lines_of_orders, tx.tenant_id, [order_id])
+    return [line_outcome(row) for row in rows]
+
+
+def line_outcome(row: Record) -> LineOutcome:
+    return LineOutcome(
+        row["line_no"], row["reserved"], row["backordered"], row["held"], row["cancelled"]
+    )
+
+
+def under_holds(lines: Sequence[LineOutcome], holds: Iterable[HoldKind]) -> list[LineOutcome]:
+    """Return the lines as these holds leave them: where none blocks stock, what was held waits."""
+    if any(kind.blocks_stock for kind in holds):
+        return list(lines)
+    return [
+        msgspec.structs.replace(line, backordered=line.backordered + line.held, held=0)
+        for line in lines
+    ]
+
+
+async def write_step(
+    tx: TenantTransaction,
+    order: Record,
+    lines: tuple[Sequence[LineOutcome], Sequence[LineOutcome]],
+    status: OrderStatus,
+    events: Sequence[StepEvent],
+) -> None:
+    """Move the units of a locked order from how its lines stood to how they stand, and tell it."""
+    moves = [
+        (
+            now.line_no,
+            now.reserved - before.reserved,
+            now.backordered - before.backordered,
+            now.held - before.held,
+            now.cancelled - before.cancelled,
+        )
+        for before, now in zip(*lines, strict=True)
+        if before != now
+    ]
+    if moves:
+        columns = (list(column) for column in zip(*moves, strict=True))
+        await tx.execute(SQL.move_line_units, tx.tenant_id, [order["id"]] * len(moves), *columns)
+    sequence = order["event_sequence"]
+    await tx.execute(
+        SQL.update_orders,
+        tx.tenant_id,
+        [order["id"]],
+        [status.value],
+        [sequence + len(events)],
+        [order["fulfilment_count"]],
+        [order["reservation_count"]],
+        [order["decision_count"]],
+    )
+    await append_events(
+        tx,
+        [
+            NewEvent(
+                event.type,
+                order["id"],
+                sequence + number,
+                order["dealer_id"],
+                event.node_id,
+                event.payload,
+            )
+            for number, event in enumerate(events, 1)
+        ],
+    )

@@ -1,0 +1,151 @@
+"""From submissions to works: what each order means with the shops and SKUs of the moment."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from backend.catalog.find_skus import SkuCache
+from backend.channels.shops import ShopCache
+from backend.db.errors import YipanError
+from backend.db.pool import Database
+from backend.network.regions.table import RegionTable
+from backend.orders.claim import refused, stored_outcomes
+from backend.orders.errors import InvalidOrder, OrderConflict
+from backend.orders.intake import Intake, Key
+from backend.orders.model import OrderDraft, Outcome, Refused
+from backend.orders.normalise import Surroundings, check_shape, keys_of, normalise
+from backend.orders.work import Work
+from tenants.brands import Brand
+from tenants.principal import PermissionMissing, Principal, system_principal
+
+
+class Submission(NamedTuple):
+    """An order that waits for its batch."""
+
+    draft: OrderDraft
+    principal: Principal
+    is_bulk: bool
+    future: "asyncio.Future[Outcome]"
+
+    def answer(self, outcome: Outcome) -> None:
+        if not self.future.done():
+            self.future.set_result(outcome)
+
+    def fail(self, error: BaseException) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class _Refusal(NamedTuple):
+    """An order that cannot be placed now; if it was placed before, that is its answer."""
+
+    keys: tuple[Key, ...]
+    outcome: Refused
+    answer: Callable[[Outcome], None]
+
+
+class Understanding:
+    """Understands the orders of one tenant, with its caches of shops and SKUs."""
+
+    def __init__(self, brand: Brand, database: Database, regions: RegionTable) -> None:
+        self._database = database
+        self._principal = system_principal(brand.id, "orders")
+        self._skus = SkuCache()
+        self._shops = ShopCache()
+        self._around = Surroundings(self._shops.get, self._skus.get, regions, brand.currency)
+
+    async def works(self, submissions: Sequence[Submission]) -> list[Work]:
+        """Return the works of the orders that can be placed; the others are answered here.
+
+        An order given twice is one work, and so is answered once for both.
+        """
+        readable = [submission for submission in submissions if _is_readable(submission)]
+        await self._look_up([submission.draft for submission in readable])
+        works, refusals = [], []
+        for submission in readable:
+            try:
+                intake = normalise(submission.draft, submission.principal, self._around)
+            except PermissionMissing as error:
+                submission.fail(error)
+            except YipanError as error:
+                keys = self._keys(submission.draft, submission.principal)
+                refusals.append(_Refusal(keys, refused(error), submission.answer))
+            else:
+                works.append(Work(intake, submission.future))
+        await self._refuse(refusals)
+        return _deduplicated(works)
+
+    async def again(self, works: Sequence[Work], retired_sku_ids: set[int]) -> list[Work]:
+        """Return new works for orders whose SKUs were retired on their way, or answer them."""
+        self._skus.forget(retired_sku_ids)
+        intakes = [work.intake for work in works if work.intake is not None]
+        assert len(intakes) == len(works), "a backorder is not understood twice"
+        await self._look_up([intake.draft for intake in intakes])
+        renewed, refusals = [], []
+        for work, intake in zip(works, intakes, strict=True):
+            try:
+                renewed.append(work.with_intake(self._normalised_again(intake)))
+            except YipanError as error:
+                refusals.append(_Refusal(intake.keys, refused(error), work.answer))
+        await self._refuse(refusals)
+        return renewed
+
+    def _normalised_again(self, intake: Intake) -> Intake:
+        return normalise(intake.draft, intake.principal, self._around)
+
+    def _keys(self, draft: OrderDraft, principal: Principal) -> tuple[Key, ...]:
+        try:
+            return keys_of(draft, principal, self._shops.get(draft.shop))
+        except YipanError:
+            return ()
+
+    async def _look_up(self, drafts: Sequence[OrderDraft]) -> None:
+        """Fetch the SKUs and shops that the caches lack, in one transaction."""
+        now = time.monotonic()
+        shops = {draft.shop for draft in drafts}
+        codes = {line.sku for draft in drafts for line in draft.lines}
+        if self._shops.knows_all(shops, now) and self._skus.knows_all(codes):
+            return
+        async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
+            await self._shops.load(tx, shops, now)
+            await self._skus.load(tx, codes)
+
+    async def _refuse(self, refusals: Sequence[_Refusal]) -> None:
+        """Answer refused orders; one that was placed when it still could be gets that answer."""
+        if not refusals:
+            return
+        keys = [key for refusal in refusals for key in refusal.keys]
+        async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
+            stored = await stored_outcomes(tx, keys)
+        for keys_of_order, outcome, answer in refusals:
+            known = [stored[key] for key in keys_of_order if key in stored]
+            answer(known[0] if known else outcome)
+
+
+def _is_readable(submission: Submission) -> bool:
+    """Whether an order can be read; one that cannot is refused here."""
+    try:
+        check_shape(submission.draft, is_bulk=submission.is_bulk)
+    except InvalidOrder as error:
+        submission.answer(refused(error))
+        return False
+    return True
+
+
+def _deduplicated(works: Sequence[Work]) -> list[Work]:
+    """Return each order once; the same order again follows the first one."""
+    first: list[Work] = []
+    by_key: dict[str, tuple[Work, bytes]] = {}
+    for work in works:
+        assert work.intake is not None, "only new orders have keys"
+        keys = work.intake.keys
+        seen = [by_key[key.key] for key in keys if key.key in by_key]
+        if not seen:
+            by_key |= {key.key: (work, key.fingerprint) for key in keys}
+            first.append(work)
+        elif all(mark == keys[0].fingerprint for _, mark in seen):
+            seen[0][0].followers.append(work)
+        else:
+            work.answer(refused(OrderConflict()))
+    return first

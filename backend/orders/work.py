@@ -1,0 +1,142 @@
+"""What travels through the pipeline: a new order, or the waiting part of an old one."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from backend.orders.intake import Intake
+from backend.orders.model import Outcome, Shortage
+from backend.routing.model import OrderPlan, Place, PlanRequest, PlanRow
+
+
+class WorkLine(NamedTuple):
+    """Units of a line that want a node."""
+
+    line_no: int
+    sku_id: int
+    quantity: int
+    unit_weight_g: int
+
+
+class Backorder(NamedTuple):
+    """The waiting part of an order that exists."""
+
+    order_id: int
+    dealer_id: int | None
+    place: Place
+    lines: tuple[WorkLine, ...]
+
+
+class Work:
+    """One order on its way, with its plan and, in the end, its outcome."""
+
+    __slots__ = (
+        "backorder",
+        "followers",
+        "future",
+        "intake",
+        "is_sold_out",
+        "lines",
+        "order_id",
+        "plan",
+        "rows",
+        "token",
+    )
+
+    def __init__(self, subject: Intake | Backorder, future: "asyncio.Future[Outcome]") -> None:
+        self.intake = subject if isinstance(subject, Intake) else None
+        self.backorder = None if isinstance(subject, Intake) else subject
+        self.future = future
+        self.followers: list[Work] = []
+        """The same order given again within the batch: it gets the same answer."""
+        self.lines = _lines_to_plan(subject)
+        self.rows = _merge(self.lines)
+        self.order_id = 0 if isinstance(subject, Intake) else subject.order_id
+        self.plan: OrderPlan | None = None
+        self.token = ""
+        self.is_sold_out = False
+        """All that its plan is short of was refused by PostgreSQL a moment ago."""
+
+    @property
+    def shortage(self) -> Shortage:
+        return self.intake.shortage if self.intake else Shortage.BACKORDER
+
+    @property
+    def request(self) -> PlanRequest:
+        """Return the order as the planner sees it."""
+        if self.intake is not None:
+            shop = self.intake.shop
+            place = Place(self.intake.region_code or 0, shop.legal_entity_id)
+            dealer_id = shop.dealer_id
+        else:
+            assert self.backorder is not None, "a work is one or the other"
+            place, dealer_id = self.backorder.place, self.backorder.dealer_id
+        return PlanRequest(self.rows, place, dealer_id, self.shortage is not Shortage.REFUSE)
+
+    def with_intake(self, intake: Intake) -> "Work":
+        """Return the same order, understood anew: who waits for it waits for that."""
+        renewed = Work(intake, self.future)
+        renewed.order_id, renewed.followers = self.order_id, self.followers
+        return renewed
+
+    def answer(self, outcome: Outcome) -> None:
+        """Tell whoever waits, and whoever gave the same order."""
+        for work in (self, *self.followers):
+            if not work.future.done():
+                work.future.set_result(outcome)
+
+    def fail(self, error: BaseException) -> None:
+        for work in (self, *self.followers):
+            if not work.future.done():
+                work.future.set_exception(error)
+
+
+def _lines_to_plan(subject: Intake | Backorder) -> tuple[WorkLine, ...]:
+    """Return the lines that want stock; an order held for its SKU or address reserves nothing."""
+    if isinstance(subject, Backorder):
+        return subject.lines
+    if subject.is_blocked:
+        return ()
+    return tuple(
+        WorkLine(line.line_no, line.sku_id, line.quantity, line.unit_weight_g)
+        for line in subject.lines
+        if line.sku_id is not None
+    )
+
+
+def _merge(lines: Sequence[WorkLine]) -> tuple[PlanRow, ...]:
+    """Return one row a SKU: two lines of the same SKU must not both pass against the same unit."""
+    rows: dict[int, PlanRow] = {}
+    for line in lines:
+        known = rows.get(line.sku_id)
+        quantity = line.quantity + (known.quantity if known else 0)
+        rows[line.sku_id] = PlanRow(line.sku_id, quantity, line.unit_weight_g)
+    return tuple(rows.values())
+
+
+class Share(NamedTuple):
+    """Units of a line that a functional warehouse gives."""
+
+    line_no: int
+    sku_id: int
+    node_id: int
+    functional_warehouse_id: int
+    quantity: int
+
+
+def shares_of_lines(work: Work) -> list[Share]:
+    """Return the allocations of a plan, line by line: earlier lines of a SKU are served first."""
+    assert work.plan is not None, "only what was planned is shared out"
+    wanted: dict[int, list[list[int]]] = {}
+    for line in work.lines:
+        wanted.setdefault(line.sku_id, []).append([line.line_no, line.quantity])
+    shares = []
+    for row, node_id, warehouse_id, quantity in work.plan.allocations:
+        sku_id = work.rows[row].sku_id
+        for entry in wanted[sku_id]:
+            part = min(quantity, entry[1])
+            if part:
+                shares.append(Share(entry[0], sku_id, node_id, warehouse_id, part))
+                entry[1] -= part
+                quantity -= part
+    return shares
