@@ -1,0 +1,69 @@
+-- level_differences --
+-- Levels that are not the sum of their movements.
+select coalesce(l.functional_warehouse_id, m.functional_warehouse_id) as functional_warehouse_id,
+       coalesce(l.sku_id, m.sku_id) as sku_id,
+       coalesce(l.on_hand, 0) as on_hand, coalesce(m.on_hand, 0) as moved_on_hand,
+       coalesce(l.reserved, 0) as reserved, coalesce(m.reserved, 0) as moved_reserved,
+       coalesce(l.floor, 0) as floor, coalesce(m.floor, 0) as moved_floor,
+       coalesce(l.earmark_unused, 0) as earmark, coalesce(m.earmark, 0) as moved_earmark
+from (select functional_warehouse_id, sku_id, sum(on_hand_delta) as on_hand,
+             sum(reserved_delta) as reserved, sum(floor_delta) as floor,
+             sum(earmark_delta) as earmark
+      from stock_movement where tenant_id = $1 group by 1, 2) m
+full join (select * from stock_level where tenant_id = $1) l
+    using (functional_warehouse_id, sku_id)
+where (coalesce(l.on_hand, 0), coalesce(l.reserved, 0), coalesce(l.floor, 0),
+       coalesce(l.earmark_unused, 0))
+      is distinct from
+      (coalesce(m.on_hand, 0), coalesce(m.reserved, 0), coalesce(m.floor, 0),
+       coalesce(m.earmark, 0))
+limit $2
+
+-- reserved_differences --
+-- Levels whose reserved units are not those of the orders.
+select coalesce(l.functional_warehouse_id, r.functional_warehouse_id) as functional_warehouse_id,
+       coalesce(l.sku_id, r.sku_id) as sku_id, coalesce(l.reserved, 0) as reserved,
+       coalesce(r.active, 0) as ordered
+from (select functional_warehouse_id, sku_id, sum(active) as active
+      from reservation where tenant_id = $1 and active > 0 group by 1, 2) r
+full join (select * from stock_level where tenant_id = $1) l
+    using (functional_warehouse_id, sku_id)
+where coalesce(l.reserved, 0) <> coalesce(r.active, 0)
+limit $2
+
+-- line_differences --
+-- Order lines whose reserved units are not those of their reservations.
+select coalesce(l.order_id, r.order_id) as order_id, coalesce(l.line_no, r.line_no) as line_no,
+       coalesce(l.reserved, 0) as reserved, coalesce(r.active, 0) as active
+from (select order_id, line_no, sum(active) as active
+      from reservation where tenant_id = $1 group by 1, 2) r
+full join (select * from order_line where tenant_id = $1) l using (order_id, line_no)
+where coalesce(l.reserved, 0) <> coalesce(r.active, 0)
+limit $2
+
+-- capacity_differences --
+-- Capacity counters that are not the number of parcels of their day.
+select coalesce(c.node_id, f.node_id) as node_id, coalesce(c.day, f.day) as day,
+       coalesce(c.taken, 0) as taken, coalesce(f.parcels, 0) as parcels
+from (select node_id, capacity_day as day, count(*) as parcels
+      from fulfilment where tenant_id = $1 and status = 'reserved' and capacity_day is not null
+      group by 1, 2) f
+full join (select * from node_capacity where tenant_id = $1) c using (node_id, day)
+where coalesce(c.taken, 0) <> coalesce(f.parcels, 0)
+limit $2
+
+-- oversold_levels --
+-- Levels with more reserved than there is, although nothing but orders touched them.
+select l.functional_warehouse_id, l.sku_id, l.on_hand, l.reserved
+from stock_level l
+where l.tenant_id = $1 and l.reserved > l.on_hand
+  and not exists (select from stock_movement m where m.tenant_id = $1
+                  and m.functional_warehouse_id = l.functional_warehouse_id
+                  and m.sku_id = l.sku_id and m.on_hand_delta < 0)
+limit $2
+
+-- count_checked --
+-- How many levels, reservations and lines there are to check.
+select (select count(*) from stock_level where tenant_id = $1) as levels,
+       (select count(*) from reservation where tenant_id = $1) as reservations,
+       (select count(*) from order_line where tenant_id = $1) as lines
