@@ -1,0 +1,135 @@
+"""What a request carries: who asks, the use cases' surroundings, and the data loaders."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+from starlette.requests import HTTPConnection
+from strawberry.dataloader import DataLoader
+from strawberry.types import Info
+
+from backend.catalog.find_skus import skus_by_ids
+from backend.catalog.model import Sku
+from backend.channels.shops import list_shops
+from backend.db.pool import Database, Record, TenantTransaction
+from backend.events.log import EventLog, events_of_orders
+from backend.inventory.levels import newest_movements
+from backend.inventory.model import Level, LevelKey
+from backend.inventory.warehouses import list_warehouses
+from backend.network.model import FunctionalWarehouse
+from backend.network.nodes import list_nodes
+from backend.network.regions.table import RegionTable
+from backend.orders import find_orders
+from backend.orders.place_orders import OrderIntake
+from tenants.authenticate import Authenticator
+from tenants.errors import TokenInvalid
+from tenants.principal import Principal
+
+PartT = TypeVar("PartT")
+ByOrder = Callable[[TenantTransaction, Sequence[int]], Awaitable[dict[int, list[PartT]]]]
+MOVEMENTS_SHOWN = 20
+
+
+class Services(NamedTuple):
+    """What the API offers the use cases of."""
+
+    database: Database
+    intake: OrderIntake
+    events: EventLog
+    authenticator: Authenticator
+    regions: RegionTable
+    publish_levels: Callable[[int, Sequence[Level]], Awaitable[None]]
+    """Tells admission, and the waiting orders, of levels that a command changed."""
+    publish_counters: Callable[[int, Sequence[Any], Sequence[Any]], Awaitable[None]]
+
+
+class Context:
+    """One request (or one web socket)."""
+
+    def __init__(self, connection: HTTPConnection, services: Services) -> None:
+        self.request = connection
+        self.services = services
+        self.known_principal: Principal | None = None
+        self.connection_params: dict[str, object] | None = None
+        """What a web socket said when it connected."""
+        self.lines = self._loader_by_order(find_orders.lines_of_orders)
+        self.fees = self._loader_by_order(find_orders.fees_of_orders)
+        self.holds = self._loader_by_order(find_orders.holds_of_orders)
+        self.fulfilments = self._loader_by_order(find_orders.fulfilments_of_orders)
+        self.reservations = self._loader_by_order(find_orders.reservations_of_orders)
+        self.decisions = self._loader_by_order(find_orders.decisions_of_orders)
+        self.events = self._loader_by_order(events_of_orders)
+        self.movements: DataLoader[LevelKey, list[Record]] = DataLoader(self._load_movements)
+        self.warehouses_of_node: DataLoader[int, list[FunctionalWarehouse]] = DataLoader(
+            self._load_warehouses_of_nodes
+        )
+        self.orders: DataLoader[int, Record | None] = DataLoader(self._load_orders)
+        self.skus: DataLoader[int, Sku | None] = DataLoader(self._load_skus)
+        self.shops: DataLoader[int, Any] = DataLoader(partial(self._load_listed, list_shops))
+        self.nodes: DataLoader[int, Any] = DataLoader(partial(self._load_listed, list_nodes))
+        self.warehouses: DataLoader[int, Any] = DataLoader(
+            partial(self._load_listed, list_warehouses)
+        )
+
+    @property
+    def principal(self) -> Principal:
+        """Return who asks; raises TokenInvalid when nobody in particular does."""
+        if self.known_principal is None:
+            raise TokenInvalid
+        return self.known_principal
+
+    async def authenticate(self, credential: str | None) -> None:
+        """Take the principal from an `Authorization` value; raises TokenInvalid for a bad one."""
+        if credential:
+            scheme, _, token = credential.partition(" ")
+            if scheme.lower() != "bearer" or not token:
+                raise TokenInvalid
+            self.known_principal = await self.services.authenticator.principal_of(token.strip())
+
+    def reading(self) -> AbstractAsyncContextManager[TenantTransaction]:
+        """Open the tenant door for reading, as the principal."""
+        return self.services.database.tenant_transaction(self.principal, read_only=True)
+
+    def writing(self) -> AbstractAsyncContextManager[TenantTransaction]:
+        """Open the tenant door for writing, as the principal."""
+        return self.services.database.tenant_transaction(self.principal)
+
+    def _loader_by_order(self, find: ByOrder[PartT]) -> "DataLoader[int, list[PartT]]":
+        async def load(ids: list[int]) -> list[list[PartT]]:
+            async with self.reading() as tx:
+                found = await find(tx, ids)
+            return [found.get(order_id, []) for order_id in ids]
+
+        return DataLoader(load)
+
+    async def _load_orders(self, ids: list[int]) -> list[Record | None]:
+        async with self.reading() as tx:
+            found = await find_orders.orders_by_ids(tx, ids)
+        return [found.get(order_id) for order_id in ids]
+
+    async def _load_skus(self, ids: list[int]) -> list[Sku | None]:
+        async with self.reading() as tx:
+            found = await skus_by_ids(tx, ids)
+        return [found.get(sku_id) for sku_id in ids]
+
+    async def _load_movements(self, keys: list[LevelKey]) -> list[list[Record]]:
+        async with self.reading() as tx:
+            found = await newest_movements(tx, keys, MOVEMENTS_SHOWN)
+        return [found.get(key, []) for key in keys]
+
+    async def _load_warehouses_of_nodes(self, ids: list[int]) -> list[list[FunctionalWarehouse]]:
+        async with self.reading() as tx:
+            listed = await list_warehouses(tx)
+        return [[item for item in listed if item.node_id == node_id] for node_id in ids]
+
+    async def _load_listed(
+        self, listed: Callable[[TenantTransaction], Awaitable[list[Any]]], ids: list[int]
+    ) -> list[Any]:
+        """Load small sets (shops, nodes) whole."""
+        async with self.reading() as tx:
+            found = {item.id: item for item in await listed(tx)}
+        return [found.get(item_id) for item_id in ids]
+
+
+YipanInfo = Info[Context, None]

@@ -1,0 +1,155 @@
+"""Expected refusals as data: the types, and the one place that maps domain errors to them."""
+
+from typing import Any
+
+import strawberry
+from strawberry.types import Info
+from strawberry.types.field import StrawberryField
+
+from backend.db.errors import YipanError
+from backend.inventory.errors import NotEnoughToMove, StockChanged
+from backend.orders.errors import InsufficientStock
+from backend.orders.model import Refused
+from graphql_schema.scalars import BigInt
+from tenants.errors import BrandChoiceRequired
+from tenants.principal import PermissionMissing
+
+
+@strawberry.interface(description="Why a request was refused, and what to do about it.")
+class UserError:
+    code: str = strawberry.field(description="Stable, for programs.")
+    message: str = strawberry.field(description="For people; says what to do.")
+    path: list[str] = strawberry.field(description="Where in the input the fault lies.")
+
+
+@strawberry.type(description="Anything that needs no more than code, message and path.")
+class InputRefused(UserError):
+    pass
+
+
+@strawberry.type(description="A permission is missing.")
+class PermissionDenied(UserError):
+    permission: str
+
+
+@strawberry.type(description="A line for which there was too little stock.")
+class ShortLine:
+    sku: str
+    requested: int
+    available: BigInt
+
+
+@strawberry.type(name="InsufficientStock", description="Nothing was taken; these were short.")
+class InsufficientStockError(UserError):
+    lines: list[ShortLine]
+
+
+@strawberry.type(description="The total that was given, and what the parts add up to.")
+class AmountsDoNotAddUp(UserError):
+    total_minor: BigInt
+    sum_minor: BigInt
+
+
+@strawberry.type(description="Too much is waiting; nothing was taken.")
+class TooBusy(UserError):
+    retry_after_seconds: float
+
+
+@strawberry.type(name="StockChanged", description="The level as it is now.")
+class StockChangedError(UserError):
+    on_hand: BigInt
+    version: BigInt
+
+
+@strawberry.type(name="NotEnoughToMove", description="What was asked for, and what is free.")
+class NotEnoughToMoveError(UserError):
+    requested: BigInt
+    available: BigInt
+
+
+@strawberry.type(name="BrandChoiceRequired", description="The brands that the user works for.")
+class BrandChoiceRequiredError(UserError):
+    brands: list[str]
+
+
+def path_of(error: YipanError | Refused) -> list[str]:
+    return [str(part) for part in error.path]
+
+
+def error_from_refused(outcome: Refused) -> UserError:
+    """Return the error type of a refused order."""
+    common: dict[str, Any] = {
+        "code": outcome.code,
+        "message": outcome.message,
+        "path": path_of(outcome),
+    }
+    detail = outcome.detail
+    if outcome.code == InsufficientStock.code:
+        lines = [ShortLine(**line) for line in detail["lines"]]
+        return InsufficientStockError(**common, lines=lines)
+    if "sumMinor" in detail:
+        return AmountsDoNotAddUp(
+            **common, total_minor=detail["totalMinor"], sum_minor=detail["sumMinor"]
+        )
+    if "retryAfterSeconds" in detail:
+        return TooBusy(**common, retry_after_seconds=detail["retryAfterSeconds"])
+    return InputRefused(**common)
+
+
+class _Permissions(strawberry.ExceptionHandler[PermissionMissing, PermissionDenied]):
+    def handle(
+        self, exception: PermissionMissing, *, field: StrawberryField, info: Info
+    ) -> PermissionDenied:
+        return PermissionDenied(
+            code=exception.code,
+            message=str(exception),
+            path=[],
+            permission=exception.permission.value,
+        )
+
+
+class _StockChanged(strawberry.ExceptionHandler[StockChanged, StockChangedError]):
+    def handle(
+        self, exception: StockChanged, *, field: StrawberryField, info: Info
+    ) -> StockChangedError:
+        return StockChangedError(
+            code=exception.code,
+            message=exception.message,
+            path=path_of(exception),
+            on_hand=exception.on_hand,
+            version=exception.version,
+        )
+
+
+class _NotEnough(strawberry.ExceptionHandler[NotEnoughToMove, NotEnoughToMoveError]):
+    def handle(
+        self, exception: NotEnoughToMove, *, field: StrawberryField, info: Info
+    ) -> NotEnoughToMoveError:
+        return NotEnoughToMoveError(
+            code=exception.code,
+            message=exception.message,
+            path=path_of(exception),
+            requested=exception.requested,
+            available=exception.available,
+        )
+
+
+class _BrandChoice(strawberry.ExceptionHandler[BrandChoiceRequired, BrandChoiceRequiredError]):
+    def handle(
+        self, exception: BrandChoiceRequired, *, field: StrawberryField, info: Info
+    ) -> BrandChoiceRequiredError:
+        return BrandChoiceRequiredError(
+            code=exception.code,
+            message=exception.message,
+            path=[],
+            brands=list(exception.brands),
+        )
+
+
+class _Others(strawberry.ExceptionHandler[YipanError, InputRefused]):
+    def handle(self, exception: YipanError, *, field: StrawberryField, info: Info) -> InputRefused:
+        return InputRefused(code=exception.code, message=exception.message, path=path_of(exception))
+
+
+HANDLERS = (_Permissions(), _StockChanged(), _NotEnough(), _BrandChoice(), _Others())
+"""Tried in this order on every field whose union has the handler's type."""

@@ -1,0 +1,237 @@
+"""Stock: levels, movements and the commands that change them."""
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+
+from backend.db.pool import Record
+from backend.inventory import change_stock as commands
+from backend.inventory import levels as reading
+from backend.inventory.model import Level, LevelKey
+from graphql_schema.catalog import Sku, sku_from
+from graphql_schema.context import Context, YipanInfo
+from graphql_schema.errors import (
+    InputRefused,
+    NotEnoughToMoveError,
+    PermissionDenied,
+    StockChangedError,
+)
+from graphql_schema.network import Location, Warehouse, location_from, warehouse_from
+from graphql_schema.paging import PAGE_DEFAULT, InvalidPage, cursor_of, key_of, number_of, page_size
+from graphql_schema.scalars import BigInt
+from tenants.principal import Permission
+
+
+@strawberry.type(description="The stock of a SKU in a functional warehouse.")
+class StockLevel:
+    record: strawberry.Private[Level]
+    on_hand: BigInt
+    reserved: BigInt
+    floor: BigInt
+    earmark_unused: BigInt
+    free: BigInt
+    version: BigInt
+
+    @strawberry.field
+    async def sku(self, info: YipanInfo) -> Sku | None:
+        sku = await info.context.skus.load(self.record.sku_id)
+        return sku_from(sku) if sku else None
+
+    @strawberry.field
+    async def location(self, info: YipanInfo) -> Location | None:
+        node = await info.context.nodes.load(self.record.node_id)
+        return location_from(node) if node else None
+
+    @strawberry.field
+    async def warehouse(self, info: YipanInfo) -> Warehouse | None:
+        found = await info.context.warehouses.load(self.record.functional_warehouse_id)
+        return warehouse_from(found) if found else None
+
+    @strawberry.field(description="The 20 newest movements of the level, the newest first.")
+    async def movements(self, info: YipanInfo) -> list["StockMovement"]:
+        rows = await info.context.movements.load(self.record.key)
+        return [movement_from(row) for row in rows]
+
+
+@strawberry.type(description="A row of the ledger.")
+class StockMovement:
+    type: str
+    quantity: BigInt
+    on_hand_delta: BigInt
+    reserved_delta: BigInt
+    level_version: BigInt
+    cause_kind: str
+    reason: str | None
+    actor: str
+    recorded_at: datetime
+
+
+@strawberry.type
+class StockLevelPage:
+    levels: list[StockLevel]
+    end_cursor: str | None
+    has_next_page: bool
+
+
+def level_from(level: Level) -> StockLevel:
+    return StockLevel(
+        record=level,
+        on_hand=level.on_hand,
+        reserved=level.reserved,
+        floor=level.floor,
+        earmark_unused=level.earmark_unused,
+        free=max(0, level.signed_free),
+        version=level.version,
+    )
+
+
+def movement_from(row: Record) -> StockMovement:
+    return StockMovement(
+        type=row["type"],
+        quantity=row["quantity"],
+        on_hand_delta=row["on_hand_delta"],
+        reserved_delta=row["reserved_delta"],
+        level_version=row["level_version"],
+        cause_kind=row["cause_kind"],
+        reason=row["reason"],
+        actor=row["actor"],
+        recorded_at=row["recorded_at"],
+    )
+
+
+@strawberry.input
+class StockReceiveInput:
+    idempotency_key: str
+    warehouse: str
+    sku: str
+    quantity: int
+
+
+@strawberry.input
+class StockAdjustInput:
+    idempotency_key: str
+    warehouse: str
+    sku: str
+    quantity: int = strawberry.field(description="Signed.")
+    reason: str
+
+
+@strawberry.input(description="Give compareOnHand or compareVersion: what you believe to replace.")
+class StockSetInput:
+    idempotency_key: str
+    warehouse: str
+    sku: str
+    on_hand: int
+    compare_on_hand: int | None = None
+    compare_version: BigInt | None = None
+
+
+@strawberry.input
+class StockTransferInput:
+    idempotency_key: str
+    source: str
+    destination: str
+    sku: str
+    quantity: int
+
+
+@strawberry.type
+class StockRecorded:
+    levels: list[StockLevel]
+
+
+StockPayload = Annotated[
+    StockRecorded | InputRefused | PermissionDenied, strawberry.union("StockPayload")
+]
+StockSetPayload = Annotated[
+    StockRecorded | StockChangedError | InputRefused | PermissionDenied,
+    strawberry.union("StockSetPayload"),
+]
+StockTransferPayload = Annotated[
+    StockRecorded | NotEnoughToMoveError | InputRefused | PermissionDenied,
+    strawberry.union("StockTransferPayload"),
+]
+
+
+async def _change(
+    context: Context, command: commands.StockCommand, idempotency_key: str
+) -> StockRecorded:
+    async with context.writing() as tx:
+        levels = await commands.change_stock(tx, command, idempotency_key)
+    await context.services.publish_levels(context.principal.tenant_id, levels)
+    return StockRecorded(levels=[level_from(level) for level in levels])
+
+
+@strawberry.type
+class InventoryQuery:
+    @strawberry.field(description="Levels by functional warehouse and SKU.")
+    async def stock_levels(
+        self,
+        info: YipanInfo,
+        sku_id: strawberry.ID | None = None,
+        location_id: strawberry.ID | None = None,
+        first: int = PAGE_DEFAULT,
+        after: str | None = None,
+    ) -> StockLevelPage:
+        info.context.principal.require(Permission.STOCK_READ)
+        limit = page_size(first)
+        start = key_of(after, (0, 0))
+        if len(start) != 2:
+            raise InvalidPage
+        async with info.context.reading() as tx:
+            rows = await reading.page_of_levels(
+                tx,
+                sku_id=None if sku_id is None else number_of("Sku", sku_id),
+                node_id=None if location_id is None else number_of("Location", location_id),
+                after=LevelKey(*start),
+                limit=limit,
+            )
+        page = rows[:first]
+        return StockLevelPage(
+            levels=[level_from(level) for level in page],
+            end_cursor=cursor_of(*page[-1].key) if page else None,
+            has_next_page=len(rows) > first,
+        )
+
+
+@strawberry.type
+class InventoryMutation:
+    @strawberry.mutation(description="Receive goods (收货).")
+    async def stock_receive(self, info: YipanInfo, input: StockReceiveInput) -> StockPayload:
+        command = commands.StockReceive(
+            warehouse=input.warehouse, sku=input.sku, quantity=input.quantity
+        )
+        return await _change(info.context, command, input.idempotency_key)
+
+    @strawberry.mutation(description="Correct a level by a signed quantity, with a reason (调整).")
+    async def stock_adjust(self, info: YipanInfo, input: StockAdjustInput) -> StockPayload:
+        command = commands.StockAdjust(
+            warehouse=input.warehouse, sku=input.sku, quantity=input.quantity, reason=input.reason
+        )
+        return await _change(info.context, command, input.idempotency_key)
+
+    @strawberry.mutation(
+        description="Set what is on hand, if it is what you compared with; for systems of record."
+    )
+    async def stock_set(self, info: YipanInfo, input: StockSetInput) -> StockSetPayload:
+        command = commands.StockSet(
+            warehouse=input.warehouse,
+            sku=input.sku,
+            on_hand=input.on_hand,
+            compare_on_hand=input.compare_on_hand,
+            compare_version=input.compare_version,
+        )
+        return await _change(info.context, command, input.idempotency_key)
+
+    @strawberry.mutation(description="Move free units to another functional warehouse (调拨).")
+    async def stock_transfer(
+        self, info: YipanInfo, input: StockTransferInput
+    ) -> StockTransferPayload:
+        command = commands.StockTransfer(
+            source=input.source,
+            destination=input.destination,
+            sku=input.sku,
+            quantity=input.quantity,
+        )
+        return await _change(info.context, command, input.idempotency_key)

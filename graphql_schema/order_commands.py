@@ -1,0 +1,286 @@
+"""Commands on orders: place, cancel, release a hold."""
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+
+from backend.orders.cancel_orders import CancelLine, cancel_order
+from backend.orders.model import (
+    LINES_MAX,
+    AddressDraft,
+    FeeDraft,
+    HoldKind,
+    LineDraft,
+    OrderDraft,
+    OrderStatus,
+    Outcome,
+    Placed,
+    Shortage,
+)
+from backend.orders.release_holds import Resolution, release_hold
+from graphql_schema.context import YipanInfo
+from graphql_schema.errors import (
+    AmountsDoNotAddUp,
+    InputRefused,
+    InsufficientStockError,
+    PermissionDenied,
+    TooBusy,
+    error_from_refused,
+)
+from graphql_schema.orders import Order, order_from
+from graphql_schema.paging import id_of, number_of
+from graphql_schema.scalars import BigInt
+
+ORDERS_PER_CALL_MAX = 100
+"""Orders of one `ordersPlace`; more go to POST /intake/orders, which streams."""
+
+
+@strawberry.input
+class OrderLineInput:
+    sku: str
+    quantity: int
+    unit_price_minor: BigInt = 0
+    discount_minor: BigInt = 0
+
+
+@strawberry.input
+class OrderFeeInput:
+    code: str
+    amount_minor: BigInt
+    description: str = ""
+
+
+@strawberry.input(description="A region by code, or by its names from the outside in.")
+class AddressInput:
+    detail: str
+    region_code: BigInt | None = None
+    region_path: list[str] = strawberry.field(default_factory=list)
+    name: str = ""
+    phone: str = ""
+
+
+@strawberry.input(description=f"An order of at most {LINES_MAX} lines.")
+class OrderPlaceInput:
+    shop: str
+    address: AddressInput
+    idempotency_key: str
+    lines: list[OrderLineInput] = strawberry.field(default_factory=list)
+    external_id: str | None = None
+    is_paid: bool = strawberry.field(
+        default=False, description="Paid on its platform already: never refused for stock."
+    )
+    shortage: Shortage | None = None
+    fees: list[OrderFeeInput] = strawberry.field(default_factory=list)
+    order_discount_minor: BigInt = 0
+    freight_minor: BigInt = 0
+    total_minor: BigInt | None = strawberry.field(
+        default=None, description="Checked against the sum."
+    )
+    ordered_at: datetime | None = None
+    remark: str = ""
+
+
+@strawberry.input
+class OrdersPlaceInput:
+    orders: list[OrderPlaceInput]
+
+
+@strawberry.type(description="What became of a line's units when the order was placed.")
+class PlacedLine:
+    line_no: int
+    reserved: int
+    backordered: int
+    held: int
+    cancelled: int
+
+
+@strawberry.type(description="The order exists and its stock is taken.")
+class OrderPlaced:
+    number: strawberry.Private[int]
+    order_id: strawberry.ID
+    status: OrderStatus
+    lines: list[PlacedLine]
+    holds: list[HoldKind]
+    parcels: int
+
+    @strawberry.field(description="The order as it is now.")
+    async def order(self, info: YipanInfo) -> Order | None:
+        row = await info.context.orders.load(self.number)
+        return order_from(row) if row else None
+
+
+OrderPlacePayload = Annotated[
+    OrderPlaced
+    | InsufficientStockError
+    | AmountsDoNotAddUp
+    | TooBusy
+    | InputRefused
+    | PermissionDenied,
+    strawberry.union("OrderPlacePayload"),
+]
+
+
+@strawberry.type(description="An answer an order, in the order given.")
+class OrdersPlaced:
+    results: list[OrderPlacePayload]
+
+
+OrdersPlacePayload = Annotated[
+    OrdersPlaced | InputRefused | PermissionDenied, strawberry.union("OrdersPlacePayload")
+]
+
+
+@strawberry.input
+class CancelLineInput:
+    line_no: int
+    quantity: int
+
+
+@strawberry.input
+class OrderCancelInput:
+    order_id: strawberry.ID
+    idempotency_key: str
+    lines: list[CancelLineInput] | None = strawberry.field(
+        default=None, description="Left out: all that is left of the order."
+    )
+    reason: str = ""
+
+
+@strawberry.type
+class OrderCancelled:
+    number: strawberry.Private[int]
+    status: OrderStatus
+    units: int
+
+    @strawberry.field
+    async def order(self, info: YipanInfo) -> Order | None:
+        row = await info.context.orders.load(self.number)
+        return order_from(row) if row else None
+
+
+OrderCancelPayload = Annotated[
+    OrderCancelled | InputRefused | PermissionDenied, strawberry.union("OrderCancelPayload")
+]
+
+
+@strawberry.input(description="What resolves the hold: the right SKU, or the right region.")
+class OrderHoldReleaseInput:
+    order_id: strawberry.ID
+    hold_no: int
+    sku: str | None = None
+    region_code: BigInt | None = None
+
+
+@strawberry.type
+class OrderHoldReleased:
+    status: OrderStatus
+
+
+OrderHoldReleasePayload = Annotated[
+    OrderHoldReleased | InputRefused | PermissionDenied,
+    strawberry.union("OrderHoldReleasePayload"),
+]
+
+
+def draft_from(order: OrderPlaceInput) -> OrderDraft:
+    """Return the draft that every entrance makes of its input."""
+    return OrderDraft(
+        shop=order.shop,
+        address=AddressDraft(
+            detail=order.address.detail,
+            region_code=order.address.region_code,
+            region_path=tuple(order.address.region_path),
+            name=order.address.name,
+            phone=order.address.phone,
+        ),
+        lines=tuple(
+            LineDraft(line.sku, line.quantity, line.unit_price_minor, line.discount_minor)
+            for line in order.lines
+        ),
+        external_id=order.external_id,
+        idempotency_key=order.idempotency_key,
+        is_paid=order.is_paid,
+        shortage=order.shortage,
+        fees=tuple(FeeDraft(fee.code, fee.amount_minor, fee.description) for fee in order.fees),
+        order_discount_minor=order.order_discount_minor,
+        freight_minor=order.freight_minor,
+        total_minor=order.total_minor,
+        ordered_at=order.ordered_at,
+        remark=order.remark,
+    )
+
+
+def payload_from(outcome: Outcome) -> OrderPlacePayload:
+    """Return an outcome as the API shows it."""
+    if not isinstance(outcome, Placed):
+        return error_from_refused(outcome)  # type: ignore[return-value]
+    return OrderPlaced(
+        number=outcome.order_id,
+        order_id=strawberry.ID(id_of("Order", outcome.order_id)),
+        status=outcome.status,
+        lines=[
+            PlacedLine(
+                line_no=line.line_no,
+                reserved=line.reserved,
+                backordered=line.backordered,
+                held=line.held,
+                cancelled=line.cancelled,
+            )
+            for line in outcome.lines
+        ],
+        holds=[HoldKind(hold) for hold in outcome.holds],
+        parcels=outcome.parcels,
+    )
+
+
+@strawberry.type
+class OrdersMutation:
+    @strawberry.mutation(description="Place an order: all of it, unless `shortage` says otherwise.")
+    async def order_place(self, info: YipanInfo, input: OrderPlaceInput) -> OrderPlacePayload:
+        principal = info.context.principal
+        return payload_from(await info.context.services.intake.place(draft_from(input), principal))
+
+    @strawberry.mutation(description="Place up to 100 orders, each by itself.")
+    async def orders_place(self, info: YipanInfo, input: OrdersPlaceInput) -> OrdersPlacePayload:
+        if not 1 <= len(input.orders) <= ORDERS_PER_CALL_MAX:
+            return InputRefused(
+                code="INVALID_INPUT",
+                message=f"Give 1 to {ORDERS_PER_CALL_MAX} orders; stream more to /intake/orders.",
+                path=["orders"],
+            )
+        drafts = [draft_from(order) for order in input.orders]
+        outcomes = await info.context.services.intake.place_many(drafts, info.context.principal)
+        return OrdersPlaced(results=[payload_from(outcome) for outcome in outcomes])
+
+    @strawberry.mutation(description="Cancel units of lines, or all that is left of an order.")
+    async def order_cancel(self, info: YipanInfo, input: OrderCancelInput) -> OrderCancelPayload:
+        services, principal = info.context.services, info.context.principal
+        lines = input.lines
+        cancelled = await cancel_order(
+            services.database,
+            principal,
+            number_of("Order", input.order_id),
+            None if lines is None else [CancelLine(line.line_no, line.quantity) for line in lines],
+            input.idempotency_key,
+            input.reason,
+        )
+        await services.publish_counters(principal.tenant_id, cancelled.levels, cancelled.capacities)
+        return OrderCancelled(
+            number=cancelled.order_id, status=cancelled.status, units=cancelled.units
+        )
+
+    @strawberry.mutation(description="Release one hold of an order.")
+    async def order_hold_release(
+        self, info: YipanInfo, input: OrderHoldReleaseInput
+    ) -> OrderHoldReleasePayload:
+        services, principal = info.context.services, info.context.principal
+        status = await release_hold(
+            services.database,
+            principal,
+            number_of("Order", input.order_id),
+            Resolution(input.hold_no, input.sku, input.region_code),
+            services.regions,
+        )
+        await services.publish_counters(principal.tenant_id, [], [])
+        return OrderHoldReleased(status=status)

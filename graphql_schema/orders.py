@@ -1,0 +1,313 @@
+"""Orders as they are read: the order, its lines, holds, fulfilments and what led to them."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Self
+
+import strawberry
+from strawberry import relay
+
+from backend.db.pool import Record
+from backend.orders import find_orders
+from backend.orders.model import HoldKind, OrderStatus, Shortage
+from graphql_schema.catalog import Sku, sku_from
+from graphql_schema.context import YipanInfo
+from graphql_schema.events import OrderEvent, order_event_from
+from graphql_schema.network import Location, Shop, location_from, shop_from
+from graphql_schema.paging import (
+    PAGE_DEFAULT,
+    connection,
+    cursor_of,
+    key_of,
+    number_of,
+    page_size,
+)
+from graphql_schema.scalars import BigInt
+from tenants.principal import Permission
+
+strawberry.enum(OrderStatus, name="OrderStatus", description="Where it stands.")
+strawberry.enum(Shortage, name="Shortage", description="What to do where stock is short.")
+strawberry.enum(HoldKind, name="HoldKind", description="Why an order waits.")
+
+
+@strawberry.type(description="An amount of money.")
+class Money:
+    amount_minor: BigInt
+    currency: str
+
+
+@strawberry.type(description="A line; its units are reserved, backordered, held or cancelled.")
+class OrderLine:
+    sku_id: strawberry.Private[int | None]
+    line_no: int
+    sku_code: str
+    quantity: int
+    reserved: int
+    backordered: int
+    held: int
+    cancelled: int
+    unit_price_minor: BigInt
+    line_discount_minor: BigInt
+    order_discount_minor: BigInt
+    amount_minor: BigInt
+
+    @strawberry.field(description="None while the line is held for its SKU.")
+    async def sku(self, info: YipanInfo) -> Sku | None:
+        sku = await info.context.skus.load(self.sku_id) if self.sku_id else None
+        return sku_from(sku) if sku else None
+
+
+@strawberry.type(description="Something paid for that is no goods.")
+class OrderFee:
+    code: str
+    description: str
+    amount_minor: BigInt
+
+
+@strawberry.type(description="A reason why an order waits for a person.")
+class OrderHold:
+    hold_no: int
+    line_no: int | None
+    kind: HoldKind
+    reason: str
+    released_at: datetime | None
+
+
+@strawberry.type(description="Units of a line at a functional warehouse.")
+class Reservation:
+    line_no: int
+    quantity: int
+    active: int
+
+
+@strawberry.type(description="What one node does for an order.")
+class Fulfilment:
+    order_id: strawberry.Private[int]
+    node_id: strawberry.Private[int]
+    fulfilment_no: int
+    status: str
+    buyer_name: str
+    buyer_phone: str
+    region_code: BigInt | None
+    address: str
+
+    @strawberry.field
+    async def location(self, info: YipanInfo) -> Location | None:
+        node = await info.context.nodes.load(self.node_id)
+        return location_from(node) if node else None
+
+    @strawberry.field
+    async def reservations(self, info: YipanInfo) -> list[Reservation]:
+        rows = await info.context.reservations.load(self.order_id)
+        return [
+            Reservation(line_no=row["line_no"], quantity=row["quantity"], active=row["active"])
+            for row in rows
+            if row["fulfilment_no"] == self.fulfilment_no
+        ]
+
+
+@strawberry.type(description="How a plan came about.")
+class RoutingDecision:
+    decision_no: int
+    policy_version: int
+    attempt: int
+    is_proved: bool = strawberry.field(description="No cheaper plan existed.")
+    cost: str = strawberry.field(description="Packed by the policy's objectives.")
+    lower_bound: str
+    runner_up_cost: str | None
+
+
+@strawberry.type(description="An order from any channel.")
+class Order(relay.Node):
+    number: relay.NodeID[int]
+    shop_id: strawberry.Private[int]
+    external_id: str | None
+    status: OrderStatus
+    shortage: Shortage
+    total: Money
+    freight: Money
+    buyer_name: str
+    buyer_phone: str
+    region_code: BigInt | None
+    address: str
+    remark: str
+    ordered_at: datetime
+    placed_at: datetime
+
+    @strawberry.field
+    async def shop(self, info: YipanInfo) -> Shop | None:
+        shop = await info.context.shops.load(self.shop_id)
+        return shop_from(shop) if shop else None
+
+    @strawberry.field
+    async def lines(self, info: YipanInfo) -> list[OrderLine]:
+        return [line_from(row) for row in await info.context.lines.load(self.number)]
+
+    @strawberry.field
+    async def fees(self, info: YipanInfo) -> list[OrderFee]:
+        return [
+            OrderFee(
+                code=row["code"], description=row["description"], amount_minor=row["amount_minor"]
+            )
+            for row in await info.context.fees.load(self.number)
+        ]
+
+    @strawberry.field
+    async def holds(self, info: YipanInfo) -> list[OrderHold]:
+        return [hold_from(row) for row in await info.context.holds.load(self.number)]
+
+    @strawberry.field
+    async def fulfilments(self, info: YipanInfo) -> list[Fulfilment]:
+        return [fulfilment_from(row) for row in await info.context.fulfilments.load(self.number)]
+
+    @strawberry.field(description="What happened to the order, in order.")
+    async def events(self, info: YipanInfo) -> list[OrderEvent]:
+        return [order_event_from(event) for event in await info.context.events.load(self.number)]
+
+    @strawberry.field(description="How its plans came about; for the brand.")
+    async def decisions(self, info: YipanInfo) -> list[RoutingDecision]:
+        return [
+            RoutingDecision(
+                decision_no=row["decision_no"],
+                policy_version=row["policy_version"],
+                attempt=row["attempt"],
+                is_proved=row["is_proved"],
+                cost=row["cost"],
+                lower_bound=row["lower_bound"],
+                runner_up_cost=row["runner_up_cost"],
+            )
+            for row in await info.context.decisions.load(self.number)
+        ]
+
+    @classmethod
+    async def resolve_nodes(  # type: ignore[override]
+        cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
+    ) -> list[Self | None]:
+        info.context.principal.require(Permission.ORDERS_READ)
+        found = await info.context.orders.load_many([int(number) for number in node_ids])
+        return [order_from(row) if row else None for row in found]  # type: ignore[misc]
+
+
+def order_from(row: Record) -> Order:
+    currency = row["currency"]
+    return Order(
+        number=row["id"],
+        shop_id=row["shop_id"],
+        external_id=row["external_id"],
+        status=OrderStatus(row["status"]),
+        shortage=Shortage(row["shortage"]),
+        total=Money(amount_minor=row["total_minor"], currency=currency),
+        freight=Money(amount_minor=row["freight_minor"], currency=currency),
+        buyer_name=row["buyer_name"],
+        buyer_phone=row["buyer_phone"],
+        region_code=row["region_code"],
+        address=row["address"],
+        remark=row["remark"],
+        ordered_at=row["ordered_at"],
+        placed_at=row["placed_at"],
+    )
+
+
+def line_from(row: Record) -> OrderLine:
+    return OrderLine(
+        sku_id=row["sku_id"],
+        line_no=row["line_no"],
+        sku_code=row["sku_code"],
+        quantity=row["quantity"],
+        reserved=row["reserved"],
+        backordered=row["backordered"],
+        held=row["held"],
+        cancelled=row["cancelled"],
+        unit_price_minor=row["unit_price_minor"],
+        line_discount_minor=row["line_discount_minor"],
+        order_discount_minor=row["order_discount_minor"],
+        amount_minor=row["amount_minor"],
+    )
+
+
+def hold_from(row: Record) -> OrderHold:
+    return OrderHold(
+        hold_no=row["hold_no"],
+        line_no=row["line_no"],
+        kind=HoldKind(row["kind"]),
+        reason=row["reason"],
+        released_at=row["released_at"],
+    )
+
+
+def fulfilment_from(row: Record) -> Fulfilment:
+    return Fulfilment(
+        order_id=row["order_id"],
+        node_id=row["node_id"],
+        fulfilment_no=row["fulfilment_no"],
+        status=row["status"],
+        buyer_name=row["buyer_name"],
+        buyer_phone=row["buyer_phone"],
+        region_code=row["region_code"],
+        address=row["address"],
+    )
+
+
+@strawberry.type
+class FulfilmentPage:
+    fulfilments: list[Fulfilment]
+    end_cursor: str | None
+    has_next_page: bool
+
+
+@strawberry.type
+class OrdersQuery:
+    @strawberry.field(description="Orders that you may see, newest first.")
+    async def orders(
+        self,
+        info: YipanInfo,
+        status: OrderStatus | None = None,
+        shop_id: strawberry.ID | None = None,
+        first: int = PAGE_DEFAULT,
+        after: str | None = None,
+    ) -> relay.Connection[Order]:
+        info.context.principal.require(Permission.ORDERS_READ)
+        limit = page_size(first)
+        (before,) = key_of(after, (find_orders.NEWEST,))
+        async with info.context.reading() as tx:
+            rows = await find_orders.page_of_orders(
+                tx,
+                status=status,
+                shop_id=None if shop_id is None else number_of("Shop", shop_id),
+                before=before,
+                limit=limit,
+            )
+        return connection(rows, first, order_from, lambda row: cursor_of(row["id"]))
+
+    @strawberry.field(description="One order by its id; none where you may not see it.")
+    async def order(self, info: YipanInfo, id: strawberry.ID) -> Order | None:
+        info.context.principal.require(Permission.ORDERS_READ)
+        row = await info.context.orders.load(number_of("Order", id))
+        return order_from(row) if row else None
+
+    @strawberry.field(description="What nodes have to do, newest first; stores see their own.")
+    async def fulfilments(
+        self,
+        info: YipanInfo,
+        location_id: strawberry.ID | None = None,
+        first: int = PAGE_DEFAULT,
+        after: str | None = None,
+    ) -> FulfilmentPage:
+        info.context.principal.require(Permission.ORDERS_READ)
+        limit = page_size(first)
+        before = key_of(after, (find_orders.NEWEST, 0))
+        async with info.context.reading() as tx:
+            rows = await find_orders.page_of_fulfilments(
+                tx,
+                node_id=None if location_id is None else number_of("Location", location_id),
+                before=(before[0], before[1]),
+                limit=limit,
+            )
+        page = rows[:first]
+        return FulfilmentPage(
+            fulfilments=[fulfilment_from(row) for row in page],
+            end_cursor=(
+                cursor_of(page[-1]["order_id"], page[-1]["fulfilment_no"]) if page else None
+            ),
+            has_next_page=len(rows) > first,
+        )
