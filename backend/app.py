@@ -1,0 +1,253 @@
+"""The HTTP application: GraphQL, the intake stream, health and metrics."""
+
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from typing import Any
+
+import structlog
+from cross_web import HTTPException
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+from strawberry.asgi import GraphQL
+from strawberry.exceptions import ConnectionRejectionError
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+
+from backend.admission.valkey import ValkeyAway
+from backend.db.errors import YipanError
+from backend.db.pool import SQL
+from backend.metrics import HTTP_SECONDS, QUEUE
+from backend.orders.intake_stream import place_stream
+from backend.runtime import Runtime
+from graphql_schema.context import Context, Services
+from graphql_schema.paging import id_of
+from graphql_schema.schema import build_schema
+from tenants.errors import TokenInvalid
+from tenants.principal import Permission
+
+log = structlog.get_logger(__name__)
+
+BODY_BYTES_MAX = 2 * 1024 * 1024
+"""Of a GraphQL request; an order of 500 lines takes 50 kB."""
+NDJSON = "application/x-ndjson"
+OpenRuntime = AbstractAsyncContextManager[Runtime]
+
+
+class Api(GraphQL[Context, None]):
+    """GraphQL over HTTP and web sockets, with our context."""
+
+    def __init__(self, *, is_development: bool) -> None:
+        super().__init__(
+            build_schema(),
+            graphql_ide="graphiql" if is_development else None,
+            allow_queries_via_get=False,
+            subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
+        )
+
+    async def get_context(
+        self, request: Request | WebSocket, response: Response | WebSocket
+    ) -> Context:
+        context = Context(request, services_of(request.app.state.runtime))
+        try:
+            await context.authenticate(request.headers.get("authorization"))
+        except TokenInvalid as error:
+            raise HTTPException(401, error.message) from error
+        if context.known_principal is not None:
+            structlog.contextvars.bind_contextvars(
+                tenant=context.known_principal.tenant_id, subject=context.known_principal.subject
+            )
+        return context
+
+    async def on_ws_connect(self, context: Context) -> Any:
+        """Take the token from the connection's parameters, where browsers can put it."""
+        parameters = context.connection_params or {}
+        credential = parameters.get("Authorization") or parameters.get("authorization")
+        try:
+            await context.authenticate(credential if isinstance(credential, str) else None)
+        except TokenInvalid as error:
+            raise ConnectionRejectionError({"reason": error.message}) from error
+        return await super().on_ws_connect(context)
+
+
+def services_of(runtime: Runtime) -> Services:
+    """Return what the API needs of the process."""
+    return Services(
+        database=runtime.database,
+        intake=runtime.intake,
+        events=runtime.events,
+        authenticator=runtime.authenticator,
+        regions=runtime.regions,
+        publish_levels=runtime.publish_levels,
+        publish_counters=runtime.publish_counters,
+    )
+
+
+async def intake_orders(request: Request) -> Response:
+    """`POST /intake/orders`: NDJSON in, NDJSON out, an answer a line."""
+    runtime: Runtime = request.app.state.runtime
+    context = Context(request, services_of(runtime))
+    try:
+        await context.authenticate(request.headers.get("authorization"))
+        context.principal.require(Permission.ORDERS_PLACE)
+    except TokenInvalid as error:
+        return _refusal(401, error.code, error.message)
+    except Exception as error:
+        return _refusal(403, getattr(error, "code", "REFUSED"), str(error))
+    stream = place_stream(
+        runtime.intake, context.principal, request.stream(), partial(id_of, "Order")
+    )
+    return AnswerStream(stream, media_type=NDJSON)
+
+
+class AnswerStream(StreamingResponse):
+    """Answers while the request is still being read, so nobody else may wait for its messages."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.stream_response(send)
+
+
+async def healthz(request: Request) -> Response:
+    """Whether the process lives."""
+    return JSONResponse({"status": "ok"})
+
+
+async def readyz(request: Request) -> Response:
+    """Whether every part answers; says which does not. Valkey may be away: orders go on."""
+    runtime: Runtime = request.app.state.runtime
+    parts = {"database": await _database_state(runtime), "valkey": await _valkey_state(runtime)}
+    is_ready = parts["database"] == "ok"
+    return JSONResponse(
+        {"status": "ready" if is_ready else "not ready", "parts": parts},
+        status_code=200 if is_ready else 503,
+    )
+
+
+async def metrics(request: Request) -> Response:
+    """What Prometheus reads."""
+    runtime: Runtime = request.app.state.runtime
+    QUEUE.set(sum(lane.depth for lane in runtime.intake.lanes.values()))
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def create_app(opened: OpenRuntime, *, is_development: bool) -> ASGIApp:
+    """Return the application; the runtime is opened when it starts and closed when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with opened as runtime:
+            app.state.runtime = runtime
+            yield
+
+    api = Api(is_development=is_development)
+    app = Starlette(
+        lifespan=lifespan,
+        routes=[
+            Route("/graphql", api, methods=["GET", "POST"]),
+            WebSocketRoute("/graphql", api),
+            Route("/intake/orders", intake_orders, methods=["POST"]),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/metrics", metrics),
+        ],
+    )
+    return RequestLog(BodyLimit(app))
+
+
+class BodyLimit:
+    """Refuses a GraphQL body over the limit before it is read into memory."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != "/graphql":
+            await self.app(scope, receive, send)
+            return
+        body = await _read_body(receive)
+        if body is None:
+            limit = f"A body has at most {BODY_BYTES_MAX} bytes; stream orders to /intake/orders."
+            await _refusal(413, "TOO_LARGE", limit)(scope, receive, send)
+            return
+        unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive_body() -> Message:
+            return unread.pop() if unread else await receive()
+
+        await self.app(scope, receive_body, send)
+
+
+async def _read_body(receive: Receive) -> bytes | None:
+    """Return a request's body, or None where it is over the limit."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > BODY_BYTES_MAX:
+            return None
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+class RequestLog:
+    """Gives every request an id, logs it and counts it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = uuid.uuid4().hex
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request=request_id)
+        started, status = time.perf_counter(), 500
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"].append((b"x-request-id", request_id.encode()))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, sending)
+        finally:
+            seconds = time.perf_counter() - started
+            HTTP_SECONDS.labels(_known_path(scope["path"]), str(status)).observe(seconds)
+            log.debug("http", path=scope["path"], status=status, seconds=round(seconds, 4))
+
+
+KNOWN_PATHS = {"/graphql", "/intake/orders", "/healthz", "/readyz", "/metrics"}
+
+
+def _known_path(path: str) -> str:
+    """Metrics keep a label a path: only those that exist, whatever clients ask for."""
+    return path if path in KNOWN_PATHS else "other"
+
+
+def _refusal(status: int, code: str, message: str) -> Response:
+    return JSONResponse({"error": {"code": code, "message": message}}, status_code=status)
+
+
+async def _database_state(runtime: Runtime) -> str:
+    try:
+        async with runtime.database.platform_transaction(read_only=True) as tx:
+            return "ok" if await tx.fetch_value(SQL.role_is_safe) else "the role is not safe"
+    except YipanError as error:
+        return error.message
+
+
+async def _valkey_state(runtime: Runtime) -> str:
+    try:
+        await runtime.valkey.command("PING")
+    except ValkeyAway as error:
+        return error.message
+    return "ok"

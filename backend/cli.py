@@ -1,0 +1,296 @@
+"""The command `yipan`: reads the settings, puts the parts together, reports what went wrong."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+import uvloop
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from backend.app import create_app
+from backend.audit.audit import audit as run_audit
+from backend.db.errors import YipanError
+from backend.demo.run import run_demo
+from backend.demo.seed import seed_demo
+from backend.environment import Servers, prepare, servers
+from backend.logs import set_up_logs
+from backend.orders.intake_stream import place_stream
+from backend.runtime import Runtime, open_runtime
+from backend.server import Server, open_socket
+from backend.settings import Settings, read_settings
+from graphql_schema.paging import id_of
+from graphql_schema.schema import schema_text
+from loadtests.replay.olist import replay_olist
+from loadtests.replay.online_retail import replay_online_retail
+from loadtests.replay.report import ReplayReport
+from tenants.brands import Brand, UnknownBrand
+from tenants.principal import system_principal
+
+cli = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Yipan (一盘): order management with one pool of goods for every channel.",
+    pretty_exceptions_enable=False,
+)
+console = Console()
+errors = Console(stderr=True)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")]
+BrandCode = Annotated[str, typer.Option("--brand", help="The brand's code.")]
+READ_BYTES = 256 * 1024
+
+
+class ReplayName(StrEnum):
+    """The data sets that can be replayed."""
+
+    ONLINE_RETAIL = "online-retail"
+    OLIST = "olist"
+
+
+class RichProgress:
+    """A progress bar on standard error."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            TextColumn("lines"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=errors,
+        )
+        self._task = self._bar.add_task("lines", total=None)
+
+    def __enter__(self) -> "RichProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def advance(self, lines: int, total: int) -> None:
+        self._bar.update(self._task, advance=lines, total=total)
+
+
+def main() -> None:
+    """Run the command; a refusal is one line on standard error and exit status 1."""
+    try:
+        cli()
+    except YipanError as error:
+        errors.print(f"[red]{error.message}[/red]", soft_wrap=True, highlight=False)
+        sys.exit(1)
+
+
+@cli.command()
+def demo() -> None:
+    """Start everything with a living home-appliance brand; Ctrl-C stops it."""
+    settings = _settings(quiet=True)
+    with servers(settings) as where:
+        uvloop.run(run_demo(settings, where, console))
+
+
+@cli.command()
+def serve() -> None:
+    """Serve the API (run `yipan worker` beside it)."""
+    settings = _settings()
+    listening = open_socket(settings.host, settings.port)
+    with servers(settings) as where:
+
+        async def run() -> None:
+            if settings.is_development:
+                await prepare(where)
+            opened = open_runtime(
+                where.database_url,
+                where.valkey_url,
+                where.secret,
+                with_maintenance=settings.is_development,
+            )
+            app = create_app(opened, is_development=settings.is_development)
+            await Server(app, listening).serve()
+
+        uvloop.run(run())
+
+
+@cli.command()
+def worker() -> None:
+    """Do the background work: the reaper, warm-up, waiting orders, partitions."""
+    settings = _settings()
+    with servers(settings) as where:
+
+        async def run() -> None:
+            async with _runtime(where, with_maintenance=True):
+                stop = asyncio.Event()
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    asyncio.get_running_loop().add_signal_handler(number, stop.set)
+                await stop.wait()
+
+        uvloop.run(run())
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    settings = _settings()
+    with servers(settings) as where:
+        applied = uvloop.run(prepare(where))
+    console.print(f"Applied: {', '.join(applied) or 'nothing, the schema is the newest'}.")
+
+
+@cli.command()
+def seed() -> None:
+    """Put the demo's brand into the database, if it is not there."""
+
+    async def work(runtime: Runtime) -> None:
+        brand_id = await seed_demo(runtime.database, runtime.brands)
+        console.print(f"The demo's brand is there (tenant {brand_id}).")
+
+    _with_runtime(work)
+
+
+@cli.command("import")
+def import_orders(
+    file: Annotated[Path, typer.Argument(help="Orders as NDJSON, one a line.", exists=True)],
+    brand: BrandCode,
+    answers: Annotated[
+        Path | None, typer.Option(help="Where to write an answer for each line.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Place the orders of a file: the same records as POST /intake/orders."""
+
+    async def work(runtime: Runtime) -> None:
+        tenant = await _brand(runtime, brand)
+        counts: dict[str, int] = {}
+        out = answers.open("wb") if answers else None
+        principal = system_principal(tenant.id, "import")
+        async for answer in place_stream(
+            runtime.intake, principal, read_chunks(file), partial(id_of, "Order")
+        ):
+            fields = msgspec.json.decode(answer)
+            result = fields.get("status") or fields.get("code")
+            counts[result] = counts.get(result, 0) + 1
+            if out:
+                out.write(answer)
+        if out:
+            out.close()
+        _report({"brand": brand, "file": file.name, "results": counts}, as_json=as_json)
+
+    _with_runtime(work)
+
+
+@cli.command()
+def replay(
+    name: Annotated[ReplayName, typer.Argument(help="Which data the folder holds.")],
+    folder: Annotated[Path, typer.Argument(help="The files.", exists=True, file_okay=False)],
+    rejects: Annotated[
+        Path | None, typer.Option(help="Where rejected lines go, with their reason.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="For what is drawn by chance.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Push real orders through the pipeline in a brand of its own; exit status 1 if it differs."""
+    report: ReplayReport | None = None
+
+    async def work(runtime: Runtime) -> None:
+        nonlocal report
+        run = replay_online_retail if name is ReplayName.ONLINE_RETAIL else replay_olist
+        options = {} if seed is None else {"seed": seed}
+        path = rejects or Path(f"rejects-{name}.csv")
+        with RichProgress() as progress:
+            report = await run(runtime, folder, rejects=path, progress=progress, **options)
+
+    _with_runtime(work)
+    assert report is not None, "a replay reports or raises"
+    _report(msgspec.to_builtins(report), as_json=as_json)
+    if report.audit_differences:
+        raise typer.Exit(1)
+
+
+@cli.command()
+def audit(
+    brand: Annotated[str | None, typer.Option("--brand", help="Only this brand.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="From the beginning (the default).")] = True,
+    as_json: Json = False,
+) -> None:
+    """Recompute every counter from what caused it; exit status 1 if any differs."""
+    differences = 0
+
+    async def work(runtime: Runtime) -> None:
+        nonlocal differences
+        for tenant in await runtime.brands.all():
+            if brand in (None, tenant.code):
+                report = await run_audit(
+                    runtime.database, runtime.admission, runtime.counters, tenant.id
+                )
+                differences += len(report.differences)
+                _report({"brand": tenant.code, **msgspec.to_builtins(report)}, as_json=as_json)
+
+    _with_runtime(work)
+    if differences:
+        raise typer.Exit(1)
+
+
+@cli.command()
+def schema(
+    file: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("schema.graphql"),
+) -> None:
+    """Write the GraphQL schema to a file."""
+    file.write_text(schema_text(), encoding="utf-8")
+
+
+def _settings(*, quiet: bool = False) -> Settings:
+    settings = read_settings()
+    level = "warning" if quiet and settings.log_level == "info" else settings.log_level
+    set_up_logs(level, for_people=settings.is_development)
+    return settings
+
+
+def _with_runtime(work: Callable[[Runtime], Awaitable[None]]) -> None:
+    """Run a piece of work with a process's parts, on a migrated database."""
+    settings = _settings(quiet=True)
+    with servers(settings) as where:
+
+        async def run() -> None:
+            await prepare(where)
+            async with _runtime(where, with_maintenance=False) as runtime:
+                await work(runtime)
+
+        uvloop.run(run())
+
+
+@asynccontextmanager
+async def _runtime(where: Servers, *, with_maintenance: bool) -> AsyncIterator[Runtime]:
+    async with open_runtime(
+        where.database_url, where.valkey_url, where.secret, with_maintenance=with_maintenance
+    ) as runtime:
+        yield runtime
+
+
+async def _brand(runtime: Runtime, code: str) -> Brand:
+    for brand in await runtime.brands.all():
+        if brand.code == code:
+            return brand
+    raise UnknownBrand(f"There is no brand {code!r}.")
+
+
+async def read_chunks(file: Path) -> AsyncIterator[bytes]:
+    """Yield a file's bytes, a part at a time."""
+    with file.open("rb") as stream:
+        while chunk := stream.read(READ_BYTES):
+            yield chunk
+
+
+def _report(fields: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(fields).decode() + "\n")
+        return
+    for name, value in fields.items():
+        console.print(f"{name.replace('_', ' ')}: {value}", highlight=False)

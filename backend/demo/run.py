@@ -1,0 +1,87 @@
+"""`yipan demo`: everything in one process, with living data, until Ctrl-C."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from backend.app import create_app
+from backend.demo import brand as demo
+from backend.demo.seed import BRAND_USER, DEALER_USER, STORE_USER, seed_demo
+from backend.demo.stream import DemoStream, Tally
+from backend.environment import Servers, prepare
+from backend.runtime import Runtime, open_runtime
+from backend.server import Server, open_socket
+from backend.settings import Settings
+
+REFRESH_SECONDS = 0.5
+STATUS_LINE_SECONDS = 10.0
+"""Between two lines where the output is no terminal."""
+
+
+async def run_demo(settings: Settings, where: Servers, console: Console) -> None:
+    """Migrate, seed, serve and let orders arrive; returns after Ctrl-C."""
+    listening = open_socket(settings.host, settings.port)
+    await prepare(where)
+    ready: asyncio.Future[Runtime] = asyncio.get_running_loop().create_future()
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Runtime]:
+        async with open_runtime(where.database_url, where.valkey_url, where.secret) as runtime:
+            await seed_demo(runtime.database, runtime.brands)
+            ready.set_result(runtime)
+            yield runtime
+
+    server = Server(create_app(opened(), is_development=True), listening)
+    serving = asyncio.create_task(server.serve())
+    waited: list[asyncio.Future[Any]] = [serving, ready]
+    await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        await serving
+        return
+    await server.started()
+    _greet(settings, console)
+    await _live(ready.result(), serving, console)
+    console.print("\nStopped. The data stays in", f"[b]{settings.data}[/b].")
+
+
+async def _live(runtime: Runtime, serving: "asyncio.Task[None]", console: Console) -> None:
+    tally = Tally()
+    brand_id = next(
+        brand.id for brand in await runtime.brands.all() if brand.code == demo.BRAND_CODE
+    )
+    stream = asyncio.create_task(DemoStream(runtime, brand_id, tally).run())
+    try:
+        if console.is_terminal:
+            with Live(tally.line(), console=console, auto_refresh=False) as live:
+                while not serving.done():
+                    live.update(tally.line(), refresh=True)
+                    await asyncio.wait([serving, stream], timeout=REFRESH_SECONDS)
+        else:
+            while not serving.done():
+                await asyncio.wait([serving], timeout=STATUS_LINE_SECONDS)
+                console.print(tally.line(), soft_wrap=True)
+    finally:
+        stream.cancel()
+        await asyncio.gather(stream, return_exceptions=True)
+        await serving
+
+
+def _greet(settings: Settings, console: Console) -> None:
+    base = f"http://{settings.host}:{settings.port}"
+    urls = Table("what", "where", title="Yipan (一盘) is running")
+    urls.add_row("GraphiQL", f"{base}/graphql")
+    urls.add_row("orders as NDJSON", f"POST {base}/intake/orders")
+    urls.add_row("health", f"{base}/healthz, {base}/readyz")
+    urls.add_row("metrics", f"{base}/metrics")
+    console.print(urls)
+    users = Table("who", "e-mail", "password", title="Log in with the mutation logIn")
+    users.add_row(f"brand {demo.BRAND_NAME}", BRAND_USER, demo.PASSWORD)
+    users.add_row("dealer 华东家电经销", DEALER_USER, demo.PASSWORD)
+    users.add_row("store 上海徐汇店", STORE_USER, demo.PASSWORD)
+    console.print(users)
+    console.print("Orders arrive now. Ctrl-C stops everything.", style="dim")

@@ -1,0 +1,137 @@
+"""One process's parts, put together and taken apart in order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+
+from backend.admission.admission import Admission
+from backend.admission.announcements import Announcements
+from backend.admission.model import Base, parse_capacity_counter, parse_level_counter
+from backend.admission.valkey import Valkey
+from backend.db.pool import Database
+from backend.events.log import EventLog, WakeUps
+from backend.inventory.counters import CounterReader, capacity_bases, level_bases
+from backend.inventory.ledger import free_at
+from backend.inventory.model import FreeAt, Level
+from backend.maintenance import Maintenance
+from backend.network.capacity import CapacityAt
+from backend.network.regions.table import bundled_regions
+from backend.orders.allocate_backorders import BackorderAllocator
+from backend.orders.place_orders import OrderIntake
+from tenants.authenticate import Authenticator
+from tenants.brands import BrandDirectory
+from tenants.tokens import TokenIssuer
+
+log = structlog.get_logger(__name__)
+
+CANCEL_AGAIN_SECONDS = 0.5
+
+
+class Runtime:
+    """Everything that a process needs to take orders."""
+
+    def __init__(self, database: Database, valkey: Valkey, secret: str) -> None:
+        self.database = database
+        self.valkey = valkey
+        self.regions = bundled_regions()
+        self.brands = BrandDirectory(database)
+        self.counters = CounterReader(database, self.brands)
+        self.admission = Admission(valkey, database, self.counters.all_counters)
+        self.tokens = TokenIssuer(secret)
+        self.authenticator = Authenticator(database, self.tokens)
+        self.announcements = Announcements(valkey, self._on_bases, self._on_events)
+        self.wake_ups = WakeUps(self.announcements.announce_events)
+        self.events = EventLog(database, self.wake_ups)
+        self.intake = OrderIntake(
+            database, self.admission, self.brands, self.regions, self.wake_ups.tell
+        )
+        self.allocator = BackorderAllocator(database, self.intake)
+        self.maintenance = Maintenance(
+            database, self.admission, self.brands, self.counters, self.allocator
+        )
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def publish_levels(self, tenant_id: int, levels: Sequence[Level]) -> None:
+        """Tell everybody of levels that a command changed, and give what came free to who waits."""
+        await self.publish_counters(tenant_id, free_at(levels), [])
+
+    async def publish_counters(
+        self, tenant_id: int, levels: Sequence[FreeAt], capacities: Sequence[CapacityAt]
+    ) -> None:
+        """Tell everybody of counters that changed, and give what came free to who waits."""
+        self._learn(tenant_id, levels, capacities)
+        bases = level_bases(levels) + capacity_bases(capacities)
+        await self.admission.finish(tenant_id, [], bases)
+        await self.wake_ups.tell(tenant_id)
+        task = asyncio.create_task(self._allocate(tenant_id))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _allocate(self, tenant_id: int) -> None:
+        try:
+            await self.allocator.allocate(tenant_id)
+        except Exception:
+            # Who waits is tried again by the maintenance.
+            log.exception("backorders.not_allocated", tenant=tenant_id)
+
+    def _on_bases(self, tenant_id: int, bases: list[Base]) -> None:
+        levels = [
+            FreeAt(*key, base.free, base.version)
+            for base in bases
+            if (key := parse_level_counter(base.counter))
+        ]
+        capacities = [
+            CapacityAt(*day, base.free, base.version)
+            for base in bases
+            if (day := parse_capacity_counter(base.counter))
+        ]
+        self._learn(tenant_id, levels, capacities)
+
+    def _learn(
+        self, tenant_id: int, levels: Sequence[FreeAt], capacities: Sequence[CapacityAt]
+    ) -> None:
+        lane = self.intake.lanes.get(tenant_id)
+        if lane is not None:
+            lane.book.apply_levels(levels)
+            lane.book.apply_capacities(capacities)
+
+    def _on_events(self, tenant_id: int) -> None:
+        self.wake_ups.wake(tenant_id)
+
+    async def settle(self) -> None:
+        """Wait until everything that was taken in is answered."""
+        await self.intake.close()
+        await asyncio.gather(*self._background)
+
+
+@asynccontextmanager
+async def open_runtime(
+    database_url: str, valkey_url: str, secret: str, *, with_maintenance: bool = True
+) -> AsyncIterator[Runtime]:
+    """Connect everything, run the background work, and close in order at the end.
+
+    Raises DatabaseUnavailable and UnsafeRole; a Valkey that is away is no obstacle.
+    """
+    async with AsyncExitStack() as stack:
+        database = await Database.connect(database_url)
+        stack.push_async_callback(database.close)
+        valkey = Valkey(valkey_url)
+        runtime = Runtime(database, valkey, secret)
+        stack.push_async_callback(runtime.admission.close)
+        tasks = [asyncio.create_task(runtime.announcements.listen())]
+        if with_maintenance:
+            tasks.append(asyncio.create_task(runtime.maintenance.run()))
+        stack.push_async_callback(_cancel, tasks)
+        stack.push_async_callback(runtime.settle)
+        yield runtime
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """End the tasks; one whose library swallowed the cancellation is cancelled again."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
+    await asyncio.gather(*tasks, return_exceptions=True)
