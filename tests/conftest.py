@@ -1,0 +1,119 @@
+"""Real PostgreSQL and Valkey for every test that touches data; one database cloned for each."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import asyncpg
+import pytest
+import redis
+
+from backend.db.migrate import migrate
+from backend.db.pool import Database
+from backend.embedded.services import EmbeddedServices
+from backend.network.nodes import load_regions
+from backend.runtime import Runtime, open_runtime
+from tests.world import World, create_world
+
+TEMPLATE = "yipan_template"
+WORLD_TEMPLATE = "yipan_world"
+SECRET = "a secret for tests, of more than 32 characters"
+
+
+class Servers(NamedTuple):
+    """The servers of the test session."""
+
+    admin_url: str
+    valkey_url: str
+
+    def url_of(self, database: str) -> str:
+        return self.admin_url.replace("/postgres?", f"/{database}?")
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    folder: Path = tmp_path_factory.mktemp("servers")
+    with EmbeddedServices(folder) as services:
+        started = Servers(services.database_url, services.valkey_url)
+        asyncio.run(_make_template(started))
+        yield started
+
+
+async def _make_template(servers: Servers) -> None:
+    admin = await asyncpg.connect(servers.admin_url)
+    await admin.execute(f"create database {TEMPLATE}")
+    await admin.close()
+    await migrate(servers.url_of(TEMPLATE), load_regions)
+
+
+@pytest.fixture(scope="session")
+def ready_world(servers: Servers) -> World:
+    """The brands of `tests.world`, created once, in a template of their own."""
+    return asyncio.run(_make_world(servers))
+
+
+async def _make_world(servers: Servers) -> World:
+    admin = await asyncpg.connect(servers.admin_url)
+    await admin.execute(f"create database {WORLD_TEMPLATE} template {TEMPLATE}")
+    await admin.close()
+    database = await Database.connect(servers.url_of(WORLD_TEMPLATE))
+    try:
+        return await create_world(database)
+    finally:
+        await database.close()
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def template(request: pytest.FixtureRequest) -> str:
+    """What the test's database is cloned from: with the world in it where the test asks for it."""
+    if "world" not in request.fixturenames:
+        return TEMPLATE
+    request.getfixturevalue("ready_world")
+    return WORLD_TEMPLATE
+
+
+@pytest.fixture
+async def database_url(servers: Servers, template: str) -> AsyncIterator[str]:
+    """A database of the test's own, with schema and regions."""
+    name = f"test_{next(_numbers)}"
+    admin = await asyncpg.connect(servers.admin_url)
+    await admin.execute(f"create database {name} template {template}")
+    yield servers.url_of(name)
+    await admin.execute(f"drop database {name} with (force)")
+    await admin.close()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    opened = await Database.connect(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def valkey_url(servers: Servers) -> str:
+    """An empty Valkey."""
+    with redis.Redis.from_url(servers.valkey_url) as client:
+        client.flushall()
+    return servers.valkey_url
+
+
+@pytest.fixture
+async def runtime(database_url: str, valkey_url: str) -> AsyncIterator[Runtime]:
+    """A process's parts, without its background work."""
+    async with AsyncExitStack() as stack:
+        yield await stack.enter_async_context(
+            open_runtime(database_url, valkey_url, SECRET, with_maintenance=False)
+        )
+
+
+@pytest.fixture
+def world(ready_world: World, database_url: str) -> World:
+    """A small brand in the test's database: see `tests.world`."""
+    return ready_world

@@ -1,0 +1,256 @@
+"""Constraint names and the refusals they mean."""
+
+from collections.abc import Awaitable, Callable
+from datetime import date
+from typing import Any
+
+import asyncpg
+import pytest
+from msgspec.structs import replace
+
+from backend.catalog.model import SkuDraft
+from backend.catalog.save_skus import save_skus
+from backend.channels.model import ShopDraft
+from backend.channels.shops import create_shop
+from backend.db.errors import CONSTRAINTS, AlreadyExists, OutOfRange, UnknownReference, YipanError
+from backend.db.pool import Database, TenantTransaction, Transaction
+from backend.db.sql import Query
+from backend.inventory.warehouses import create_warehouse
+from backend.network.model import NodeDraft, NodeKind, WarehouseDraft
+from backend.network.nodes import create_legal_entity, create_node
+from backend.network.regions.table import bundled_regions
+from tenants import organisation
+from tenants.principal import Kind
+from tests.catalogue import Connection, contents, names
+from tests.world import ACTOR, PASSWORD, SHANGHAI, World
+
+NAMES = """
+    select r.conname from pg_constraint r
+    where r.contype in ('c', 'u', 'f') and r.conparentid = 0 and r.conislocal
+      and r.connamespace::regnamespace::text in ('public', 'platform')
+    union
+    select i.relname from pg_index x join pg_class i on i.oid = x.indexrelid
+    where x.indisunique and not x.indisprimary
+      and i.relnamespace::regnamespace::text in ('public', 'platform')
+"""
+INTERNAL = {
+    # The code gives these values itself.
+    "api_key_hash_key",
+    "app_user_email_check",
+    "fulfilment_status_check",
+    "functional_warehouse_condition_check",
+    "membership_kind_check",
+    "node_kind_check",
+    "order_hold_kind_check",
+    "orders_shortage_check",
+    "orders_status_check",
+    "region_level_check",
+    "region_parent_code_fkey",
+    "routing_policy_active_key",
+    "routing_policy_status_check",
+    "stock_movement_reason_check",
+    "stock_movement_type_check",
+    # Sums and counters that the code has added up.
+    "node_capacity_limit_check",
+    "node_capacity_taken_check",
+    "order_line_amount_check",
+    "order_line_backordered_check",
+    "order_line_cancelled_check",
+    "order_line_held_check",
+    "order_line_quantity_check",
+    "order_line_reserved_check",
+    "order_line_units_check",
+    "orders_total_check",
+    "reservation_active_check",
+    "reservation_quantity_check",
+    "stock_level_earmark_check",
+    "stock_level_floor_check",
+    "stock_level_reserved_check",
+    # Parent and child, written together.
+    "fulfilment_tenant_id_order_id_fkey",
+    "order_fee_tenant_id_order_id_fkey",
+    "order_hold_tenant_id_order_id_fkey",
+    "order_line_tenant_id_order_id_fkey",
+    "reservation_tenant_id_order_id_fkey",
+}
+"""What no input can violate: if one of these is, it is our mistake, and no refusal."""
+
+
+async def test_every_constraint_has_a_meaning(admin: Connection) -> None:
+    assert set(await names(admin, NAMES)) == CONSTRAINTS.keys() | INTERNAL
+    assert not CONSTRAINTS.keys() & INTERNAL
+
+
+def test_every_meaning_is_a_sentence() -> None:
+    for error, message in CONSTRAINTS.values():
+        assert issubclass(error, YipanError)
+        assert message.endswith(".")
+
+
+# -------------------------------------------------------------------- as somebody meets them
+
+OnPlatform = Callable[[Transaction, World], Awaitable[Any]]
+InTenant = Callable[[TenantTransaction, World], Awaitable[Any]]
+NOBODY = 10**9
+SINCE = date(2020, 1, 1)
+
+
+def brand(**changes: Any) -> OnPlatform:
+    values = {"code": "new", "name": "New", "currency": "CNY", "time_zone": "Asia/Shanghai"}
+    return lambda tx, _: organisation.register_brand(tx, ACTOR, **(values | changes))
+
+
+def member(kind: Kind, **scope: Any) -> OnPlatform:
+    user = scope.pop("user_id", None)
+    return lambda tx, world: organisation.grant_membership(
+        tx, ACTOR, user or world.brand.user_id or 0, kind, [], **scope
+    )
+
+
+def key(kind: Kind, brand_id: int | None = None, **scope: Any) -> OnPlatform:
+    return lambda tx, world: organisation.issue_api_key(
+        tx, ACTOR, brand_id or world.tenant_id, "key", [], kind=kind, **scope
+    )
+
+
+def node(**changes: Any) -> InTenant:
+    store = NodeDraft(code="new", name="", kind=NodeKind.STORE, region_code=SHANGHAI)
+    return lambda tx, _: create_node(tx, replace(store, **changes), bundled_regions())
+
+
+def warehouse(code: str = "new", **changes: Any) -> InTenant:
+    return lambda tx, world: create_warehouse(
+        tx, replace(WarehouseDraft(node_id=world.nodes["wh"], code=code), **changes)
+    )
+
+
+def sku(**changes: Any) -> InTenant:
+    return lambda tx, _: save_skus(tx, [SkuDraft(code="new", name="New", **changes)])
+
+
+PLATFORM: list[tuple[str, type[YipanError], OnPlatform]] = [
+    (
+        "group twice",
+        AlreadyExists,
+        lambda tx, _: organisation.register_group(tx, ACTOR, "group", ""),
+    ),
+    ("brand twice", AlreadyExists, brand(code="acme")),
+    ("brand's group", UnknownReference, brand(group_id=NOBODY)),
+    ("brand's currency", OutOfRange, brand(currency="yuan")),
+    ("brand's time zone", OutOfRange, brand(time_zone="Mars/Olympus")),
+    ("brand's time zone is a path", OutOfRange, brand(time_zone="../etc/passwd")),
+    (
+        "dealer twice",
+        AlreadyExists,
+        lambda tx, _: organisation.register_dealer(tx, ACTOR, "d1", ""),
+    ),
+    (
+        "agreement twice",
+        AlreadyExists,
+        lambda tx, w: organisation.sign_agreement(tx, ACTOR, w.tenant_id, w.dealers["d1"], SINCE),
+    ),
+    (
+        "agreement's period",
+        OutOfRange,
+        lambda tx, w: organisation.sign_agreement(
+            tx, ACTOR, w.other_tenant_id, w.dealers["d1"], SINCE, date(2019, 1, 1)
+        ),
+    ),
+    (
+        "agreement's brand",
+        UnknownReference,
+        lambda tx, w: organisation.sign_agreement(tx, ACTOR, NOBODY, w.dealers["d1"], SINCE),
+    ),
+    (
+        "agreement's dealer",
+        UnknownReference,
+        lambda tx, w: organisation.sign_agreement(tx, ACTOR, w.tenant_id, NOBODY, SINCE),
+    ),
+    (
+        "user twice",
+        AlreadyExists,
+        lambda tx, _: organisation.register_user(tx, ACTOR, "BRAND@example.com", "", PASSWORD),
+    ),
+    ("member of nothing", OutOfRange, member(Kind.BRAND)),
+    ("member of a store without stores", OutOfRange, member(Kind.STORE, brand_id=1)),
+    ("member of no brand", UnknownReference, member(Kind.BRAND, brand_id=NOBODY)),
+    ("member of no dealer", UnknownReference, member(Kind.DEALER, dealer_id=NOBODY)),
+    ("member of no group", UnknownReference, member(Kind.GROUP, group_id=NOBODY)),
+    ("no user", UnknownReference, member(Kind.BRAND, brand_id=1, user_id=NOBODY)),
+    ("key of a group", OutOfRange, key(Kind.GROUP)),
+    ("key of a dealer without one", OutOfRange, key(Kind.DEALER)),
+    ("key of a store without stores", OutOfRange, key(Kind.STORE)),
+    ("key of no dealer", UnknownReference, key(Kind.DEALER, dealer_id=NOBODY)),
+    ("key of no brand", UnknownReference, key(Kind.BRAND, NOBODY)),
+]
+TENANT: list[tuple[str, type[YipanError], InTenant]] = [
+    ("node twice", AlreadyExists, node(code="wh")),
+    ("node's priority", OutOfRange, node(priority=1001)),
+    ("node's capacity", OutOfRange, node(daily_capacity=-1)),
+    ("node's lead time", OutOfRange, node(lead_time_minutes=-1)),
+    ("node's legal entity", UnknownReference, node(legal_entity_id=NOBODY)),
+    ("warehouse twice", AlreadyExists, warehouse("wh")),
+    ("warehouse's node", UnknownReference, warehouse(node_id=NOBODY)),
+    ("warehouse's legal entity", UnknownReference, warehouse(legal_entity_id=NOBODY)),
+    ("shop twice", AlreadyExists, lambda tx, _: create_shop(tx, ShopDraft("shop", "", "jd"))),
+    (
+        "shop's legal entity",
+        UnknownReference,
+        lambda tx, _: create_shop(tx, ShopDraft("new", "", "jd", None, NOBODY)),
+    ),
+    ("SKU's weight", OutOfRange, sku(weight_g=-1)),
+    ("SKU's size", OutOfRange, sku(width_mm=-1)),
+]
+
+
+def ids(case: object) -> str | None:
+    return case if isinstance(case, str) else None
+
+
+@pytest.mark.parametrize(("name", "error", "attempt"), PLATFORM, ids=ids)
+async def test_platform_refusals(
+    database: Database,
+    world: World,
+    admin: Connection,
+    name: str,
+    error: type[YipanError],
+    attempt: OnPlatform,
+) -> None:
+    before = await contents(admin)
+    with pytest.raises(error) as caught:
+        async with database.platform_transaction() as tx:
+            await attempt(tx, world)
+    assert caught.value.message.endswith(".")
+    assert await contents(admin) == before
+
+
+@pytest.mark.parametrize(("name", "error", "attempt"), TENANT, ids=ids)
+async def test_tenant_refusals(
+    database: Database,
+    world: World,
+    admin: Connection,
+    name: str,
+    error: type[YipanError],
+    attempt: InTenant,
+) -> None:
+    before = await contents(admin)
+    with pytest.raises(error) as caught:
+        async with database.tenant_transaction(world.brand) as tx:
+            await attempt(tx, world)
+    assert caught.value.message.endswith(".")
+    assert await contents(admin) == before
+
+
+async def test_a_legal_entity_twice(database: Database, world: World) -> None:
+    async with database.tenant_transaction(world.brand) as tx:
+        await create_legal_entity(tx, "e", "Entity")
+    with pytest.raises(AlreadyExists):
+        async with database.tenant_transaction(world.brand) as tx:
+            await create_legal_entity(tx, "e", "Entity")
+
+
+async def test_our_own_mistake_is_no_refusal(database: Database, world: World) -> None:
+    wrong = Query("wrong", "", "insert into routing_policy values ($1, 1, 'lost', '{}')")
+    with pytest.raises(asyncpg.CheckViolationError):
+        async with database.tenant_transaction(world.brand) as tx:
+            await tx.execute(wrong, world.tenant_id)
