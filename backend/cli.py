@@ -191,7 +191,10 @@ def replay(
     name: Annotated[ReplayName, typer.Argument(help="Which data the folder holds.")],
     folder: Annotated[Path, typer.Argument(help="The files.", exists=True, file_okay=False)],
     rejects: Annotated[
-        Path | None, typer.Option(help="Where rejected lines go, with their reason.")
+        Path | None,
+        typer.Option(
+            help="Where rejected lines go, with their reason; by default beside the data."
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="For what is drawn by chance.")] = None,
     as_json: Json = False,
@@ -203,7 +206,7 @@ def replay(
         nonlocal report
         run = replay_online_retail if name is ReplayName.ONLINE_RETAIL else replay_olist
         options = {} if seed is None else {"seed": seed}
-        path = rejects or Path(f"rejects-{name}.csv")
+        path = rejects or read_settings().data / f"rejects-{name}.csv"
         with RichProgress() as progress:
             report = await run(runtime, folder, rejects=path, progress=progress, **options)
 
