@@ -16,6 +16,7 @@ from backend.db.pool import Database
 from backend.embedded.services import EmbeddedServices
 from backend.network.nodes import load_regions
 from backend.runtime import Runtime, open_runtime
+from tests.catalogue import Connection
 from tests.world import World, create_world
 
 TEMPLATE = "yipan_template"
@@ -87,6 +88,14 @@ async def database_url(servers: Servers, template: str) -> AsyncIterator[str]:
     yield servers.url_of(name)
     await admin.execute(f"drop database {name} with (force)")
     await admin.close()
+
+
+@pytest.fixture
+async def admin(database_url: str) -> AsyncIterator[Connection]:
+    """The superuser, for whom no policy holds, in the test's database."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
 
 
 @pytest.fixture

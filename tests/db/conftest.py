@@ -14,14 +14,6 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture
-async def admin(database_url: str) -> AsyncIterator[Connection]:
-    """The superuser, in the test's database."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
 async def application(database_url: str) -> AsyncIterator[Connection]:
     """The application's role, outside of the pool."""
     settings = {"role": APPLICATION_ROLE}

@@ -51,11 +51,3 @@ async def sample_application(sample_url: str) -> AsyncIterator[Connection]:
     connection = await asyncpg.connect(sample_url, server_settings=settings)
     yield connection
     await connection.close()
-
-
-@pytest.fixture
-async def admin(database_url: str) -> AsyncIterator[Connection]:
-    """The superuser in the test's own database."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
