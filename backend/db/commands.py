@@ -5,11 +5,15 @@ that holds the same key, so whoever finds it stored finds its outcome with it.
 """
 
 import hashlib
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import msgspec
 
 from backend.db.errors import YipanError
 from backend.db.pool import SQL, TenantTransaction
+
+OutcomeT = TypeVar("OutcomeT")
 
 KEY_LENGTH_MAX = 200
 FINGERPRINT_BYTES = 16
@@ -61,3 +65,22 @@ async def store_outcome(tx: TenantTransaction, key: str, outcome: str) -> None:
     await tx.execute(
         SQL.store_command, tx.tenant_id, command_key(tx.principal.subject, key), outcome
     )
+
+
+async def apply_once(
+    tx: TenantTransaction,
+    key: str,
+    content: object,
+    outcome_type: type[OutcomeT],
+    work: Callable[[], Awaitable[OutcomeT]],
+) -> OutcomeT:
+    """Do `work` in this transaction, or return what an earlier run under the key came to.
+
+    Raises what `claim_command` and `work` raise; then the key is free again, with the transaction.
+    """
+    stored = await claim_command(tx, key, content)
+    if stored is not None:
+        return msgspec.json.decode(stored, type=outcome_type)
+    outcome = await work()
+    await store_outcome(tx, key, msgspec.json.encode(outcome).decode())
+    return outcome

@@ -1,9 +1,11 @@
 """Receipts, adjustments, compared absolute writes and transfers: what people do to stock."""
 
+from functools import partial
+
 import msgspec
 
 from backend.catalog.find_skus import sku_id_by_code
-from backend.db.commands import claim_command, store_outcome
+from backend.db.commands import apply_once
 from backend.db.pool import Record, TenantTransaction
 from backend.inventory import ledger
 from backend.inventory.errors import (
@@ -68,14 +70,15 @@ async def change_stock(tx: TenantTransaction, command: StockCommand, key: str) -
     """
     tx.principal.require(Permission.STOCK_WRITE)
     _validate(command)
-    stored = await claim_command(tx, key, (type(command).__name__, command))
-    if stored is not None:
-        return msgspec.json.decode(stored, type=list[Level])
+    content = (type(command).__name__, command)
+    return await apply_once(tx, key, content, list[Level], partial(_carry_out, tx, command))
+
+
+async def _carry_out(tx: TenantTransaction, command: StockCommand) -> list[Level]:
     movements = await _movements(tx, command)
     levels = list((await ledger.record(tx, movements, tx.principal.subject)).values())
     if any(abs(level.on_hand) > QUANTITY_MAX for level in levels):
         raise InvalidQuantity("No level holds more than 1,000,000,000 units.")
-    await store_outcome(tx, key, msgspec.json.encode(levels).decode())
     return levels
 
 

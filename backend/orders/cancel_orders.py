@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
-from backend.db.commands import claim_command, store_outcome
+from backend.db.commands import apply_once
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.inventory import ledger
 from backend.inventory.model import CauseKind, FreeAt, LevelKey, Movement
@@ -60,15 +61,13 @@ async def cancel_order(
             raise UnknownOrder
     system = system_principal(principal.tenant_id, principal.subject)
     async with database.tenant_transaction(system) as tx:
-        stored = await claim_command(tx, key, ("cancel", order_id, lines, reason))
-        if stored is not None:
-            status, units = msgspec.json.decode(stored, type=tuple[OrderStatus, int])
-            return Cancelled(order_id, status, units, [], [])
-        cancelled = await _Cancellation(tx, order_id).carry_out(lines, principal.subject, reason)
-        await store_outcome(
-            tx, key, msgspec.json.encode((cancelled.status, cancelled.units)).decode()
+        return await apply_once(
+            tx,
+            key,
+            ("cancel", order_id, lines, reason),
+            Cancelled,
+            partial(_Cancellation(tx, order_id).carry_out, lines, principal.subject, reason),
         )
-        return cancelled
 
 
 class _Cancellation:

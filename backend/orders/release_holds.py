@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from backend.catalog.find_skus import sku_id_by_code
+from backend.db.commands import apply_once
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.network.errors import UnknownRegion
 from backend.network.regions.table import RegionTable
@@ -40,14 +41,15 @@ async def release_hold(
     order_id: int,
     resolution: Resolution,
     regions: RegionTable,
+    key: str,
 ) -> OrderStatus:
     """Release one hold of an order and return the status that it leads to.
 
     When the last hold that kept the order from stock is gone, its units wait like any other
-    (`backordered`), and the next allocation gives them what there is. Locks the order, then its
-    holds. Emits `order.hold_released`. Raises UnknownOrder, UnknownHold, HoldUnresolved,
-    UnknownSku, UnknownRegion; then nothing has changed. Releasing a released hold is refused as
-    unknown.
+    (`backordered`), and the next allocation gives them what there is. Locks the key, the order,
+    then its holds. Emits `order.hold_released`. Raises UnknownOrder, UnknownHold, HoldUnresolved,
+    UnknownSku, UnknownRegion, CommandConflict; then nothing has changed. The same key answers the
+    same again; releasing a released hold under another key is refused as unknown.
     """
     principal.require(Permission.ORDERS_PLACE)
     async with database.tenant_transaction(principal, read_only=True) as tx:
@@ -55,17 +57,31 @@ async def release_hold(
             raise UnknownOrder
     system = system_principal(principal.tenant_id, principal.subject)
     async with database.tenant_transaction(system) as tx:
-        order = (await tx.fetch(SQL.lock_orders, tx.tenant_id, [order_id]))[0]
-        holds = await tx.fetch(SQL.open_holds, tx.tenant_id, order_id)
-        hold = next((row for row in holds if row["hold_no"] == resolution.hold_no), None)
-        if hold is None:
-            raise UnknownHold
-        await _resolve(tx, order_id, hold, resolution, regions)
-        await tx.execute(
-            SQL.release_hold, tx.tenant_id, order_id, [hold["hold_no"]], principal.subject
+        return await apply_once(
+            tx,
+            key,
+            ("release", order_id, resolution),
+            OrderStatus,
+            lambda: _release(tx, order_id, resolution, regions, principal.subject),
         )
-        rest = [HoldKind(row["kind"]) for row in holds if row is not hold]
-        return await _advance(tx, order, rest, hold["kind"])
+
+
+async def _release(
+    tx: TenantTransaction,
+    order_id: int,
+    resolution: Resolution,
+    regions: RegionTable,
+    actor: str,
+) -> OrderStatus:
+    order = (await tx.fetch(SQL.lock_orders, tx.tenant_id, [order_id]))[0]
+    holds = await tx.fetch(SQL.open_holds, tx.tenant_id, order_id)
+    hold = next((row for row in holds if row["hold_no"] == resolution.hold_no), None)
+    if hold is None:
+        raise UnknownHold
+    await _resolve(tx, order_id, hold, resolution, regions)
+    await tx.execute(SQL.release_hold, tx.tenant_id, order_id, [hold["hold_no"]], actor)
+    rest = [HoldKind(row["kind"]) for row in holds if row is not hold]
+    return await _advance(tx, order, rest, hold["kind"])
 
 
 async def _resolve(

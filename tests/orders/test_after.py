@@ -116,14 +116,16 @@ async def test_a_resolved_sku_lets_the_order_go_on(runtime: Runtime, world: Worl
     held = placed(await runtime.intake.place(paid(fresh_key(), {"Z": 2}), world.brand))
     release = (runtime.database, world.brand, held.order_id)
     with pytest.raises(HoldUnresolved):
-        await release_hold(*release, Resolution(1), runtime.regions)
-    status = await release_hold(*release, Resolution(1, sku="A"), runtime.regions)
+        await release_hold(*release, Resolution(1), runtime.regions, fresh_key())
+    resolved = (Resolution(1, sku="A"), runtime.regions, fresh_key())
+    status = await release_hold(*release, *resolved)
+    assert await release_hold(*release, *resolved) == status
     assert status is OrderStatus.BACKORDERED
     await runtime.publish_counters(world.tenant_id, [], [])
     await runtime.settle()
     assert (await level(runtime, world, 1, "A")).reserved == 2
     with pytest.raises(UnknownHold):
-        await release_hold(*release, Resolution(1, sku="A"), runtime.regions)
+        await release_hold(*release, Resolution(1, sku="A"), runtime.regions, fresh_key())
     await assert_clean(runtime, world)
 
 
