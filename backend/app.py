@@ -21,7 +21,7 @@ from strawberry.exceptions import ConnectionRejectionError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 
 from backend.admission.valkey import ValkeyAway
-from backend.db.errors import YipanError
+from backend.db.errors import DatabaseUnavailable, YipanError
 from backend.db.pool import SQL
 from backend.metrics import HTTP_SECONDS, QUEUE
 from backend.orders.intake_stream import place_stream
@@ -30,7 +30,7 @@ from graphql_schema.context import Context, Services
 from graphql_schema.paging import id_of
 from graphql_schema.schema import build_schema
 from tenants.errors import TokenInvalid
-from tenants.principal import Permission
+from tenants.principal import Permission, PermissionMissing
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +59,8 @@ class Api(GraphQL[Context, None]):
             await context.authenticate(request.headers.get("authorization"))
         except TokenInvalid as error:
             raise HTTPException(401, error.message) from error
+        except DatabaseUnavailable as error:
+            raise HTTPException(503, error.message) from error
         if context.known_principal is not None:
             structlog.contextvars.bind_contextvars(
                 tenant=context.known_principal.tenant_id, subject=context.known_principal.subject
@@ -71,7 +73,7 @@ class Api(GraphQL[Context, None]):
         credential = parameters.get("Authorization") or parameters.get("authorization")
         try:
             await context.authenticate(credential if isinstance(credential, str) else None)
-        except TokenInvalid as error:
+        except (TokenInvalid, DatabaseUnavailable) as error:
             raise ConnectionRejectionError({"reason": error.message}) from error
         return await super().on_ws_connect(context)
 
@@ -98,8 +100,10 @@ async def intake_orders(request: Request) -> Response:
         context.principal.require(Permission.ORDERS_PLACE)
     except TokenInvalid as error:
         return _refusal(401, error.code, error.message)
-    except Exception as error:
-        return _refusal(403, getattr(error, "code", "REFUSED"), str(error))
+    except PermissionMissing as error:
+        return _refusal(403, error.code, str(error))
+    except DatabaseUnavailable as error:
+        return _refusal(503, error.code, error.message)
     stream = place_stream(
         runtime.intake, context.principal, request.stream(), partial(id_of, "Order")
     )

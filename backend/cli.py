@@ -33,6 +33,8 @@ from loadtests.replay.olist import replay_olist
 from loadtests.replay.online_retail import replay_online_retail
 from loadtests.replay.report import ReplayReport
 from tenants.brands import Brand, UnknownBrand
+from tenants.found_brand import BrandDraft, create_brand
+from tenants.members import NewUser
 from tenants.principal import system_principal
 
 cli = typer.Typer(
@@ -151,6 +153,33 @@ def seed() -> None:
     async def work(runtime: Runtime) -> None:
         brand_id = await seed_demo(runtime.database, runtime.brands)
         console.print(f"The demo's brand is there (tenant {brand_id}).")
+
+    _with_runtime(work)
+
+
+@cli.command("brand-create")
+def brand_create(
+    code: Annotated[str, typer.Argument(help="Short and stable, as in acme.")],
+    name: Annotated[str, typer.Argument(help="For people.")],
+    admin: Annotated[str, typer.Option(help="E-mail address of its first user.")],
+    password: Annotated[
+        str,
+        typer.Option(
+            prompt=True, hide_input=True, help="Of the first user; asked for if left out."
+        ),
+    ],
+    currency: Annotated[str, typer.Option(help="As in CNY.")] = "CNY",
+    time_zone: Annotated[str, typer.Option(help="As in Asia/Shanghai.")] = "Asia/Shanghai",
+    group: Annotated[str | None, typer.Option(help="Code of a group, made if it is new.")] = None,
+) -> None:
+    """Create a brand, with a first user who may do everything in it."""
+    draft = BrandDraft(code, name, currency, time_zone, group)
+    user = NewUser(admin, admin, password)
+
+    async def work(runtime: Runtime) -> None:
+        async with runtime.database.platform_transaction() as tx:
+            brand_id = await create_brand(tx, "system:cli", draft, user)
+        console.print(f"Brand {code} is tenant {brand_id}; {admin} may log in.")
 
     _with_runtime(work)
 

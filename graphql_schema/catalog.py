@@ -1,6 +1,7 @@
 """Products: the SKUs."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Annotated, Self
 
 import strawberry
@@ -21,6 +22,7 @@ from graphql_schema.paging import (
     page_size,
 )
 from graphql_schema.scalars import BigInt
+from tenants.principal import Permission
 
 
 @strawberry.type(description="A thing that can be sold and lies in stock.")
@@ -80,6 +82,7 @@ class SkuInput:
 
 @strawberry.input
 class SkusSaveInput:
+    idempotency_key: str
     skus: list[SkuInput]
 
 
@@ -108,9 +111,14 @@ class CatalogQuery:
 
 @strawberry.type
 class CatalogMutation:
-    @strawberry.mutation(description="Create or change SKUs (商品); all or none. Safe to repeat.")
+    @strawberry.mutation(description="Create or change SKUs (商品); all or none.")
     async def skus_save(self, info: YipanInfo, input: SkusSaveInput) -> SkusSavePayload:
         drafts = [SkuDraft(**vars(sku)) for sku in input.skus]
-        async with info.context.writing() as tx:
-            ids = await save_skus.save_skus(tx, drafts)
+        ids = await info.context.apply_once(
+            Permission.CATALOG_WRITE,
+            input.idempotency_key,
+            ("skusSave", drafts),
+            dict[str, int],
+            partial(save_skus.save_skus, drafts=drafts),
+        )
         return SkusSaved(ids=[strawberry.ID(id_of("Sku", ids[draft.code])) for draft in drafts])

@@ -11,10 +11,12 @@ from strawberry.types import Info
 
 from backend.catalog.find_skus import skus_by_ids
 from backend.catalog.model import Sku
-from backend.channels.shops import list_shops
+from backend.channels.model import Shop
+from backend.channels.shops import shops_by_ids
+from backend.db.commands import apply_once
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.events.log import EventLog, events_of_orders
-from backend.inventory.levels import newest_movements
+from backend.inventory.levels import levels_by_keys, newest_movements
 from backend.inventory.model import Level, LevelKey
 from backend.inventory.warehouses import list_warehouses
 from backend.network.model import FunctionalWarehouse
@@ -24,9 +26,10 @@ from backend.orders import find_orders
 from backend.orders.place_orders import OrderIntake
 from tenants.authenticate import Authenticator
 from tenants.errors import TokenInvalid
-from tenants.principal import Principal
+from tenants.principal import Permission, Principal, system_principal
 
 PartT = TypeVar("PartT")
+OutcomeT = TypeVar("OutcomeT")
 ByOrder = Callable[[TenantTransaction, Sequence[int]], Awaitable[dict[int, list[PartT]]]]
 MOVEMENTS_SHOWN = 20
 
@@ -66,7 +69,8 @@ class Context:
         )
         self.orders: DataLoader[int, Record | None] = DataLoader(self._load_orders)
         self.skus: DataLoader[int, Sku | None] = DataLoader(self._load_skus)
-        self.shops: DataLoader[int, Any] = DataLoader(partial(self._load_listed, list_shops))
+        self.shops: DataLoader[int, Shop | None] = DataLoader(self._load_shops)
+        self.levels: DataLoader[LevelKey, Level | None] = DataLoader(self._load_levels)
         self.nodes: DataLoader[int, Any] = DataLoader(partial(self._load_listed, list_nodes))
         self.warehouses: DataLoader[int, Any] = DataLoader(
             partial(self._load_listed, list_warehouses)
@@ -95,6 +99,33 @@ class Context:
         """Open the tenant door for writing, as the principal."""
         return self.services.database.tenant_transaction(self.principal)
 
+    def acting(self) -> AbstractAsyncContextManager[TenantTransaction]:
+        """Open the tenant door as the system, in the principal's name.
+
+        For use cases that check by themselves who may: the policies let no dealer write.
+        """
+        principal = self.principal
+        system = system_principal(principal.tenant_id, principal.subject)
+        return self.services.database.tenant_transaction(system)
+
+    async def apply_once(
+        self,
+        permission: Permission,
+        key: str,
+        content: object,
+        outcome_type: type[OutcomeT],
+        work: Callable[[TenantTransaction], Awaitable[OutcomeT]],
+        *,
+        door: AbstractAsyncContextManager[TenantTransaction] | None = None,
+    ) -> OutcomeT:
+        """Carry out a command under its idempotency key, through the principal's own door.
+
+        Raises PermissionMissing, CommandConflict and what `work` raises; then nothing has changed.
+        """
+        self.principal.require(permission)
+        async with door or self.writing() as tx:
+            return await apply_once(tx, key, content, outcome_type, partial(work, tx))
+
     def _loader_by_order(self, find: ByOrder[PartT]) -> "DataLoader[int, list[PartT]]":
         async def load(ids: list[int]) -> list[list[PartT]]:
             async with self.reading() as tx:
@@ -113,6 +144,16 @@ class Context:
             found = await skus_by_ids(tx, ids)
         return [found.get(sku_id) for sku_id in ids]
 
+    async def _load_shops(self, ids: list[int]) -> list[Shop | None]:
+        async with self.reading() as tx:
+            found = await shops_by_ids(tx, ids)
+        return [found.get(shop_id) for shop_id in ids]
+
+    async def _load_levels(self, keys: list[LevelKey]) -> list[Level | None]:
+        async with self.reading() as tx:
+            found = await levels_by_keys(tx, keys)
+        return [found.get(key) for key in keys]
+
     async def _load_movements(self, keys: list[LevelKey]) -> list[list[Record]]:
         async with self.reading() as tx:
             found = await newest_movements(tx, keys, MOVEMENTS_SHOWN)
@@ -126,7 +167,7 @@ class Context:
     async def _load_listed(
         self, listed: Callable[[TenantTransaction], Awaitable[list[Any]]], ids: list[int]
     ) -> list[Any]:
-        """Load small sets (shops, nodes) whole."""
+        """Load small sets (nodes, functional warehouses) whole."""
         async with self.reading() as tx:
             found = {item.id: item for item in await listed(tx)}
         return [found.get(item_id) for item_id in ids]

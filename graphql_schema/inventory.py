@@ -1,9 +1,11 @@
 """Stock: levels, movements and the commands that change them."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
 import strawberry
+from strawberry import relay
 
 from backend.db.pool import Record
 from backend.inventory import change_stock as commands
@@ -18,13 +20,22 @@ from graphql_schema.errors import (
     StockChangedError,
 )
 from graphql_schema.network import Location, Warehouse, location_from, warehouse_from
-from graphql_schema.paging import PAGE_DEFAULT, InvalidPage, cursor_of, key_of, number_of, page_size
+from graphql_schema.paging import (
+    PAGE_DEFAULT,
+    composite_key,
+    connection,
+    cursor_of,
+    key_of,
+    number_of,
+    page_size,
+)
 from graphql_schema.scalars import BigInt
 from tenants.principal import Permission
 
 
 @strawberry.type(description="The stock of a SKU in a functional warehouse.")
-class StockLevel:
+class StockLevel(relay.Node):
+    key: relay.NodeID[str]
     record: strawberry.Private[Level]
     on_hand: BigInt
     reserved: BigInt
@@ -53,6 +64,15 @@ class StockLevel:
         rows = await info.context.movements.load(self.record.key)
         return [movement_from(row) for row in rows]
 
+    @classmethod
+    async def resolve_nodes(  # type: ignore[override]
+        cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
+    ) -> list[Self | None]:
+        info.context.principal.require(Permission.STOCK_READ)
+        keys = [LevelKey(*composite_key(node_id)) for node_id in node_ids]
+        found = await info.context.levels.load_many(keys)
+        return [level_from(level) if level else None for level in found]  # type: ignore[misc]
+
 
 @strawberry.type(description="A row of the ledger.")
 class StockMovement:
@@ -67,15 +87,9 @@ class StockMovement:
     recorded_at: datetime
 
 
-@strawberry.type
-class StockLevelPage:
-    levels: list[StockLevel]
-    end_cursor: str | None
-    has_next_page: bool
-
-
 def level_from(level: Level) -> StockLevel:
     return StockLevel(
+        key=f"{level.functional_warehouse_id}-{level.sku_id}",
         record=level,
         on_hand=level.on_hand,
         reserved=level.reserved,
@@ -173,12 +187,10 @@ class InventoryQuery:
         location_id: strawberry.ID | None = None,
         first: int = PAGE_DEFAULT,
         after: str | None = None,
-    ) -> StockLevelPage:
+    ) -> relay.Connection[StockLevel]:
         info.context.principal.require(Permission.STOCK_READ)
         limit = page_size(first)
         start = key_of(after, (0, 0))
-        if len(start) != 2:
-            raise InvalidPage
         async with info.context.reading() as tx:
             rows = await reading.page_of_levels(
                 tx,
@@ -187,12 +199,7 @@ class InventoryQuery:
                 after=LevelKey(*start),
                 limit=limit,
             )
-        page = rows[:first]
-        return StockLevelPage(
-            levels=[level_from(level) for level in page],
-            end_cursor=cursor_of(*page[-1].key) if page else None,
-            has_next_page=len(rows) > first,
-        )
+        return connection(rows, first, level_from, lambda level: cursor_of(*level.key))
 
 
 @strawberry.type

@@ -1,6 +1,7 @@
 """Nodes, their functional warehouses, and shops."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Annotated, Self
 
 import strawberry
@@ -18,11 +19,20 @@ from backend.network.model import (
     WarehouseDraft,
 )
 from backend.network.model import Node as NodeRecord
-from backend.network.nodes import create_node, list_nodes, set_node_active
+from backend.network.nodes import create_node, page_of_nodes, set_node_active
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import InputRefused, PermissionDenied
-from graphql_schema.paging import id_of, number_of
+from graphql_schema.paging import (
+    PAGE_DEFAULT,
+    connection,
+    cursor_of,
+    id_of,
+    key_of,
+    number_of,
+    page_size,
+)
 from graphql_schema.scalars import BigInt
+from tenants.principal import Permission
 
 strawberry.enum(NodeKind, name="NodeKind", description="What a node is.")
 strawberry.enum(Condition, name="Condition", description="The condition of goods.")
@@ -120,6 +130,7 @@ def shop_from(record: ShopRecord) -> Shop:
 
 @strawberry.input
 class LocationCreateInput:
+    idempotency_key: str
     code: str
     name: str
     kind: NodeKind
@@ -129,7 +140,7 @@ class LocationCreateInput:
     priority: int = 100
     daily_capacity: BigInt | None = None
     lead_time_minutes: BigInt = 0
-    dealer_id: BigInt | None = None
+    dealer_id: strawberry.ID | None = None
 
 
 @strawberry.type
@@ -137,19 +148,27 @@ class LocationCreated:
     id: strawberry.ID
 
 
+@strawberry.type
+class LocationActiveSet:
+    id: strawberry.ID
+    is_active: bool
+
+
 @strawberry.input
 class LocationSetActiveInput:
+    idempotency_key: str
     code: str
     is_active: bool
 
 
 @strawberry.input
 class WarehouseCreateInput:
+    idempotency_key: str
     location_id: strawberry.ID
     code: str
     condition: Condition = Condition.GOOD
     purpose: str = "default"
-    dealer_id: BigInt | None = None
+    dealer_id: strawberry.ID | None = None
     rank: int = 0
 
 
@@ -160,10 +179,11 @@ class WarehouseCreated:
 
 @strawberry.input
 class ShopCreateInput:
+    idempotency_key: str
     code: str
     name: str
     channel: str
-    dealer_id: BigInt | None = None
+    dealer_id: strawberry.ID | None = None
 
 
 @strawberry.type
@@ -174,6 +194,10 @@ class ShopCreated:
 LocationCreatePayload = Annotated[
     LocationCreated | InputRefused | PermissionDenied, strawberry.union("LocationCreatePayload")
 ]
+LocationSetActivePayload = Annotated[
+    LocationActiveSet | InputRefused | PermissionDenied,
+    strawberry.union("LocationSetActivePayload"),
+]
 WarehouseCreatePayload = Annotated[
     WarehouseCreated | InputRefused | PermissionDenied, strawberry.union("WarehouseCreatePayload")
 ]
@@ -182,17 +206,31 @@ ShopCreatePayload = Annotated[
 ]
 
 
+def _dealer(dealer_id: strawberry.ID | None) -> int | None:
+    return None if dealer_id is None else number_of("Dealer", dealer_id)
+
+
 @strawberry.type
 class NetworkQuery:
-    @strawberry.field(description="The nodes that you may see, at most a few thousand.")
-    async def locations(self, info: YipanInfo) -> list[Location]:
+    @strawberry.field(description="The nodes that you may see, by id.")
+    async def locations(
+        self, info: YipanInfo, first: int = PAGE_DEFAULT, after: str | None = None
+    ) -> relay.Connection[Location]:
+        limit = page_size(first)
+        (start,) = key_of(after, (0,))
         async with info.context.reading() as tx:
-            return [location_from(node) for node in await list_nodes(tx)]
+            rows = await page_of_nodes(tx, start, limit)
+        return connection(rows, first, location_from, lambda row: cursor_of(row.id))
 
-    @strawberry.field(description="The shops that you may see.")
-    async def shops(self, info: YipanInfo) -> list[Shop]:
+    @strawberry.field(description="The shops that you may see, by id.")
+    async def shops(
+        self, info: YipanInfo, first: int = PAGE_DEFAULT, after: str | None = None
+    ) -> relay.Connection[Shop]:
+        limit = page_size(first)
+        (start,) = key_of(after, (0,))
         async with info.context.reading() as tx:
-            return [shop_from(shop) for shop in await shop_cases.list_shops(tx)]
+            rows = await shop_cases.page_of_shops(tx, start, limit)
+        return connection(rows, first, shop_from, lambda row: cursor_of(row.id))
 
 
 @strawberry.type
@@ -211,19 +249,31 @@ class NetworkMutation:
             priority=input.priority,
             daily_capacity=input.daily_capacity,
             lead_time_minutes=input.lead_time_minutes,
-            dealer_id=input.dealer_id,
+            dealer_id=_dealer(input.dealer_id),
         )
-        async with info.context.writing() as tx:
-            node_id = await create_node(tx, draft, info.context.services.regions)
+        node_id = await info.context.apply_once(
+            Permission.NETWORK_WRITE,
+            input.idempotency_key,
+            ("locationCreate", draft),
+            int,
+            partial(create_node, draft=draft, regions=info.context.services.regions),
+        )
         return LocationCreated(id=strawberry.ID(id_of("Location", node_id)))
 
     @strawberry.mutation(description="Open or close a node; what is reserved there stays.")
     async def location_set_active(
         self, info: YipanInfo, input: LocationSetActiveInput
-    ) -> LocationCreatePayload:
-        async with info.context.writing() as tx:
-            node_id = await set_node_active(tx, input.code, input.is_active)
-        return LocationCreated(id=strawberry.ID(id_of("Location", node_id)))
+    ) -> LocationSetActivePayload:
+        node_id = await info.context.apply_once(
+            Permission.NETWORK_WRITE,
+            input.idempotency_key,
+            ("locationSetActive", input.code, input.is_active),
+            int,
+            partial(set_node_active, code=input.code, is_active=input.is_active),
+        )
+        return LocationActiveSet(
+            id=strawberry.ID(id_of("Location", node_id)), is_active=input.is_active
+        )
 
     @strawberry.mutation(description="Create a functional warehouse (功能逻辑仓) in a node.")
     async def warehouse_create(
@@ -234,18 +284,26 @@ class NetworkMutation:
             code=input.code,
             condition=input.condition,
             purpose=input.purpose,
-            dealer_id=input.dealer_id,
+            dealer_id=_dealer(input.dealer_id),
             rank=input.rank,
         )
-        async with info.context.writing() as tx:
-            await create_warehouse(tx, draft)
+        await info.context.apply_once(
+            Permission.NETWORK_WRITE,
+            input.idempotency_key,
+            ("warehouseCreate", draft),
+            int,
+            partial(create_warehouse, draft=draft),
+        )
         return WarehouseCreated(code=input.code)
 
     @strawberry.mutation(description="Create a shop on a channel.")
     async def shop_create(self, info: YipanInfo, input: ShopCreateInput) -> ShopCreatePayload:
-        draft = ShopDraft(
-            code=input.code, name=input.name, channel=input.channel, dealer_id=input.dealer_id
+        draft = ShopDraft(input.code, input.name, input.channel, _dealer(input.dealer_id))
+        shop_id = await info.context.apply_once(
+            Permission.NETWORK_WRITE,
+            input.idempotency_key,
+            ("shopCreate", draft),
+            int,
+            partial(shop_cases.create_shop, draft=draft),
         )
-        async with info.context.writing() as tx:
-            shop_id = await shop_cases.create_shop(tx, draft)
         return ShopCreated(id=strawberry.ID(id_of("Shop", shop_id)))

@@ -166,6 +166,7 @@ OrderCancelPayload = Annotated[
 
 @strawberry.input(description="What resolves the hold: the right SKU, or the right region.")
 class OrderHoldReleaseInput:
+    idempotency_key: str
     order_id: strawberry.ID
     hold_no: int
     sku: str | None = None
@@ -281,6 +282,7 @@ class OrdersMutation:
             number_of("Order", input.order_id),
             Resolution(input.hold_no, input.sku, input.region_code),
             services.regions,
+            input.idempotency_key,
         )
         await services.publish_counters(principal.tenant_id, [], [])
         return OrderHoldReleased(status=status)

@@ -16,6 +16,7 @@ from graphql_schema.events import OrderEvent, order_event_from
 from graphql_schema.network import Location, Shop, location_from, shop_from
 from graphql_schema.paging import (
     PAGE_DEFAULT,
+    composite_key,
     connection,
     cursor_of,
     key_of,
@@ -81,7 +82,8 @@ class Reservation:
 
 
 @strawberry.type(description="What one node does for an order.")
-class Fulfilment:
+class Fulfilment(relay.Node):
+    key: relay.NodeID[str]
     order_id: strawberry.Private[int]
     node_id: strawberry.Private[int]
     fulfilment_no: int
@@ -104,6 +106,19 @@ class Fulfilment:
             for row in rows
             if row["fulfilment_no"] == self.fulfilment_no
         ]
+
+    @classmethod
+    async def resolve_nodes(  # type: ignore[override]
+        cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
+    ) -> list[Self | None]:
+        info.context.principal.require(Permission.ORDERS_READ)
+        keys = [composite_key(node_id) for node_id in node_ids]
+        of_orders = await info.context.fulfilments.load_many([key[0] for key in keys])
+        found = [
+            next((fulfilment_from(row) for row in rows if row["fulfilment_no"] == number), None)
+            for (_, number), rows in zip(keys, of_orders, strict=True)
+        ]
+        return found  # type: ignore[return-value]
 
 
 @strawberry.type(description="How a plan came about.")
@@ -237,6 +252,7 @@ def hold_from(row: Record) -> OrderHold:
 
 def fulfilment_from(row: Record) -> Fulfilment:
     return Fulfilment(
+        key=f"{row['order_id']}-{row['fulfilment_no']}",
         order_id=row["order_id"],
         node_id=row["node_id"],
         fulfilment_no=row["fulfilment_no"],
@@ -246,13 +262,6 @@ def fulfilment_from(row: Record) -> Fulfilment:
         region_code=row["region_code"],
         address=row["address"],
     )
-
-
-@strawberry.type
-class FulfilmentPage:
-    fulfilments: list[Fulfilment]
-    end_cursor: str | None
-    has_next_page: bool
 
 
 @strawberry.type
@@ -292,7 +301,7 @@ class OrdersQuery:
         location_id: strawberry.ID | None = None,
         first: int = PAGE_DEFAULT,
         after: str | None = None,
-    ) -> FulfilmentPage:
+    ) -> relay.Connection[Fulfilment]:
         info.context.principal.require(Permission.ORDERS_READ)
         limit = page_size(first)
         before = key_of(after, (find_orders.NEWEST, 0))
@@ -303,11 +312,9 @@ class OrdersQuery:
                 before=(before[0], before[1]),
                 limit=limit,
             )
-        page = rows[:first]
-        return FulfilmentPage(
-            fulfilments=[fulfilment_from(row) for row in page],
-            end_cursor=(
-                cursor_of(page[-1]["order_id"], page[-1]["fulfilment_no"]) if page else None
-            ),
-            has_next_page=len(rows) > first,
+        return connection(
+            rows,
+            first,
+            fulfilment_from,
+            lambda row: cursor_of(row["order_id"], row["fulfilment_no"]),
         )

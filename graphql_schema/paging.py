@@ -71,6 +71,14 @@ def key_of(cursor: str | None, start: tuple[int, ...]) -> tuple[int, ...]:
     return key
 
 
+def composite_key(text: str) -> tuple[int, int]:
+    """Return the two numbers in the id of something that has two; raises InvalidId."""
+    first, _, second = text.partition("-")
+    if not (first.isdecimal() and second.isdecimal() and len(text) <= 40):
+        raise InvalidId
+    return int(first), int(second)
+
+
 def id_of(kind: str, number: int) -> str:
     """Return the Relay id of something."""
     return to_base64(kind, str(number))

@@ -26,6 +26,7 @@ from graphql_schema.limits import (
     TOKENS_MAX,
     CostLimit,
 )
+from graphql_schema.members import MembersMutation, MembersQuery
 from graphql_schema.network import NetworkMutation, NetworkQuery
 from graphql_schema.order_commands import OrdersMutation
 from graphql_schema.orders import OrdersQuery
@@ -40,7 +41,9 @@ def _query_type() -> type:
     """Return a fresh root type: the field `node` belongs to one schema only."""
 
     @strawberry.type
-    class Query(SessionQuery, OrdersQuery, InventoryQuery, NetworkQuery, CatalogQuery):
+    class Query(
+        SessionQuery, MembersQuery, OrdersQuery, InventoryQuery, NetworkQuery, CatalogQuery
+    ):
         node: relay.Node | None = relay.node(description="Anything by its id.")
 
     return Query
@@ -48,7 +51,12 @@ def _query_type() -> type:
 
 @strawberry.type
 class Mutation(
-    SessionMutation, OrdersMutation, InventoryMutation, NetworkMutation, CatalogMutation
+    SessionMutation,
+    MembersMutation,
+    OrdersMutation,
+    InventoryMutation,
+    NetworkMutation,
+    CatalogMutation,
 ):
     pass
 

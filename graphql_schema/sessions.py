@@ -6,13 +6,27 @@ import strawberry
 
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import BrandChoiceRequiredError, InputRefused
+from graphql_schema.principals import Kind, Permission
+
+
+@strawberry.type(description="A brand that a user may act in, and as what.")
+class ViewerBrand:
+    code: str
+    name: str
+    kind: Kind
 
 
 @strawberry.type(description="Who asks.")
 class Viewer:
-    kind: str
+    kind: Kind
     subject: str
-    permissions: list[str]
+    permissions: list[Permission]
+
+    @strawberry.field(description="Where else the user may act; see `sessionSwitch`.")
+    async def brands(self, info: YipanInfo) -> list[ViewerBrand]:
+        context = info.context
+        found = await context.services.authenticator.brands_of(context.principal)
+        return [ViewerBrand(code=item.code, name=item.name, kind=item.kind) for item in found]
 
 
 @strawberry.input
@@ -29,11 +43,28 @@ class LoggedIn:
     token: str
     name: str
     brand: str
-    kind: str
+    kind: Kind
+
+
+@strawberry.input
+class SessionSwitchInput:
+    brand: str
+
+
+@strawberry.type(description="A token for another brand of the same user.")
+class SessionSwitched:
+    token: str
+    brand: str
+    kind: Kind
 
 
 LogInPayload = Annotated[
     LoggedIn | BrandChoiceRequiredError | InputRefused, strawberry.union("LogInPayload")
+]
+
+SessionSwitchPayload = Annotated[
+    SessionSwitched | BrandChoiceRequiredError | InputRefused,
+    strawberry.union("SessionSwitchPayload"),
 ]
 
 
@@ -43,9 +74,9 @@ class SessionQuery:
     async def viewer(self, info: YipanInfo) -> Viewer:
         principal = info.context.principal
         return Viewer(
-            kind=principal.kind.value,
+            kind=principal.kind,
             subject=principal.subject,
-            permissions=sorted(permission.value for permission in principal.permissions),
+            permissions=sorted(principal.permissions),
         )
 
 
@@ -53,12 +84,22 @@ class SessionQuery:
 class SessionMutation:
     @strawberry.mutation(description="Log in with e-mail address and password.")
     async def log_in(self, info: YipanInfo, input: LogInInput) -> LogInPayload:
-        session = await info.context.services.authenticator.log_in(
+        session, name = await info.context.services.authenticator.log_in(
             input.email, input.password, input.brand
         )
         return LoggedIn(
             token=session.token,
-            name=session.name,
+            name=name,
             brand=session.brand_code,
-            kind=session.principal.kind.value,
+            kind=session.principal.kind,
+        )
+
+    @strawberry.mutation(description="Go on in another brand of yours, without the password.")
+    async def session_switch(
+        self, info: YipanInfo, input: SessionSwitchInput
+    ) -> SessionSwitchPayload:
+        context = info.context
+        session = await context.services.authenticator.switch(context.principal, input.brand)
+        return SessionSwitched(
+            token=session.token, brand=session.brand_code, kind=session.principal.kind
         )

@@ -1,6 +1,8 @@
 """Logging in, and finding the principal behind a request."""
 
 import time
+from collections.abc import Awaitable, Callable, Hashable
+from functools import partial
 from typing import NamedTuple
 
 from backend.db.pool import Database, Record
@@ -10,18 +12,25 @@ from tenants.passwords import LENGTH_MAX, verify_password
 from tenants.principal import Kind, Permission, Principal
 from tenants.tokens import API_KEY_PREFIX, TokenIssuer, hash_api_key
 
-API_KEY_MEMORY_SECONDS = 5.0
-"""How long a process takes an API key as good; every commit looks again."""
-API_KEYS_REMEMBERED_MAX = 10_000
+MEMORY_SECONDS = 5.0
+"""How long a process takes what it read of a key or a member as true; every commit looks again."""
+REMEMBERED_MAX = 10_000
 
 
 class Session(NamedTuple):
-    """What a log-in gives."""
+    """A token for one brand, and as whom it acts there."""
 
     token: str
     principal: Principal
-    name: str
     brand_code: str
+
+
+class BrandRole(NamedTuple):
+    """A brand that a user may act in, and as what."""
+
+    code: str
+    name: str
+    kind: Kind
 
 
 class Authenticator:
@@ -30,10 +39,12 @@ class Authenticator:
     def __init__(self, database: Database, tokens: TokenIssuer) -> None:
         self._database = database
         self._tokens = tokens
-        self._keys: dict[bytes, tuple[float, Principal]] = {}
+        self._known: dict[Hashable, tuple[float, Principal]] = {}
 
-    async def log_in(self, email: str, password: str, brand_code: str | None) -> Session:
-        """Check a password and return a token for one brand.
+    async def log_in(
+        self, email: str, password: str, brand_code: str | None
+    ) -> tuple[Session, str]:
+        """Check a password and return a token for one brand, and the user's name.
 
         Raises LoginFailed, NoAccess, and BrandChoiceRequired where the user has several brands and
         `brand_code` names none of them.
@@ -46,28 +57,81 @@ class Authenticator:
             raise LoginFailed
         role = _choose(roles, brand_code)
         principal = _principal(role, f"user:{user['id']}")
-        return Session(self._tokens.issue(principal), principal, user["name"], role["brand_code"])
+        return self._session(role, principal), user["name"]
+
+    async def brands_of(self, principal: Principal) -> list[BrandRole]:
+        """Return the brands in which a user may act; none for an API key."""
+        if principal.user_id is None:
+            return []
+        roles = await self._roles(principal.user_id)
+        return [BrandRole(r["brand_code"], r["brand_name"], Kind(r["kind"])) for r in roles]
+
+    async def switch(self, principal: Principal, brand_code: str) -> Session:
+        """Return a token for another brand of the same user, without the password.
+
+        One log-in serves all brands of a dealer or a group, brand by brand. Raises NoAccess for
+        an API key, BrandChoiceRequired where the user has no such brand.
+        """
+        if principal.user_id is None:
+            raise NoAccess
+        role = _choose(await self._roles(principal.user_id), brand_code)
+        return self._session(role, _principal(role, principal.subject))
+
+    def _session(self, role: Record, principal: Principal) -> Session:
+        return Session(self._tokens.issue(principal), principal, role["brand_code"])
+
+    async def _roles(self, user_id: int) -> list[Record]:
+        async with self._database.platform_transaction(read_only=True) as tx:
+            return await tx.fetch(SQL.roles_of_user, user_id)
 
     async def principal_of(self, credential: str) -> Principal:
-        """Return the principal of a bearer token or API key; raises TokenInvalid."""
-        if credential.startswith(API_KEY_PREFIX):
-            return await self._principal_of_key(hash_api_key(credential))
-        return self._tokens.read(credential)
+        """Return the principal of a bearer token or API key; raises TokenInvalid.
 
-    async def _principal_of_key(self, key_hash: bytes) -> Principal:
-        known = self._keys.get(key_hash)
+        A token says who one is; what one may do is read anew every few seconds, so that a member
+        who left, or an agreement that ended, ends there too.
+        """
+        if credential.startswith(API_KEY_PREFIX):
+            key_hash = hash_api_key(credential)
+            return await self._remembered(key_hash, partial(self._principal_of_key, key_hash))
+        claimed = self._tokens.read(credential)
+        who = (claimed.subject, claimed.tenant_id, claimed.kind, claimed.dealer_id)
+        return await self._remembered(
+            (*who, claimed.node_ids), partial(self._principal_of_member, claimed)
+        )
+
+    async def _remembered(
+        self, who: Hashable, read: Callable[[], Awaitable[Principal | None]]
+    ) -> Principal:
+        known = self._known.get(who)
         if known and known[0] > time.monotonic():
             return known[1]
+        principal = await read()
+        if principal is None:
+            self._known.pop(who, None)
+            raise TokenInvalid
+        if len(self._known) >= REMEMBERED_MAX:
+            self._known.clear()
+        self._known[who] = (time.monotonic() + MEMORY_SECONDS, principal)
+        return principal
+
+    async def _principal_of_key(self, key_hash: bytes) -> Principal | None:
         async with self._database.platform_transaction(read_only=True) as tx:
             row = await tx.fetch_row(SQL.api_key_by_hash, key_hash)
-        if row is None:
-            self._keys.pop(key_hash, None)
-            raise TokenInvalid
-        principal = _principal(row, f"key:{row['id']}")
-        if len(self._keys) >= API_KEYS_REMEMBERED_MAX:
-            self._keys.clear()
-        self._keys[key_hash] = (time.monotonic() + API_KEY_MEMORY_SECONDS, principal)
-        return principal
+        return None if row is None else _principal(row, f"key:{row['id']}")
+
+    async def _principal_of_member(self, claimed: Principal) -> Principal | None:
+        """Return what a member is now in the brand of its token; None where it is nothing."""
+        if claimed.user_id is None:
+            return None
+        roles = await self._roles(claimed.user_id)
+        now = [_principal(role, claimed.subject) for role in roles]
+        same = [
+            principal
+            for principal in now
+            if (principal.tenant_id, principal.kind, principal.dealer_id)
+            == (claimed.tenant_id, claimed.kind, claimed.dealer_id)
+        ]
+        return next((p for p in same if p.node_ids == claimed.node_ids), next(iter(same), None))
 
 
 def _choose(roles: list[Record], brand_code: str | None) -> Record:

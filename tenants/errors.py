@@ -31,3 +31,27 @@ class TokenInvalid(YipanError):
     """The token or API key is not valid, or no longer; log in again."""
 
     code = "UNAUTHENTICATED"
+
+
+class MemberScope(YipanError):
+    """You cannot give this role; a brand gives its own and its stores', a dealer its own."""
+
+    code = "MEMBER_SCOPE"
+
+
+class UnknownMember(YipanError):
+    """Your organisation has no such member."""
+
+    code = "UNKNOWN_MEMBER"
+
+
+class UnknownApiKey(YipanError):
+    """Your organisation has no such API key, or it was revoked already."""
+
+    code = "UNKNOWN_API_KEY"
+
+
+class UnknownDealer(YipanError):
+    """The brand has no agreement with this dealer."""
+
+    code = "UNKNOWN_DEALER"

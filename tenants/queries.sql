@@ -58,3 +58,34 @@ select platform.revoke_api_key($1, $2, $3)
 -- dealers_of_brand --
 -- The dealers that have, or had, an agreement with a brand.
 select id, code, name from platform.dealers_of_brand($1)
+
+-- members --
+-- A page of the members that a brand, or one of its dealers, sees.
+select id, user_id, email, name, kind, dealer_id, node_ids, permissions, is_disabled
+from platform.members($1, $2, $3, $4)
+
+-- sponsor_of_dealer --
+-- The one brand of a dealer that has no member yet.
+select platform.sponsor_of_dealer($1)
+
+-- revoke_membership --
+-- Take a membership back.
+select platform.revoke_membership($1, $2, $3, $4)
+
+-- api_keys --
+-- A page of a brand's API keys, or of those of one of its dealers.
+select id, name, kind, dealer_id, node_ids, permissions, created_at, expires_at, revoked_at
+from platform.api_keys($1, $2, $3, $4)
+
+-- agreements --
+-- A page of a brand's agreements, or the one with a dealer.
+select id, dealer_id, dealer_code, dealer_name, starts_on, ends_on, ended_at
+from platform.agreements($1, $2, $3, $4)
+
+-- dealer_by_code --
+-- The id of a dealer, whichever brand brought it here.
+select platform.dealer_by_code($1)
+
+-- group_by_code --
+-- The id of a group.
+select platform.group_by_code($1)

@@ -1,7 +1,12 @@
 -- shops --
--- All shops that the principal may see, by code.
+-- Shops that the principal may see, by id, after an id.
 select id, code, name, channel, dealer_id, legal_entity_id, is_active
-from shop where tenant_id = $1 order by code
+from shop where tenant_id = $1 and id > $2 order by id limit $3
+
+-- shops_by_ids --
+-- Shops by their ids.
+select id, code, name, channel, dealer_id, legal_entity_id, is_active
+from shop where tenant_id = $1 and id = any($2::bigint[])
 
 -- shops_by_codes --
 -- The active shops among the given codes.

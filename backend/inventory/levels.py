@@ -61,6 +61,13 @@ async def page_of_levels(
     return [Level(*row) for row in rows]
 
 
+async def levels_by_keys(tx: TenantTransaction, keys: Sequence[LevelKey]) -> dict[LevelKey, Level]:
+    """Return the levels that exist and may be seen, by key; takes no lock."""
+    warehouses, skus = [key[0] for key in keys], [key[1] for key in keys]
+    rows = await tx.fetch(SQL.levels_by_keys, tx.tenant_id, warehouses, skus)
+    return {LevelKey(row[0], row[1]): Level(*row) for row in rows}
+
+
 async def newest_movements(
     tx: TenantTransaction, keys: Sequence[LevelKey], limit: int
 ) -> dict[LevelKey, list[Record]]:

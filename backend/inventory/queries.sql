@@ -127,6 +127,14 @@ where l.tenant_id = $1 and ($2::bigint is null or l.sku_id = $2)
   and (l.functional_warehouse_id, l.sku_id) > ($4::bigint, $5::bigint)
 order by l.functional_warehouse_id, l.sku_id limit $6
 
+-- levels_by_keys --
+-- The levels of the given keys, without a lock.
+select l.functional_warehouse_id, l.sku_id, l.node_id, l.dealer_id,
+       l.on_hand, l.reserved, l.floor, l.earmark_unused, l.version
+from unnest($2::bigint[], $3::bigint[]) as k(functional_warehouse_id, sku_id)
+join stock_level l on l.tenant_id = $1
+     and l.functional_warehouse_id = k.functional_warehouse_id and l.sku_id = k.sku_id
+
 -- newest_movements --
 -- The newest movements of each of the given levels.
 select m.*

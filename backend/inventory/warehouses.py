@@ -3,6 +3,7 @@
 from backend.db.pool import TenantTransaction
 from backend.inventory.ledger import SQL
 from backend.network.model import Condition, FunctionalWarehouse, WarehouseDraft
+from tenants.dealers import require_dealer
 from tenants.principal import Permission
 
 
@@ -15,8 +16,12 @@ async def list_warehouses(tx: TenantTransaction) -> list[FunctionalWarehouse]:
 
 
 async def create_warehouse(tx: TenantTransaction, draft: WarehouseDraft) -> int:
-    """Create a functional warehouse and return its id; raises AlreadyExists, UnknownReference."""
+    """Create a functional warehouse and return its id.
+
+    Raises AlreadyExists, UnknownReference, UnknownDealer.
+    """
     tx.principal.require(Permission.NETWORK_WRITE)
+    await require_dealer(tx, tx.tenant_id, draft.dealer_id)
     warehouse_id: int = await tx.fetch_value(
         SQL.insert_warehouse,
         tx.tenant_id,

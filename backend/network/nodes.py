@@ -8,10 +8,13 @@ from backend.db.sql import load_queries
 from backend.network.errors import UnknownNode, UnknownRegion
 from backend.network.model import Node, NodeDraft, NodeKind
 from backend.network.regions.table import RegionTable, bundled_regions
+from tenants.dealers import require_dealer
 from tenants.principal import Permission
 
 SQL = load_queries(__file__)
 
+NODES_MAX = 2**31 - 1
+"""All of them: the planner needs every node at once."""
 DAILY_CAPACITY_MAX = 10_000_000
 """Parcels a day: ten times the largest warehouse known to us."""
 LEAD_TIME_MINUTES_MAX = 525_600
@@ -39,14 +42,23 @@ async def load_regions(tx: Transaction) -> None:
 
 async def list_nodes(tx: TenantTransaction) -> list[Node]:
     """Return the nodes that the principal may see, by id."""
-    rows = await tx.fetch(SQL.nodes, tx.tenant_id)
+    return await page_of_nodes(tx, 0, NODES_MAX)
+
+
+async def page_of_nodes(tx: TenantTransaction, after: int, limit: int) -> list[Node]:
+    """Return up to `limit` nodes that the principal may see, with ids above `after`."""
+    rows = await tx.fetch(SQL.nodes, tx.tenant_id, after, limit)
     return [Node(**{**row, "kind": NodeKind(row["kind"])}) for row in rows]
 
 
 async def create_node(tx: TenantTransaction, draft: NodeDraft, regions: RegionTable) -> int:
-    """Create a node and return its id; raises UnknownRegion, AlreadyExists, OutOfRange."""
+    """Create a node and return its id.
+
+    Raises UnknownRegion, UnknownDealer, AlreadyExists, OutOfRange.
+    """
     tx.principal.require(Permission.NETWORK_WRITE)
     _check_ranges(draft)
+    await require_dealer(tx, tx.tenant_id, draft.dealer_id)
     region = regions.by_code.get(draft.region_code)
     if region is None:
         raise UnknownRegion(f"There is no region {draft.region_code}.")

@@ -10,10 +10,10 @@ on conflict do nothing
 select count(*) from region
 
 -- nodes --
--- All nodes that the principal may see, by id.
+-- Nodes that the principal may see, by id, after an id.
 select id, code, name, kind, region_code, longitude_e6, latitude_e6, priority, daily_capacity,
        lead_time_minutes, legal_entity_id, dealer_id, serves_all, is_active
-from node where tenant_id = $1 order by id
+from node where tenant_id = $1 and id > $2 order by id limit $3
 
 -- insert_node --
 -- Create a node.
