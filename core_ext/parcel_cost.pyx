@@ -16,6 +16,7 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from core_ext import limits
 from core_ext.policy import Kind, check_policy
+from core_ext.tables import extremes
 
 if (MAX_TERMS, MAX_DEPTH_TERMS) != (limits.MAX_TERMS, limits.MAX_DEPTH_TERMS):
     raise ImportError("core_ext/limits.py and parcel_cost.pxd differ")
@@ -42,7 +43,7 @@ cdef class Policy:
         max_nodes=3,
         max_parcels=limits.MAX_PARCELS,
     ):
-        check_policy(node_count, place_count, terms, filters, max_nodes, max_parcels)
+        check_policy(node_count, place_count, terms, filters, max_nodes, max_parcels, extremes)
         cdef int32_t place
         self.node_count = node_count
         self.place_count = place_count
@@ -74,7 +75,7 @@ cdef class Policy:
         cdef CostTerm *target
         cdef bint is_depth = term.kind == KIND_DEPTH
         cdef bint is_constant = term.kind < KIND_UNIT or (
-            term.kind == KIND_TARIFF and not any(term.rates)
+            term.kind == KIND_TARIFF and extremes(term.rates) == (0, 0)
         )
         if is_constant:
             target = &self.fixed[self.fixed_count]
@@ -89,8 +90,8 @@ cdef class Policy:
         target.multiplier = wide(term.multiplier)
         target.values = self._table(term.values)
         target.rates = self._table(term.rates)
-        target.most_value = max(term.values, default=0)
-        target.most_rate = max(term.rates, default=0)
+        target.most_value = extremes(term.values)[1]
+        target.most_rate = extremes(term.rates)[1]
         if is_depth:
             target.depth = self.costs.depth_count
             self.costs.target[self.costs.depth_count] = term.step

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from core_ext.limits import MAX_PARCELS
 from core_ext.policy import Kind, Term, check_policy
+from core_ext.tables_twin import extremes
 
 Piece = tuple[int, int, int]
 """(demand, node, quantity)."""
@@ -24,7 +25,7 @@ class Policy:
         max_nodes: int = 3,
         max_parcels: int = MAX_PARCELS,
     ) -> None:
-        check_policy(node_count, place_count, terms, filters, max_nodes, max_parcels)
+        check_policy(node_count, place_count, terms, filters, max_nodes, max_parcels, extremes)
         self.node_count = node_count
         self.place_count = place_count
         self.terms = tuple(terms)

@@ -8,7 +8,7 @@ plan is the sum over its parcels. Bands and limits therefore apply per parcel, b
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Final
@@ -25,6 +25,7 @@ from core_ext.limits import (
     WHOLE_LINES,
 )
 
+Extremes = Callable[["array[int]"], tuple[int, int]]
 LIMIT_DEFAULT: Final = 2**40
 NO_RATES: Final = array("i")
 
@@ -109,8 +110,12 @@ def check_policy(
     filters: bytes,
     max_nodes: int,
     max_parcels: int,
+    extremes: Extremes,
 ) -> None:
-    """ValueError unless the parts form a policy whose costs cannot overflow."""
+    """ValueError unless the parts form a policy whose costs cannot overflow.
+
+    `extremes` returns the least and the greatest number of a table.
+    """
     _check_range("node_count", node_count, 1, MAX_NODES)
     _check_range("place_count", place_count, 1, INT32_MOST // node_count)
     _check_range("max_nodes", max_nodes, 1, MAX_SPLIT_NODES)
@@ -121,29 +126,29 @@ def check_policy(
     if len(filters) % node_count or not set(filters) <= {0, 1}:
         raise ValueError("filters must be rows of node_count bytes, each 0 or 1")
     for term in terms:
-        _check_term(term, node_count, place_count)
+        _check_term(term, node_count, place_count, extremes)
     worst = max_parcels * sum(term.limit * term.multiplier for term in terms)
     if worst.bit_length() > COST_BITS:
         raise ValueError(f"the worst total needs {worst.bit_length()} bits, there are {COST_BITS}")
 
 
-def _check_term(term: Term, node_count: int, place_count: int) -> None:
+def _check_term(term: Term, node_count: int, place_count: int, extremes: Extremes) -> None:
     _check_range("step", term.step, 0 if term.kind == Kind.DEPTH else 1, INT32_MOST)
     _check_range("band", term.band, 1, LIMIT_MOST)
     _check_range("limit", term.limit, 0, LIMIT_MOST)
     _check_range("multiplier", term.multiplier, 0, 2**128 - 1)
     table = place_count * node_count
     lengths = {Kind.NODE: node_count, Kind.DEPTH: 0}
-    _check_table("values", term.values, lengths.get(Kind(term.kind), table))
-    _check_table("rates", term.rates, table if term.kind == Kind.TARIFF else 0)
+    _check_table("values", term.values, lengths.get(Kind(term.kind), table), extremes)
+    _check_table("rates", term.rates, table if term.kind == Kind.TARIFF else 0, extremes)
 
 
-def _check_table(name: str, table: array[int], length: int) -> None:
+def _check_table(name: str, table: array[int], length: int, extremes: Extremes) -> None:
     if memoryview(table).format != "i":
         raise ValueError(f"{name} must be an array('i')")
     if len(table) != length:
         raise ValueError(f"{name} has {len(table)} numbers instead of {length}")
-    if length and min(table) < 0:
+    if extremes(table)[0] < 0:
         raise ValueError(f"{name} must not be negative")
 
 

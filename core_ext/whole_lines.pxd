@@ -19,6 +19,7 @@ ctypedef struct Lines:
     u128 rest[WHOLE_SETS]
     u128 best[WHOLE_SETS]
     uint64_t vector[WHOLE_SETS]
+    unsigned char is_whole[WHOLE_SETS]
     int32_t *node
     int32_t *able
     unsigned char *is_kept

@@ -14,16 +14,21 @@ node.
 | units, weight_g, depth | set | int64 sums over the demands of the set |
 | ones | set | uint64 with a 1 in the digit of each demand of the set |
 | cost, rest, best | set | uint128: at the node in hand; least to cover it; best so far |
+| is_whole | set | byte: some candidate has all of its demands |
 | vector | set | uint64: digit of demand d, first demand highest, is its node |
 
 Costs never fall when a demand is added, so the cheapest parcel of a node has one demand. Vectors of
 disjoint sets add up, and comparing (cost, vector) picks the smallest vector among equal costs.
+
+A set is given up where best[set] and the rest it leaves cost more than a plan that is known: no
+cheapest plan, and none that ties with it, goes through it (see `whole_bound`).
 """
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from core_ext import limits
 from core_ext.parcel_cost cimport (
+    KIND_DEPTH,
     KIND_TARIFF,
     KIND_UNIT,
     NO_COST,
@@ -38,6 +43,7 @@ from core_ext.parcel_cost cimport (
     weighed,
     whole_cost,
 )
+from core_ext.whole_bound cimport bound_rest, least_cover, min_cost
 
 if (WHOLE_LINES, WHOLE_NODES) != (limits.WHOLE_LINES, limits.WHOLE_NODES):
     raise ImportError("core_ext/limits.py and whole_lines.pxd differ")
@@ -170,10 +176,6 @@ cdef inline bint is_dear(int32_t node, u128 bound, Single single) noexcept nogil
     return single.node >= 0 and node != single.node and bound > single.cost
 
 
-cdef inline u128 min_cost(u128 a, u128 b) noexcept nogil:
-    return a if a < b else b
-
-
 cdef u128 choose_kept(
     const Costs *costs, const Order *order, Lines *lines, Single single
 ) noexcept nogil:
@@ -199,6 +201,7 @@ cdef u128 choose_kept(
         if lines.is_kept[i]:
             lines.node[count] = lines.node[i]
             lines.able[count] = lines.able[i]
+            lines.lowest[count] = lines.lowest[i]
             count += 1
     lines.count = count
     return dropped
@@ -242,21 +245,30 @@ cdef void run_program(
     const Costs *costs, Order *order, Lines *lines, Single single
 ) noexcept nogil:
     cdef int32_t full = (1 << order.demand_count) - 1
+    cdef u128 cheapest = NO_COST
+    cdef u128 known
     cdef int32_t position
     cdef int32_t s
+    for position in range(lines.count):
+        cheapest = min_cost(cheapest, lines.lowest[position])
     sum_sets(order, lines)
-    bound_rest(costs, order, lines)
+    bound_rest(costs, order, lines, cheapest)
     for s in range(full + 1):
         lines.best[s] = NO_COST
-        lines.vector[s] = 0
     lines.best[0] = <u128>0
+    lines.vector[0] = 0
+    known = single.cost
+    if single.node < 0:
+        known = least_cover(costs, order, lines, full)
     for position in range(lines.count):
         if lines.node[position] == single.node:
             lines.best[full] = single.cost
             lines.vector[full] = lines.ones[full] * <uint64_t>position
     for position in range(lines.count):
-        price_sets(costs, order, lines, position)
-        add_node(lines, full, lines.able[position], <uint64_t>position)
+        # The best single node stands already; others are in plans of several parcels, or in none.
+        if lines.lowest[position] + cheapest <= known:
+            price_sets(costs, order, lines, position)
+            known = add_node(lines, full, position, cheapest, known)
     finish_program(order, lines, full)
 
 
@@ -280,20 +292,10 @@ cdef void sum_sets(const Order *order, Lines *lines) noexcept nogil:
             )
 
 
-cdef void bound_rest(const Costs *costs, const Order *order, Lines *lines) noexcept nogil:
-    """To cover a set costs at least what its dearest demand costs alone at its cheapest node."""
-    cdef int32_t d
-    cdef int32_t s
-    cdef int32_t i
-    cdef u128 least
-    lines.rest[0] = <u128>0
-    for d in range(order.demand_count):
-        least = NO_COST
-        for i in range(lines.count):
-            if lines.able[i] >> d & 1:
-                least = min_cost(least, alone_cost(costs, order, d, lines.node[i]))
-        for s in range(1 << d):
-            lines.rest[1 << d | s] = lines.rest[s] if lines.rest[s] > least else least
+cdef inline int32_t next_part(int32_t part, int32_t able) noexcept nogil:
+    """The parts of a set one after another, ascending; 0 comes before the first, behind the last.
+    """
+    return (part - able) & able
 
 
 cdef void price_sets(
@@ -304,70 +306,89 @@ cdef void price_sets(
     cdef int32_t able = lines.able[position]
     cdef const CostTerm *term
     cdef int64_t value
-    cdef int32_t s
+    cdef int32_t s = next_part(0, able)
     cdef int t
-    for s in range(1, able + 1):
+    while s:
         lines.cost[s] = costs.constant[node]
+        s = next_part(s, able)
     for t in range(costs.term_count):
         term = &costs.terms[t]
-        if term.kind == KIND_UNIT:
-            for s in range(1, able + 1):
-                value = term.values[node] * lines.units[s]
-                lines.cost[s] = lines.cost[s] + weighed(term, value)
-        elif term.kind == KIND_TARIFF:
-            for s in range(1, able + 1):
-                value = term.rates[node] * steps_up(lines.weight_g[s], term.step)
-                lines.cost[s] = lines.cost[s] + weighed(term, term.values[node] + value)
-        else:
+        if term.kind == KIND_DEPTH:
             sum_depth(order, lines, term, node, able)
-            for s in range(1, able + 1):
-                lines.cost[s] = lines.cost[s] + weighed(term, lines.depth[s])
+        s = next_part(0, able)
+        while s:
+            if term.kind == KIND_UNIT:
+                value = term.values[node] * lines.units[s]
+            elif term.kind == KIND_TARIFF:
+                value = term.rates[node] * steps_up(lines.weight_g[s], term.step)
+                value = value + term.values[node]
+            else:
+                value = lines.depth[s]
+            lines.cost[s] = lines.cost[s] + weighed(term, value)
+            s = next_part(s, able)
 
 
 cdef void sum_depth(
     const Order *order, Lines *lines, const CostTerm *term, int32_t node, int32_t able
 ) noexcept nogil:
+    """Units missing for each set that the node has: of its lowest demand, and of the others."""
     cdef int32_t d
-    cdef int32_t s
-    cdef int64_t units
+    cdef int32_t s = next_part(0, able)
     lines.depth[0] = 0
     for d in range(order.demand_count):
-        units = 0
         if able >> d & 1:
-            units = missing(
+            lines.depth[1 << d] = missing(
                 term.step,
                 order.available[<int64_t>d * order.node_count + node],
                 order.quantity[d],
             )
-        for s in range(1 << d):
-            lines.depth[1 << d | s] = lines.depth[s] + units
+    while s:
+        if s & (s - 1):
+            lines.depth[s] = lines.depth[s & (s - 1)] + lines.depth[s & -s]
+        s = next_part(s, able)
 
 
-cdef void add_node(Lines *lines, int32_t full, int32_t able, uint64_t position) noexcept nogil:
-    """Let one more node take a part of each set; larger sets first, so that it takes only one."""
-    cdef int32_t target
+cdef u128 add_node(
+    Lines *lines, int32_t full, int32_t position, u128 cheapest, u128 known
+) noexcept nogil:
+    """Let one more node take a part of what each set leaves; returns the least cost of a plan.
+
+    Larger sets first: what the node adds to is behind by then, so that it takes only one part.
+    """
+    cdef int32_t able = lines.able[position]
+    cdef u128 two_more = lines.lowest[position] + cheapest
+    cdef int32_t s
     cdef int32_t usable
     cdef int32_t part
-    cdef u128 cost
-    cdef u128 best
-    cdef uint64_t vector
-    cdef uint64_t best_vector
-    for target in range(full, 0, -1):
-        usable = target & able
-        best = lines.best[target]
-        best_vector = lines.vector[target]
+    for s in range(full - 1, -1, -1):
+        usable = able & ~s
+        if not usable or lines.best[s] == NO_COST or lines.best[s] + lines.rest[full ^ s] > known:
+            continue
+        if lines.best[s] + two_more > known:
+            # Too dear unless this parcel is the last one.
+            if usable == full ^ s:
+                known = add_part(lines, full, s, usable, <uint64_t>position, known)
+            continue
         part = usable
         while part:
-            if lines.best[target ^ part] != NO_COST:
-                cost = lines.best[target ^ part] + lines.cost[part]
-                if cost <= best:
-                    vector = lines.vector[target ^ part] + lines.ones[part] * position
-                    if cost < best or vector < best_vector:
-                        best = cost
-                        best_vector = vector
+            known = add_part(lines, full, s, part, <uint64_t>position, known)
             part = (part - 1) & usable
-        lines.best[target] = best
-        lines.vector[target] = best_vector
+    return known
+
+
+cdef inline u128 add_part(
+    Lines *lines, int32_t full, int32_t s, int32_t part, uint64_t position, u128 known
+) noexcept nogil:
+    cdef int32_t target = s | part
+    cdef u128 cost = lines.best[s] + lines.cost[part]
+    cdef uint64_t vector
+    if cost > lines.best[target] or cost + lines.rest[full ^ target] > known:
+        return known
+    vector = lines.vector[s] + lines.ones[part] * position
+    if cost < lines.best[target] or vector < lines.vector[target]:
+        lines.best[target] = cost
+        lines.vector[target] = vector
+    return min_cost(known, cost) if target == full else known
 
 
 cdef void finish_program(Order *order, const Lines *lines, int32_t full) noexcept nogil:

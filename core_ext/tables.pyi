@@ -1,0 +1,3 @@
+from array import array
+
+def extremes(table: array[int], /) -> tuple[int, int]: ...
