@@ -12,8 +12,9 @@ from backend.db.errors import YipanError
 
 PREFIX = "YIPAN_"
 SECRET_LENGTH_MIN = 32
-NOT_SETTINGS = {"YIPAN_TEST_DATA", "YIPAN_CORE_DEBUG"}
-"""Read by the tests and the build."""
+TOPIC = r"^[\w.-]{1,200}$"
+NOT_SETTINGS = {"YIPAN_CORE_DEBUG"}
+"""Read by the build."""
 
 
 class WrongEnvironment(YipanError):
@@ -36,9 +37,23 @@ class Settings(BaseSettings):
     """A PostgreSQL of your own; the embedded one where it is empty."""
     migration_database_url: str = Field(default="", pattern=r"^(postgres(ql)?://.*)?$")
     """For `yipan migrate`, where the application's role may not create tables."""
-    valkey_url: str = Field(default="", pattern=r"^((redis|rediss|valkey|unix)://.*)?$")
-    kafka_bootstrap: str = ""
+    valkey_url: str = Field(
+        default="", pattern=r"^((rediss?|valkeys?|valkeys?\+cluster|unix)://.*)?$"
+    )
+    """A Valkey of your own, or with `valkey+cluster://` any server of a cluster."""
+    kafka_bootstrap: str = Field(default="", pattern=r"^([\w.-]+:\d+(,[\w.-]+:\d+)*)?$")
+    """A Kafka of your own, host:port and more after commas; without it `yipan relay` has nothing to
+    publish to."""
+    kafka_events_topic: str = Field(default="yipan.events", pattern=TOPIC)
+    kafka_intake_topic: str = Field(default="yipan.intake", pattern=TOPIC)
+    """Read by `yipan worker`; answers go to the topic of this name and `.answers`."""
+    metrics_port: int | None = Field(default=None, ge=1, le=65535)
+    """Where `yipan worker` and `yipan relay` answer Prometheus; the API does at /metrics."""
+    traces_url: str = Field(default="", pattern=r"^(https?://.*)?$")
+    """An OTLP/HTTP collector, as in http://127.0.0.1:4318/v1/traces; needs the extra `traces`."""
     jwt_secret: str = ""
+    test_data: Path | None = None
+    """The folder with real orders, for tests and benchmarks; they leave out what needs it."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property
@@ -78,3 +93,10 @@ def _check_names() -> None:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
             raise WrongEnvironment(f"Cannot start: {name} is not a setting of Yipan.{hint}")
+
+
+def environment_of(settings: Settings, **changes: str) -> dict[str, str]:
+    """Return the environment of a child process: ours, with these settings as they are here."""
+    given = {PREFIX + name.upper(): value for name, value in changes.items()}
+    fixed = {PREFIX + "ENVIRONMENT": settings.environment, PREFIX + "DATA": str(settings.data)}
+    return {**os.environ, **fixed, **given}

@@ -86,6 +86,7 @@ CONSTRAINTS: dict[str, tuple[type[YipanError], str]] = {
         OutOfRange,
         "A membership is of one group, one brand, one dealer, or at least one store of a brand.",
     ),
+    "membership_kind_check": (OutOfRange, "A membership is as a group, brand, dealer or store."),
     "membership_user_id_fkey": (UnknownReference, "There is no such user."),
     "membership_group_id_fkey": (UnknownReference, "There is no such group."),
     "membership_brand_id_fkey": (UnknownReference, "There is no such brand."),

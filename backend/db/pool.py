@@ -1,16 +1,16 @@
 """Connections to PostgreSQL, and the one door to tenant data."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, NoReturn
 
 import asyncpg
 
+from backend.clock import now
 from backend.db.errors import CONSTRAINTS, DatabaseUnavailable, UnsafeRole, WriteRefused
 from backend.db.sql import Query, load_queries
-from tenants.principal import WRITERS, Principal
+from tenants.principal import WRITERS, Kind, Principal
 
 SQL = load_queries(__file__)
 
@@ -22,6 +22,13 @@ ACQUIRE_TIMEOUT_SECONDS = 10.0
 ACQUIRE_PAUSE_SECONDS = 0.1
 """Between two attempts to connect to a database that does not answer."""
 COMMAND_TIMEOUT_SECONDS = 60.0
+
+SESSION_SETTINGS = {
+    "timezone": "UTC",
+    "jit": "off",
+    # What is hot lies in memory or on flash: a look-up by key costs little more than the next row.
+    "random_page_cost": "1.1",
+}
 
 CONNECTION_LOST = (
     asyncpg.PostgresConnectionError,
@@ -110,7 +117,7 @@ class Database:
                 max_size=size_max,
                 connection_class=_Connection,
                 command_timeout=COMMAND_TIMEOUT_SECONDS,
-                server_settings={"role": APPLICATION_ROLE, "timezone": "UTC", "jit": "off"},
+                server_settings={"role": APPLICATION_ROLE, **SESSION_SETTINGS},
             )
         except (*NO_CONNECTION, ValueError) as error:
             raise DatabaseUnavailable(
@@ -138,7 +145,7 @@ class Database:
         self, *, read_only: bool = False, isolation: str | None = None
     ) -> AsyncIterator[Transaction]:
         """A transaction without a tenant: platform functions and reference tables only."""
-        async with self._begin(read_only, isolation) as connection:
+        async with self._begin(_begin_text(read_only, isolation)) as connection:
             yield Transaction(connection)
 
     @asynccontextmanager
@@ -152,15 +159,9 @@ class Database:
         no connection is to be had, the domain error of a violated constraint, and WriteRefused
         when a principal that may only read writes.
         """
+        begin = _begin_text(read_only or principal.is_read_only, isolation)
         try:
-            async with self._begin(read_only or principal.is_read_only, isolation) as connection:
-                await connection.fetchrow(
-                    SQL.enter_tenant.text,
-                    str(principal.tenant_id),
-                    principal.kind.value,
-                    "" if principal.dealer_id is None else str(principal.dealer_id),
-                    _array_literal(principal.node_ids),
-                )
+            async with self._begin(begin + enter_text(principal)) as connection:
                 yield TenantTransaction(connection, principal)
         except WRITE_REFUSED as error:
             if principal.kind in WRITERS:
@@ -168,38 +169,79 @@ class Database:
             raise WriteRefused from error
 
     @asynccontextmanager
-    async def _begin(self, read_only: bool, isolation: str | None) -> AsyncIterator[Any]:
+    async def _begin(self, begin: str) -> AsyncIterator[Any]:
+        """Run `begin`, then what is inside, then commit; roll back where it fails."""
         try:
             async with AsyncExitStack() as stack:
-                yield await self._open(stack, readonly=read_only, isolation=isolation)
+                connection = await self._open(stack, begin)
+                try:
+                    yield connection
+                except BaseException:
+                    await _roll_back(connection)
+                    raise
+                await connection.execute("commit")
         except asyncpg.IntegrityConstraintViolationError as error:
             _raise_domain_error(error)
+        except asyncpg.InsufficientResourcesError as error:
+            # Disk full, out of memory, too many connections: the transaction is rolled back.
+            raise DatabaseUnavailable(
+                f"The database has no room for this ({error}). Nothing was stored; try again once "
+                "its operator has made some."
+            ) from error
 
-    async def _open(self, stack: AsyncExitStack, **options: Any) -> Any:
-        """Begin a transaction that `stack` ends, and wait for it while the server restarts.
+    async def _open(self, stack: AsyncExitStack, begin: str) -> Any:
+        """Begin a transaction on a connection that `stack` releases; wait while the server starts.
 
         Raises DatabaseUnavailable in the end. Until a transaction has begun nothing is under way,
         so a connection that turns out to be dead is replaced by the next one.
         """
-        deadline = time.monotonic() + ACQUIRE_TIMEOUT_SECONDS
+        deadline = now() + ACQUIRE_TIMEOUT_SECONDS
         while True:
             try:
                 async with AsyncExitStack() as attempt:
-                    timeout_seconds = deadline - time.monotonic()
+                    timeout_seconds = deadline - now()
                     connection = await self._pool.acquire(timeout=timeout_seconds)
                     attempt.push_async_callback(self._pool.release, connection)
-                    await attempt.enter_async_context(connection.transaction(**options))
+                    await connection.execute(begin)
                     stack.push_async_exit(attempt.pop_all())
                     return connection
             except NO_CONNECTION as error:
-                is_late = time.monotonic() + ACQUIRE_PAUSE_SECONDS >= deadline
+                is_late = now() + ACQUIRE_PAUSE_SECONDS >= deadline
                 if is_late or self._pool.is_closing():
                     raise DatabaseUnavailable from error
             await asyncio.sleep(ACQUIRE_PAUSE_SECONDS)
 
 
+async def _roll_back(connection: Any) -> None:
+    """End what failed; where the connection is gone, the server has done so."""
+    if not connection.is_closed():
+        with suppress(*CONNECTION_LOST):
+            await connection.execute("rollback")
+
+
+def _begin_text(read_only: bool, isolation: str | None) -> str:
+    level = f" isolation level {isolation.replace('_', ' ')}" if isolation else ""
+    return f"begin{level}{' read only' if read_only else ''};"
+
+
+def enter_text(principal: Principal) -> str:
+    """Return what makes a transaction the principal's: what the policies compare with.
+
+    It goes with the `begin`, in one message; numbers and the names of an enumeration need no
+    quoting.
+    """
+    dealer = "" if principal.dealer_id is None else str(int(principal.dealer_id))
+    return (
+        "select"  # sql-ok: the door
+        f" set_config('yipan.tenant', '{int(principal.tenant_id)}', true),"
+        f" set_config('yipan.kind', '{Kind(principal.kind).value}', true),"
+        f" set_config('yipan.dealer', '{dealer}', true),"
+        f" set_config('yipan.nodes', '{_array_literal(principal.node_ids)}', true)"
+    )
+
+
 def _array_literal(node_ids: Sequence[int]) -> str:
-    return "{" + ",".join(map(str, node_ids)) + "}" if node_ids else ""
+    return "{" + ",".join(str(int(number)) for number in node_ids) + "}" if node_ids else ""
 
 
 def _raise_domain_error(error: asyncpg.IntegrityConstraintViolationError) -> NoReturn:

@@ -1,8 +1,3 @@
--- enter_tenant --
--- Make the transaction the principal's: what the policies compare with, until it ends.
-select set_config('yipan.tenant', $1, true) as tenant, set_config('yipan.kind', $2, true) as kind,
-       set_config('yipan.dealer', $3, true) as dealer, set_config('yipan.nodes', $4, true) as nodes
-
 -- role_is_safe --
 -- Whether the connection's role is bound by row-level security on every table, for good.
 select not r.rolsuper and not r.rolbypassrls and not exists (

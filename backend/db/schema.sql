@@ -143,10 +143,14 @@ $$;
 create function platform.end_agreement(actor text, of_brand bigint, of_dealer bigint)
 returns boolean
 language sql security definer set search_path = platform, pg_temp as $$
-    select platform.note(actor, 'end_agreement', of_brand || ':' || of_dealer);
-    update platform.agreement a set ended_at = clock_timestamp()
-    where a.brand_id = of_brand and a.dealer_id = of_dealer and a.ended_at is null
-    returning true
+    with ended as (
+        update platform.agreement a set ended_at = clock_timestamp()
+        where a.brand_id = of_brand and a.dealer_id = of_dealer and a.ended_at is null
+        returning true
+    )
+    select true from ended cross join lateral platform.note(
+        actor, 'end_agreement', of_brand || ':' || of_dealer
+    )
 $$;
 
 create function platform.register_user(
@@ -184,10 +188,13 @@ $$;
 create function platform.revoke_api_key(actor text, of_brand bigint, key_id bigint)
 returns boolean
 language sql security definer set search_path = platform, pg_temp as $$
-    select platform.note(actor, 'revoke_api_key', key_id::text);
-    update platform.api_key k set revoked_at = clock_timestamp()
-    where k.id = key_id and k.brand_id = of_brand and k.revoked_at is null
-    returning true
+    with revoked as (
+        update platform.api_key k set revoked_at = clock_timestamp()
+        where k.id = key_id and k.brand_id = of_brand and k.revoked_at is null
+        returning true
+    )
+    select true from revoked
+    cross join lateral platform.note(actor, 'revoke_api_key', key_id::text)
 $$;
 
 create function platform.user_by_email(of_email text)
@@ -265,10 +272,13 @@ $$;
 
 create function platform.disable_user(actor text, of_user bigint) returns boolean
 language sql security definer set search_path = platform, pg_temp as $$
-    select platform.note(actor, 'disable_user', of_user::text);
-    update platform.app_user u set disabled_at = clock_timestamp()
-    where u.id = of_user and u.disabled_at is null
-    returning true
+    with disabled as (
+        update platform.app_user u set disabled_at = clock_timestamp()
+        where u.id = of_user and u.disabled_at is null
+        returning true
+    )
+    select true from disabled
+    cross join lateral platform.note(actor, 'disable_user', of_user::text)
 $$;
 
 create function platform.brands()
@@ -358,6 +368,63 @@ $$;
 create function platform.group_by_code(of_code text) returns bigint
 language sql stable security definer set search_path = platform, pg_temp as $$
     select g.id from platform.brand_group g where g.code = of_code
+$$;
+
+-- Who publishes which tenant's events, and how far; reached through the functions below alone.
+create table platform.relay (
+    owner      text primary key,
+    seen_until timestamptz not null
+);
+
+create table platform.relay_position (
+    tenant_id    bigint primary key references platform.brand,
+    since        bigint not null default 0,
+    until        bigint not null default 0,
+    last_id      bigint not null default 0,
+    owner        text,
+    leased_until timestamptz
+);
+
+-- Keeps the leases of a relay, gives it its share of what is free, and takes what is beyond it.
+create function platform.lease_relays(me text, seconds integer)
+returns table (tenant_id bigint, since bigint, until bigint, last_id bigint)
+language plpgsql security definer set search_path = platform, pg_temp as $$
+#variable_conflict use_column
+declare
+    share integer;
+    lasts constant interval := make_interval(secs => seconds);
+begin
+    perform pg_advisory_xact_lock(hashtext('yipan.lease_relays'));
+    delete from relay where seen_until < clock_timestamp();
+    insert into relay (owner, seen_until) values (me, clock_timestamp() + lasts)
+    on conflict (owner) do update set seen_until = excluded.seen_until;
+    insert into relay_position (tenant_id) select id from brand on conflict do nothing;
+    select ceil(count(*)::numeric / (select count(*) from relay)) into share from relay_position;
+    update relay_position set owner = null where tenant_id in (
+        select p.tenant_id from relay_position p where p.owner = me
+        order by p.tenant_id offset share);
+    update relay_position set owner = me where tenant_id in (
+        select p.tenant_id from relay_position p
+        where p.owner is null or p.leased_until < clock_timestamp()
+        order by p.tenant_id
+        limit greatest(0, share - (select count(*) from relay_position q where q.owner = me)));
+    return query update relay_position p set leased_until = clock_timestamp() + lasts
+        where p.owner = me returning p.tenant_id, p.since, p.until, p.last_id;
+end $$;
+
+create function platform.store_relay(
+    me text, of_tenant bigint, new_since bigint, new_until bigint, new_id bigint
+) returns boolean
+language sql security definer set search_path = platform, pg_temp as $$
+    update platform.relay_position p set since = new_since, until = new_until, last_id = new_id
+    where p.tenant_id = of_tenant and p.owner = me
+    returning true
+$$;
+
+create function platform.leave_relays(me text) returns void
+language sql security definer set search_path = platform, pg_temp as $$
+    update platform.relay_position p set owner = null where p.owner = me;
+    delete from platform.relay r where r.owner = me
 $$;
 
 -- ---------------------------------------------------------------- row-level security, once said
@@ -547,9 +614,10 @@ create table stock_level (
     earmark_unused         bigint not null default 0
                            constraint stock_level_earmark_check check (earmark_unused >= 0),
     version                bigint not null default 0,
-    primary key (tenant_id, functional_warehouse_id, sku_id)
+    -- One index for both ways of asking: of a SKU everywhere, and one level. With two of them a
+    -- planner without fresh statistics takes the wrong one, and reads all stock for each level.
+    primary key (tenant_id, sku_id, functional_warehouse_id)
 ) with (fillfactor = 70);
-create index stock_level_sku_idx on stock_level (tenant_id, sku_id);
 call protect('stock_level', 'dealer_store');
 
 create table stock_movement (
@@ -679,6 +747,8 @@ create table orders (
     fulfilment_count     integer not null,
     reservation_count    integer not null,
     decision_count       integer not null,
+    -- What was answered when it was placed, for whoever asks with the same key again.
+    outcome              text not null default '',
     primary key (tenant_id, id),
     constraint orders_total_check check (
         total_minor = goods_minor - line_discount_minor - order_discount_minor
@@ -793,8 +863,9 @@ call protect('reservation', 'dealer_store');
 
 -- ----------------------------------------------------------------------------------- events
 
--- Written in the transaction that it reports. Read in the order (recorded_xid, id), below the
--- oldest running transaction, so that nothing is skipped that commits late.
+-- Written in the transaction that it reports. Read below the oldest running transaction, so that
+-- nothing is skipped that commits late, and by id: whoever changes an order holds its lock when the
+-- id is drawn, though not when its transaction began.
 create table outbox (
     tenant_id    bigint not null,
     recorded_xid xid8 not null default pg_current_xact_id(),
@@ -811,6 +882,88 @@ create table outbox (
 ) partition by range (recorded_at);
 create index outbox_order_idx on outbox (tenant_id, order_id, sequence);
 call protect('outbox', 'dealer_store');
+
+-- Places where the log can be cut: every transaction below had ended when the mark was made, so
+-- what depends on something lies behind it. Without them a reader who is far behind would have to
+-- sort all that happened since.
+create table event_mark (
+    below       bigint primary key,
+    recorded_at timestamptz not null default clock_timestamp()
+);
+grant select on event_mark to yipan_app;
+
+create function mark_events() returns void
+language sql security definer set search_path = public, pg_temp as $$
+    insert into event_mark (below) values (pg_snapshot_xmin(pg_current_snapshot())::text::bigint)
+    on conflict do nothing;
+    delete from event_mark where recorded_at < clock_timestamp() - interval '8 days'
+$$;
+
+-- ---------------------------------------------------------------------------- asked by others
+
+-- What another centre may ask in the middle of its own statement; row-level security applies.
+create function closed_nodes(of_tenant bigint, ids bigint[]) returns setof bigint
+language sql stable set search_path = public, pg_temp as $$
+    select n.id from node n where n.tenant_id = of_tenant and n.id = any(ids) and not n.is_active
+$$;
+
+create function retired_skus(of_tenant bigint, ids bigint[]) returns setof bigint
+language sql stable set search_path = public, pg_temp as $$
+    select s.id from sku s where s.tenant_id = of_tenant and s.id = any(ids) and not s.is_active
+$$;
+create index sku_retired_idx on sku (tenant_id, id) where not is_active;
+
+-- ------------------------------------------------------------------------------------- rows
+
+-- Rows as the intake inserts them: an array of rows costs a third of an array for each column.
+create type new_key as (key text, fingerprint bytea, order_id bigint);
+create type new_order as (
+    id bigint, shop_id bigint, external_id text, dealer_id bigint, status text, shortage text,
+    currency text, goods_minor bigint, line_discount_minor bigint, order_discount_minor bigint,
+    freight_minor bigint, fees_minor bigint, total_minor bigint, buyer_name text, buyer_phone text,
+    region_code bigint, address text, remark text, ordered_at timestamptz, event_sequence integer,
+    fulfilment_count integer, reservation_count integer, decision_count integer, outcome text
+);
+create type new_line as (
+    order_id bigint, line_no integer, dealer_id bigint, sku_id bigint, sku_code text,
+    quantity bigint, reserved bigint, backordered bigint, held bigint, cancelled bigint,
+    unit_price_minor bigint, line_discount_minor bigint, order_discount_minor bigint,
+    amount_minor bigint
+);
+create type new_fee as (
+    order_id bigint, fee_no integer, dealer_id bigint, code text, description text,
+    amount_minor bigint
+);
+create type new_hold as (
+    order_id bigint, hold_no integer, line_no integer, dealer_id bigint, kind text, reason text
+);
+create type new_fulfilment as (
+    order_id bigint, fulfilment_no integer, node_id bigint, dealer_id bigint, capacity_day date,
+    buyer_name text, buyer_phone text, region_code bigint, address text
+);
+create type new_reservation as (
+    order_id bigint, reservation_no integer, line_no integer, fulfilment_no integer,
+    functional_warehouse_id bigint, sku_id bigint, node_id bigint, dealer_id bigint,
+    quantity bigint
+);
+create type new_decision as (
+    order_id bigint, decision_no integer, policy_version integer, book_position bigint,
+    batch_id bigint, batch_index integer, attempt smallint, is_proved boolean, cost text,
+    lower_bound text, winner_nodes bigint[], runner_up_node bigint, runner_up_cost text
+);
+create type new_take as (
+    functional_warehouse_id bigint, sku_id bigint, quantity bigint, cause_id bigint,
+    cause_line integer
+);
+create type new_movement as (
+    functional_warehouse_id bigint, sku_id bigint, node_id bigint, dealer_id bigint, type text,
+    quantity bigint, on_hand_delta bigint, reserved_delta bigint, floor_delta bigint,
+    earmark_delta bigint, level_version bigint, cause_kind text, cause_id bigint,
+    cause_line integer, reason text
+);
+create type new_event as (
+    type text, order_id bigint, sequence integer, dealer_id bigint, node_id bigint, payload text
+);
 
 -- ------------------------------------------------------------------------------- partitions
 
@@ -846,4 +999,4 @@ revoke execute on all procedures in schema public from public;
 revoke execute on all functions in schema public from public;
 grant execute on all functions in schema platform to yipan_app;
 revoke execute on function platform.note from yipan_app;
-grant execute on function ensure_partitions to yipan_app;
+grant execute on function ensure_partitions, closed_nodes, retired_skus, mark_events to yipan_app;

@@ -3,7 +3,7 @@
 from tests.catalogue import Connection, names, tenant_tables
 from tests.test_tidy import report
 
-REFERENCE_TABLES = {"region"}
+REFERENCE_TABLES = {"region", "event_mark"}
 """The same for every tenant; copied to every machine."""
 KEYS = """
     select c.relname as table, i.relname as key,

@@ -39,7 +39,6 @@ INTERNAL = {
     "app_user_email_check",
     "fulfilment_status_check",
     "functional_warehouse_condition_check",
-    "membership_kind_check",
     "node_kind_check",
     "order_hold_kind_check",
     "orders_shortage_check",
@@ -72,6 +71,8 @@ INTERNAL = {
     "order_hold_tenant_id_order_id_fkey",
     "order_line_tenant_id_order_id_fkey",
     "reservation_tenant_id_order_id_fkey",
+    # Only brands that exist are leased.
+    "relay_position_tenant_id_fkey",
 }
 """What no input can violate: if one of these is, it is our mistake, and no refusal."""
 

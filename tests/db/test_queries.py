@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from backend.db.pool import SQL
+from backend.db.pool import enter_text
 from backend.db.sql import NAME_LINE, Queries, Query
+from tenants.principal import system_principal
 from tests.catalogue import Connection, tenant_tables
 from tests.test_imports import SQL_LENT, module_name, part_of
 from tests.test_tidy import Module, files, modules, name_of, report
@@ -43,7 +44,7 @@ def test_there_are_queries() -> None:
 @EACH_FILE
 async def test_queries_fit_the_schema(path: Path, application: Connection) -> None:
     async with application.transaction():
-        await application.fetchrow(SQL.enter_tenant.text, "1", "system", "", "")
+        await application.execute(enter_text(system_principal(1, "test")))
         for query in Queries(path):
             prepared = await application.prepare(query.text)
             columns = [column.name for column in prepared.get_attributes()]
