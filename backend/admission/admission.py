@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import structlog
 from redis.exceptions import ResponseError
 
-from backend.admission.announcements import CHANGES, channel
+from backend.admission.announcements import changes_channel
 from backend.admission.epochs import Counters, Epochs, Tenant, columns
-from backend.admission.keys import function_keys
+from backend.admission.keys import ages_key, function_keys
 from backend.admission.model import ADMITTED, COLD, Base, Refused, Request, Take, Verdict
 from backend.admission.valkey import Valkey, ValkeyAway, pack, unpack
 from backend.db.pool import Database
@@ -49,7 +49,7 @@ class Admission:
         tenant = self._epochs.of(tenant_id)
         counters, orders = _numbered(requests)
         try:
-            await self._epochs.check_server()
+            await self._epochs.check_server(tenant_id)
             if not tenant.is_warm:
                 self._epochs.start_warm_up(tenant_id)
                 return [COLD] * len(requests)
@@ -77,7 +77,7 @@ class Admission:
             if await self._finish(tenant_id, tokens, told):
                 return True
         except (ValkeyAway, ResponseError) as error:
-            log.warning("admission.finish_failed", tenant=tenant_id, error=str(error))
+            log.debug("admission.finish_failed", tenant=tenant_id, error=str(error))
         _owe(tenant, told)
         return False
 
@@ -85,7 +85,7 @@ class Admission:
         """Publish under the epoch that counts; returns whether it held still."""
         tenant = self._epochs.of(tenant_id)
         request = pack([list(tokens), *columns(bases)])
-        news = channel(tenant_id, CHANGES)
+        news = changes_channel(tenant_id, self._valkey.process)
         for _ in range(EPOCH_CHANGES_MAX):
             epoch = tenant.epoch
             answer = await self._valkey.call(
@@ -115,6 +115,24 @@ class Admission:
         keys = function_keys(tenant_id, self._epochs.of(tenant_id).epoch)
         answer = await self._valkey.call("yipan_look", keys, pack(list(counters)))
         return [(item[0], item[1], item[2]) if item else None for item in unpack(answer)]
+
+    async def ensure_used(self, tenant_ids: Sequence[int]) -> list[int]:
+        """Warm again what was warm, tell Valkey what it is owed, and return who is warm now.
+
+        Raises ValkeyAway.
+        """
+        used = await self._epochs.ensure_used(tenant_ids)
+        for tenant_id in used:
+            if self._epochs.of(tenant_id).owed:
+                await self.finish(tenant_id, [], [])
+        return used
+
+    async def with_tokens(self, tenant_ids: Sequence[int]) -> list[int]:
+        """Return those of the tenants for which anything is pending; raises ValkeyAway."""
+        counted = await self._valkey.commands(
+            [("ZCARD", ages_key(each, self._epochs.of(each).epoch)) for each in tenant_ids]
+        )
+        return [each for each, count in zip(tenant_ids, counted, strict=True) if count]
 
     async def ensure_warm(self, tenant_id: int) -> bool:
         """Warm the tenant's counters if they are not, and tell Valkey what it is owed.

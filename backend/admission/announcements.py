@@ -18,13 +18,23 @@ log = structlog.get_logger(__name__)
 
 CHANGES = "changes"
 EVENTS = "events"
-CHANNEL = re.compile(r"^y:\{(\d+)\}:(\w+)$")
+CHANNEL = re.compile(r"^y:\{(\d+)\}:(\w+)(?::(\w+))?$")
 RECONNECT_SECONDS = 0.5
 
 
-def channel(tenant_id: int, subject: str) -> str:
-    """Return the channel of a tenant for a subject."""
-    return f"y:{{{tenant_id}}}:{subject}"
+def events_channel(tenant_id: int) -> str:
+    """Return the channel on which a tenant's events are announced."""
+    return f"y:{{{tenant_id}}}:{EVENTS}"
+
+
+def changes_channel(tenant_id: int, process: str) -> str:
+    """Return the channel on which a process announces the bases of a tenant that it set."""
+    return f"y:{{{tenant_id}}}:{CHANGES}:{process}"
+
+
+def bases_of(message: bytes) -> list[Base]:
+    """Return what an announcement of changes says."""
+    return [Base(*item) for item in unpack(message)]
 
 
 class Announcements:
@@ -33,17 +43,27 @@ class Announcements:
     def __init__(
         self,
         valkey: Valkey,
-        on_bases: Callable[[int, list[Base]], None],
+        on_changes: Callable[[int, bytes], None],
         on_events: Callable[[int], None],
     ) -> None:
         self._valkey = valkey
-        self._on_bases = on_bases
+        self._on_changes = on_changes
         self._on_events = on_events
+        self._connections = 0
+        self._is_listening = False
+
+    @property
+    def hearing(self) -> int | None:
+        """Return the number of the connection that listens, or None while there is none.
+
+        Whoever sees the same number twice has missed nothing in between.
+        """
+        return self._connections if self._is_listening else None
 
     async def announce_events(self, tenant_id: int) -> None:
         """Tell other processes that a tenant has new events."""
         try:
-            await self._valkey.command("PUBLISH", channel(tenant_id, EVENTS), "")
+            await self._valkey.command("PUBLISH", events_channel(tenant_id), "")
         except ValkeyAway:
             log.debug("announcements.away", tenant=tenant_id)
 
@@ -52,24 +72,27 @@ class Announcements:
         while True:
             subscriber = self._valkey.subscriber()
             try:
-                await subscriber.psubscribe(f"y:*:{CHANGES}", f"y:*:{EVENTS}")
+                await subscriber.psubscribe(f"y:*:{CHANGES}:*", f"y:*:{EVENTS}")
+                self._connections += 1
+                self._is_listening = True
                 async for message in subscriber.listen():
                     self._take(message)
             except (RedisError, OSError, TimeoutError):
+                self._is_listening = False
                 await asyncio.sleep(RECONNECT_SECONDS)
             finally:
+                self._is_listening = False
                 await subscriber.aclose()
 
     def _take(self, message: dict[str, Any]) -> None:
         """Hand one message on; one that cannot be taken does not end the listening."""
         match = CHANNEL.match(message["channel"].decode())
-        if match is None or message["type"] != "pmessage":
+        if match is None or message["type"] != "pmessage" or match[3] == self._valkey.process:
             return
         try:
             if match[2] == EVENTS:
                 self._on_events(int(match[1]))
             else:
-                bases = [Base(*item) for item in unpack(message["data"])]
-                self._on_bases(int(match[1]), bases)
+                self._on_changes(int(match[1]), message["data"])
         except Exception:
             log.exception("announcements.not_taken", channel=match[0])

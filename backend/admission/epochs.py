@@ -8,15 +8,17 @@ to read is published by whoever committed it, and what commits before is read.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import NamedTuple
 
 import structlog
 
 from backend.admission.keys import epoch_keys, function_keys, warm_key, warming_key
 from backend.admission.model import Base
-from backend.admission.valkey import Identity, Valkey, pack
+from backend.admission.valkey import Identity, Valkey, ValkeyAway, pack
 from backend.db.pool import Database, Record
 from backend.db.sql import load_queries
+from backend.metrics import WARM_UPS
 from tenants.principal import system_principal
 
 SQL = load_queries(__file__)
@@ -42,6 +44,13 @@ class Tenant:
         self.owed: dict[str, Base] = {}
         """Bases that Valkey could not be told; they go with the next call that reaches it."""
         self.warm_up: asyncio.Task[None] | None = None
+        self.identity: Identity | None = None
+        """The server that these beliefs are about."""
+
+
+class _Seen(NamedTuple):
+    identity: Identity
+    connections: int
 
 
 class Epochs:
@@ -52,8 +61,8 @@ class Epochs:
         self._database = database
         self._counters = counters
         self._tenants: dict[int, Tenant] = {}
-        self._identity: Identity | None = None
-        self._checked_connections = -1
+        self._seen: dict[str, _Seen] = {}
+        """What each server said last, and how many connections there were then."""
 
     def of(self, tenant_id: int) -> Tenant:
         return self._tenants.setdefault(tenant_id, Tenant())
@@ -64,13 +73,20 @@ class Epochs:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def check_server(self) -> None:
-        """See whether every connection so far leads to the server that was warmed.
+    async def check_server(self, tenant_id: int) -> Identity:
+        """See whether the tenant's keys lie on the server that was warmed, and return which it is.
 
-        Nothing is warm on another one. Raises ValkeyAway.
+        Nothing is warm on another one. A server is asked anew after each new connection: it may
+        lead elsewhere. Raises ValkeyAway.
         """
-        if self._valkey.connections_made != self._checked_connections:
-            await self._learn_identity()
+        server = await self._valkey.server_of(warm_key(tenant_id))
+        seen = self._seen.get(server)
+        if seen is None or seen.connections != self._valkey.connections_made:
+            seen = await self._ask(server)
+        tenant = self.of(tenant_id)
+        if tenant.identity != seen.identity:
+            tenant.identity, tenant.is_warm = seen.identity, False
+        return seen.identity
 
     def start_warm_up(self, tenant_id: int) -> None:
         """Warm in the background; does nothing if that is under way."""
@@ -79,13 +95,35 @@ class Epochs:
             tenant.is_warm = False
             tenant.warm_up = asyncio.create_task(self._warm_up(tenant_id))
 
+    async def ensure_used(self, tenant_ids: Sequence[int]) -> list[int]:
+        """Warm again what was warm, of many tenants, and return those that are warm now.
+
+        One question for all of them. A tenant that no order has come for is left cold: its first
+        order warms it. Raises ValkeyAway.
+        """
+        for server in list(self._seen):
+            await self._ask(server)
+        warm = await self._valkey.commands([("GET", warm_key(each)) for each in tenant_ids])
+        used = []
+        for tenant_id, epoch in zip(tenant_ids, warm, strict=True):
+            await self.check_server(tenant_id)
+            tenant = self.of(tenant_id)
+            if tenant.is_warm and not tenant.must_refill and epoch is not None:
+                is_warm = int(epoch) == tenant.epoch or await self.ensure_warm(tenant_id)
+            else:
+                is_known = epoch is not None or tenant.epoch > 0
+                is_warm = is_known and await self.ensure_warm(tenant_id)
+            if is_warm:
+                used.append(tenant_id)
+        return used
+
     async def ensure_warm(self, tenant_id: int) -> bool:
         """Warm the tenant's counters if they are not; returns whether they are now.
 
         Raises ValkeyAway. Another process that is at it is left to finish.
         """
         tenant = self.of(tenant_id)
-        identity = await self._learn_identity()
+        identity = await self.check_server(tenant_id)
         for _ in range(RAISE_ATTEMPTS_MAX):
             row = await self._read_epoch(tenant_id)
             tenant.epoch = row["epoch"]
@@ -126,6 +164,7 @@ class Epochs:
             return False
         await self._valkey.command("UNLINK", *epoch_keys(tenant_id, epoch - 1))
         tenant.is_warm = True
+        WARM_UPS.inc()
         log.info("admission.warm", tenant=tenant_id, epoch=epoch, counters=count)
         return True
 
@@ -153,16 +192,16 @@ class Epochs:
             )
         return raised is not None
 
-    async def _learn_identity(self) -> Identity:
+    async def _ask(self, server: str) -> _Seen:
         # Counted before it is asked: a connection made meanwhile is looked at the next time.
         connections = self._valkey.connections_made
-        identity = await self._valkey.identity()
-        if identity != self._identity:
-            self._identity = identity
-            for tenant in self._tenants.values():
-                tenant.is_warm = False
-        self._checked_connections = connections
-        return identity
+        try:
+            seen = _Seen(await self._valkey.identity(server), connections)
+        except ValkeyAway:
+            self._seen.pop(server, None)
+            raise
+        self._seen[server] = seen
+        return seen
 
     async def _warm_up(self, tenant_id: int) -> None:
         try:

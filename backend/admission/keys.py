@@ -19,6 +19,11 @@ def epoch_keys(tenant_id: int, epoch: int) -> tuple[str, ...]:
     return tuple(f"y:{{{tenant_id}}}:{epoch}:{kind}" for kind in KINDS)
 
 
+def ages_key(tenant_id: int, epoch: int) -> str:
+    """Return the key of the sorted set that has every pending token."""
+    return epoch_keys(tenant_id, epoch)[KINDS.index("ages")]
+
+
 def function_keys(tenant_id: int, epoch: int) -> tuple[str, ...]:
     """Return the keys that the server-side functions take."""
     return (warm_key(tenant_id), *epoch_keys(tenant_id, epoch), warming_key(tenant_id))

@@ -11,6 +11,7 @@ import structlog
 
 from backend.admission.admission import Admission
 from backend.admission.model import Base
+from backend.metrics import REAPED
 
 log = structlog.get_logger(__name__)
 
@@ -35,5 +36,6 @@ async def reap(
     counters = sorted({take.counter for _, takes in tokens for take in takes})
     bases = await read_counters(tenant_id, counters)
     await admission.finish(tenant_id, [token for token, _ in tokens], bases)
+    REAPED.inc(len(tokens))
     log.warning("admission.reaped", tenant=tenant_id, tokens=len(tokens))
     return len(tokens)
