@@ -1,7 +1,7 @@
 """Reading the event log from PostgreSQL, in order and without gaps.
 
-Order is (transaction, id), and only what lies below the oldest running transaction is read, so an
-event that commits late is never skipped. Events of one order carry a rising sequence.
+Only what lies below the oldest running transaction is read, so an event that commits late is never
+skipped. Events of one order come in order, and carry a rising sequence.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import msgspec
 
 from backend.db.errors import DatabaseUnavailable, YipanError
 from backend.db.pool import Database, Record, TenantTransaction
-from backend.events.model import Event, Position
+from backend.events.model import Event, Page, Position
 from backend.events.outbox import SQL
 from tenants.principal import Principal
 
@@ -22,7 +22,7 @@ POLL_SECONDS = 1.0
 PAGE = 500
 LOOK_BACK = timedelta(days=7)
 """How far back a subscriber may resume."""
-LAST_ID = 2**62
+NUMBER_MAX = 2**63 - 1
 
 
 class InvalidCursor(YipanError):
@@ -37,6 +37,8 @@ class WakeUps:
     def __init__(self, announce: Callable[[int], Awaitable[None]]) -> None:
         self._announce = announce
         self._waiting: defaultdict[int, asyncio.Event] = defaultdict(asyncio.Event)
+        self.listeners: set[Callable[[int], None]] = set()
+        """Told of every tenant that has news."""
 
     async def tell(self, tenant_id: int) -> None:
         """Wake everybody, everywhere; a message that is lost is made good by polling."""
@@ -48,6 +50,8 @@ class WakeUps:
         event = self._waiting.pop(tenant_id, None)
         if event is not None:
             event.set()
+        for listener in self.listeners:
+            listener(tenant_id)
 
     async def wait(self, tenant_id: int) -> None:
         """Wait for news, or until it is time to look anyway."""
@@ -67,34 +71,56 @@ class EventLog:
     async def end(self, principal: Principal) -> Position:
         """Return the position behind which everything is still to come."""
         async with self._database.tenant_transaction(principal, read_only=True) as tx:
-            return Position(await tx.fetch_value(SQL.end_of_events) - 1, LAST_ID)
+            return Position.at(await tx.fetch_value(SQL.end_of_events))
 
-    async def read(self, principal: Principal, after: Position) -> list[Event]:
+    async def read(self, principal: Principal, after: Position) -> Page:
         """Return the next page of events after a position."""
         async with self._database.tenant_transaction(principal, read_only=True) as tx:
-            rows = await tx.fetch(
-                SQL.read_events,
-                tx.tenant_id,
-                str(after.xid),
-                after.id,
-                datetime.now(UTC) - LOOK_BACK,
-                PAGE,
-            )
-        return [_event(row) for row in rows]
+            return await read_page(tx, after)
 
     async def follow(self, principal: Principal, after: Position | None) -> AsyncIterator[Event]:
         """Yield events as they become readable, from `after` or from now on; never ends."""
         position = after or await self.end(principal)
         while True:
             try:
-                events = await self.read(principal, position)
+                page = await self.read(principal, position)
             except DatabaseUnavailable:
-                events = []
-            for event in events:
-                position = event.position
+                page = Page([], position, has_more=False)
+            for event in page.events:
                 yield event
-            if len(events) < PAGE:
+            position = page.position
+            if not page.has_more:
                 await self._wake_ups.wait(principal.tenant_id)
+
+
+async def read_page(
+    tx: TenantTransaction, after: Position, look_back: timedelta = LOOK_BACK
+) -> Page:
+    """Return the next events after a position, in order: those of an order as they happened.
+
+    What overlaps in time is read together and ordered by id, which is drawn under the order's
+    lock; a transaction's own number says only when it began to write.
+    """
+    oldest = datetime.now(UTC) - look_back
+    since, until, last_id = after
+    if since == until:
+        found = await tx.fetch_value(SQL.event_window, tx.tenant_id, str(since), oldest)
+        if found is None:
+            return Page([], after, has_more=False)
+        until = found
+    rows = await tx.fetch(
+        SQL.read_events, tx.tenant_id, str(since), str(until), last_id, oldest, PAGE
+    )
+    events = [_event(row, Position(since, until, row["id"])) for row in rows]
+    if len(rows) == PAGE:
+        return Page(events, events[-1].position, has_more=True)
+    return Page(events, Position.at(until), has_more=True)
+
+
+async def mark_events(database: Database) -> None:
+    """Remember where the log can be cut now, for readers who are far behind."""
+    async with database.platform_transaction() as tx:
+        await tx.execute(SQL.mark_events)
 
 
 async def events_of_orders(
@@ -109,20 +135,23 @@ async def events_of_orders(
 
 def cursor_of(position: Position) -> str:
     """Return a position as the API shows it."""
-    return f"{position.xid}-{position.id}"
+    return "-".join(map(str, position))
 
 
 def position_of(cursor: str) -> Position:
     """Return the position of a cursor; raises InvalidCursor."""
-    xid, _, number = cursor.partition("-")
-    if not (xid.isdecimal() and number.isdecimal() and len(cursor) <= 40):
+    parts = cursor.split("-")
+    if len(parts) != 3 or len(cursor) > 60 or not all(part.isdecimal() for part in parts):
         raise InvalidCursor
-    return Position(int(xid), int(number))
+    position = Position(*map(int, parts))
+    if position.since > position.until or max(position) > NUMBER_MAX:
+        raise InvalidCursor
+    return position
 
 
-def _event(row: Record) -> Event:
+def _event(row: Record, position: Position | None = None) -> Event:
     return Event(
-        position=Position(row["xid"], row["id"]),
+        position=position or Position(0, 0, row["id"]),
         event_id=str(row["event_id"]),
         recorded_at=row["recorded_at"],
         type=row["type"],

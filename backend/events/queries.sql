@@ -1,27 +1,48 @@
 -- append_events --
--- Write events into the outbox.
+-- Write events into the outbox, in the order given.
 insert into outbox (tenant_id, type, order_id, sequence, dealer_id, node_id, payload)
-select $1::bigint, e.type, e.order_id, e.sequence, e.dealer_id, e.node_id, e.payload::json
-from unnest($2::text[], $3::bigint[], $4::integer[], $5::bigint[], $6::bigint[], $7::text[])
-     with ordinality as e(type, order_id, sequence, dealer_id, node_id, payload, ordinal)
-order by e.ordinal
+select $1::bigint, r.type, r.order_id, r.sequence, r.dealer_id, r.node_id, r.payload::json
+from unnest($2::new_event[]) as r
+
+-- event_window --
+-- Until where events can be read in one go from a transaction on; null where there is none.
+select coalesce(
+    (select min(m.below) from event_mark m where m.below > f.xid),
+    pg_snapshot_xmin(pg_current_snapshot())::text::bigint) as until
+from (select o.recorded_xid::text::bigint as xid from outbox o
+      where o.tenant_id = $1 and o.recorded_at > $3 and o.recorded_xid >= $2::text::xid8
+        and o.recorded_xid < pg_snapshot_xmin(pg_current_snapshot())
+      order by o.recorded_xid limit 1) as f
 
 -- read_events --
--- Events after a position and below the oldest running transaction, in order.
-select recorded_xid::text::bigint as xid, id, event_id, recorded_at, type, order_id, sequence,
-       dealer_id, node_id, payload
+-- The events of a window after an id, in the order in which they were written.
+select id, event_id, recorded_at, type, order_id, sequence, dealer_id, node_id, payload
 from outbox
-where tenant_id = $1 and recorded_at > $4
-  and (recorded_xid, id) > ($2::text::xid8, $3::bigint)
-  and recorded_xid < pg_snapshot_xmin(pg_current_snapshot())
-order by recorded_xid, id limit $5
+where tenant_id = $1 and recorded_at > $5
+  and recorded_xid >= $2::text::xid8 and recorded_xid < $3::text::xid8 and id > $4
+order by id limit $6
 
 -- end_of_events --
--- The position behind which everything is still to come.
+-- The transaction from which on everything is still to come.
 select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xid
+
+-- mark_events --
+-- Remember a place where the event log can be cut.
+select mark_events()
 
 -- events_of_orders --
 -- The events of orders, in order.
-select recorded_xid::text::bigint as xid, id, event_id, recorded_at, type, order_id, sequence,
-       dealer_id, node_id, payload
+select id, event_id, recorded_at, type, order_id, sequence, dealer_id, node_id, payload
 from outbox where tenant_id = $1 and order_id = any($2::bigint[]) order by order_id, sequence, id
+
+-- lease_relays --
+-- The tenants that a relay publishes for the next seconds, and how far each is.
+select tenant_id, since, until, last_id from platform.lease_relays($1, $2)
+
+-- store_relay --
+-- Store how far a tenant's events are published, unless the lease has gone to somebody else.
+select platform.store_relay($1, $2, $3, $4, $5)
+
+-- leave_relays --
+-- Give a relay's leases back.
+select platform.leave_relays($1)
