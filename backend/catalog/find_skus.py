@@ -38,14 +38,8 @@ async def page_of_skus(tx: TenantTransaction, after: int, limit: int) -> list[Sk
     return [sku_from(row) for row in await tx.fetch(SQL.page_of_skus, tx.tenant_id, after, limit)]
 
 
-async def inactive_skus(tx: TenantTransaction, ids: Sequence[int]) -> set[int]:
-    """Return those of the ids that are no longer active (or never were)."""
-    rows = await tx.fetch(SQL.active_skus, tx.tenant_id, ids)
-    return set(ids) - {row["id"] for row in rows}
-
-
 class SkuCache:
-    """The active SKUs of one tenant by code; what is missing is fetched, once for a batch.
+    """The active SKUs of one tenant by code, as far as they were asked for.
 
     A SKU that was deactivated may linger here: the commit looks again and forgets it.
     """
@@ -53,20 +47,19 @@ class SkuCache:
     def __init__(self) -> None:
         self._by_code: dict[str, Sku] = {}
 
-    async def load(self, tx: TenantTransaction, codes: Iterable[str]) -> None:
-        """Fetch the codes that are not known yet."""
+    def known(self, codes: Iterable[str]) -> dict[str, Sku]:
+        """Return those of the codes that are known here."""
+        known = self._by_code
+        return {code: known[code] for code in codes if code in known}
+
+    async def fetch(self, tx: TenantTransaction, codes: Iterable[str]) -> dict[str, Sku]:
+        """Read codes, remember what was found and return it."""
+        rows = await tx.fetch(SQL.skus_by_codes, tx.tenant_id, list(codes))
+        found = {row["code"]: sku_from(row) for row in rows}
         if len(self._by_code) > CACHE_SIZE_MAX:
             self._by_code.clear()
-        missing = [code for code in set(codes) if code not in self._by_code]
-        if missing:
-            for row in await tx.fetch(SQL.skus_by_codes, tx.tenant_id, missing):
-                self._by_code[row["code"]] = sku_from(row)
-
-    def knows_all(self, codes: Iterable[str]) -> bool:
-        return all(code in self._by_code for code in codes)
-
-    def get(self, code: str) -> Sku | None:
-        return self._by_code.get(code)
+        self._by_code |= found
+        return found
 
     def forget(self, sku_ids: set[int]) -> None:
         for code in [code for code, sku in self._by_code.items() if sku.id in sku_ids]:

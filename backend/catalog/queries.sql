@@ -10,10 +10,6 @@ select id, code, name, category, product_line, weight_g, length_mm, width_mm, he
        needs_installation, attributes, is_active
 from sku where tenant_id = $1 and id = any($2::bigint[])
 
--- active_skus --
--- Which of the given SKUs are active, read in the transaction that commits an order.
-select id from sku where tenant_id = $1 and id = any($2::bigint[]) and is_active
-
 -- page_of_skus --
 -- A page of SKUs by id, after an id.
 select id, code, name, category, product_line, weight_g, length_mm, width_mm, height_mm,

@@ -45,19 +45,21 @@ class ShopCache:
     """The shops of one tenant by code, each known for a few seconds."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[float, Shop]] = {}
+        self._by_code: dict[str, tuple[float, Shop]] = {}
 
-    def knows_all(self, codes: Iterable[str], now: float) -> bool:
-        return all(code in self._known and self._known[code][0] > now for code in codes)
+    def known(self, codes: Iterable[str], now: float) -> dict[str, Shop]:
+        """Return those of the codes that are known here, and were read lately."""
+        known = [(code, self._by_code.get(code)) for code in codes]
+        return {code: entry[1] for code, entry in known if entry is not None and entry[0] > now}
 
-    async def load(self, tx: TenantTransaction, codes: Iterable[str], now: float) -> None:
-        """Read the codes anew; one that is not there is forgotten."""
-        wanted = sorted(set(codes))
+    async def fetch(
+        self, tx: TenantTransaction, codes: Iterable[str], now: float
+    ) -> dict[str, Shop]:
+        """Read codes, remember what was found and return it; forget what is not there."""
+        wanted = list(codes)
+        rows = await tx.fetch(SQL.shops_by_codes, tx.tenant_id, wanted)
+        found = {row["code"]: Shop(**row) for row in rows}
         for code in wanted:
-            self._known.pop(code, None)
-        for row in await tx.fetch(SQL.shops_by_codes, tx.tenant_id, wanted):
-            self._known[row["code"]] = (now + CACHE_SECONDS, Shop(**row))
-
-    def get(self, code: str) -> Shop | None:
-        known = self._known.get(code)
-        return known[1] if known else None
+            self._by_code.pop(code, None)
+        self._by_code |= {code: (now + CACHE_SECONDS, shop) for code, shop in found.items()}
+        return found

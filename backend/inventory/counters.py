@@ -1,6 +1,7 @@
 """Stock and capacity as admission's counters, read from PostgreSQL without locks."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
 
 from backend.admission.model import (
     Base,
@@ -10,7 +11,13 @@ from backend.admission.model import (
     parse_level_counter,
 )
 from backend.db.pool import Database
-from backend.inventory.levels import free_of_all_levels, free_of_levels
+from backend.inventory.levels import (
+    SWEEP_OVERLAP,
+    database_time,
+    free_of_all_levels,
+    free_of_changed_levels,
+    free_of_levels,
+)
 from backend.inventory.model import FreeAt, LevelKey
 from backend.network.capacity import CapacityAt, CapacityKey, capacities_of_day, read_capacities
 from tenants.brands import BrandDirectory
@@ -40,6 +47,16 @@ class CounterReader:
             async for levels in free_of_all_levels(tx):
                 yield level_bases(levels)
             yield capacity_bases(await capacities_of_day(tx, today))
+
+    async def changed(self, tenant_id: int, since: datetime | None) -> tuple[list[Base], datetime]:
+        """Return the levels that moved since a time (none without one), and the time it is now."""
+        principal = system_principal(tenant_id, "counters")
+        async with self._database.tenant_transaction(principal, read_only=True) as tx:
+            now = await database_time(tx)
+            levels = (
+                [] if since is None else await free_of_changed_levels(tx, since - SWEEP_OVERLAP)
+            )
+        return level_bases(levels), now
 
     async def read(self, tenant_id: int, counters: Sequence[str]) -> list[Base]:
         """Return the named counters as they stand; one that does not exist is left out."""

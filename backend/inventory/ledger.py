@@ -7,15 +7,22 @@ Every function works inside the caller's transaction and keeps the lock order: l
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from backend.db.pool import Record, TenantTransaction
 from backend.db.sql import load_queries
-from backend.inventory.model import FreeAt, Level, LevelKey, Movement
+from backend.inventory.model import CauseKind, FreeAt, Level, LevelKey, Movement
+from backend.inventory.movement_types import EFFECTS, Effect, MovementType
 
 SQL = load_queries(__file__)
 
+assert EFFECTS[MovementType.RESERVED] == Effect(reserved=1), (
+    "the query `reserve` writes this effect"
+)
+
 
 class LedgerRow(NamedTuple):
-    """A row of the ledger as it is inserted."""
+    """A row of the ledger as it is inserted; the fields of the row type `new_movement`."""
 
     functional_warehouse_id: int
     sku_id: int
@@ -53,44 +60,48 @@ async def lock_levels(
     return _by_key(await tx.fetch(SQL.lock_levels, tx.tenant_id, warehouses, skus))
 
 
-async def lock_levels_of_skus(
+class LockedLevel(msgspec.Struct, frozen=True, gc=False):
+    """What the intake needs of a level that it has locked."""
+
+    free: int
+    """May be below 0: a shortage."""
+    version: int
+    node_id: int
+
+
+async def lock_free(tx: TenantTransaction, keys: Iterable[LevelKey]) -> dict[LevelKey, LockedLevel]:
+    """Lock the levels in the one order and return what is free; unknown ones are left out."""
+    ordered = sorted(set(keys))
+    warehouses, skus = [key[0] for key in ordered], [key[1] for key in ordered]
+    return _free_by_key(await tx.fetch(SQL.lock_free, tx.tenant_id, warehouses, skus))
+
+
+async def lock_free_of_skus(
     tx: TenantTransaction, sku_ids: Sequence[int], warehouse_ids: Sequence[int]
-) -> dict[LevelKey, Level]:
+) -> dict[LevelKey, LockedLevel]:
     """Lock every level of the SKUs in the functional warehouses, in the one order."""
-    rows = await tx.fetch(SQL.lock_levels_of_skus, tx.tenant_id, sku_ids, warehouse_ids)
-    return _by_key(rows)
+    rows = await tx.fetch(SQL.lock_free_of_skus, tx.tenant_id, sku_ids, warehouse_ids)
+    return _free_by_key(rows)
 
 
-async def count_levels_of_skus(
-    tx: TenantTransaction, sku_ids: Sequence[int], warehouse_ids: Sequence[int]
-) -> int:
-    """Return how many levels `lock_levels_of_skus` would lock."""
-    count: int = await tx.fetch_value(
-        SQL.count_levels_of_skus, tx.tenant_id, sku_ids, warehouse_ids
-    )
-    return count
+Take = tuple[int, int, int, int, int]
+"""Functional warehouse, SKU, units, order, line: the fields of the row type `new_take`."""
 
 
 async def reserve_locked(
-    tx: TenantTransaction, quantities: dict[LevelKey, int]
-) -> dict[LevelKey, FreeAt]:
-    """Reserve in levels that are locked and were read; returns what is free after it.
+    tx: TenantTransaction, takes: Sequence[Take], cause: CauseKind, actor: str
+) -> list[FreeAt]:
+    """Reserve in levels that are locked and were read, with a movement for each take.
 
-    Writes no movement: the caller appends one for each cause. Raises ReservationMoved if a level
-    has less than was read under the lock.
+    Returns what is free after it, each level once. Raises ReservationMoved if a level has less
+    than was read under the lock.
     """
-    keys = list(quantities)
-    rows = await tx.fetch(
-        SQL.reserve_levels,
-        tx.tenant_id,
-        [key[0] for key in keys],
-        [key[1] for key in keys],
-        list(quantities.values()),
-    )
-    if len(rows) != len(keys):
+    if not takes:
+        return []
+    rows = await tx.fetch(SQL.reserve, tx.tenant_id, takes, cause.value, actor)
+    if len(rows) != len({take[:2] for take in takes}):
         raise ReservationMoved
-    free = (FreeAt(row[0], row[1], row[2], row[3]) for row in rows)
-    return {LevelKey(item[0], item[1]): item for item in free}
+    return [FreeAt(row[0], row[1], row[2], row[3]) for row in rows]
 
 
 async def record(
@@ -144,7 +155,7 @@ async def append_movements(
 async def append_rows(tx: TenantTransaction, rows: Sequence[LedgerRow], actor: str) -> None:
     """Append rows whose effect on the levels the caller has applied."""
     if rows:
-        await tx.execute(SQL.insert_movements, tx.tenant_id, *zip(*rows, strict=True), actor)
+        await tx.execute(SQL.insert_movements, tx.tenant_id, rows, actor)
 
 
 async def next_cause_id(tx: TenantTransaction) -> int:
@@ -155,6 +166,13 @@ async def next_cause_id(tx: TenantTransaction) -> int:
 def free_at(levels: Iterable[Level]) -> list[FreeAt]:
     """Return what admission and the stock books are told of levels."""
     return [FreeAt(level[0], level[1], level.signed_free, level.version) for level in levels]
+
+
+def _free_by_key(rows: Iterable[Record]) -> dict[LevelKey, LockedLevel]:
+    return {
+        LevelKey(warehouse_id, sku_id): LockedLevel(free, version, node_id)
+        for warehouse_id, sku_id, free, version, node_id in rows
+    }
 
 
 def _by_key(rows: Iterable[Record]) -> dict[LevelKey, Level]:

@@ -2,13 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from backend.db.pool import Record, TenantTransaction
 from backend.inventory.ledger import SQL
 from backend.inventory.model import FreeAt, Level, LevelKey
 
 CHUNK = 5_000
+SWEEP_OVERLAP = timedelta(seconds=3)
+"""How long a commit may take to become visible after its movement was written."""
 
 
 async def free_of_all_levels(tx: TenantTransaction) -> AsyncIterator[list[FreeAt]]:
@@ -54,9 +56,15 @@ async def page_of_levels(
     after: LevelKey,
     limit: int,
 ) -> list[Level]:
-    """Return up to `limit` levels that the principal may see, by key, after a key."""
+    """Return up to `limit` levels that the principal may see, by SKU and warehouse, after a key."""
     rows = await tx.fetch(
-        SQL.page_of_levels, tx.tenant_id, sku_id, node_id, after[0], after[1], limit
+        SQL.page_of_levels,
+        tx.tenant_id,
+        sku_id,
+        node_id,
+        after.sku_id,
+        after.functional_warehouse_id,
+        limit,
     )
     return [Level(*row) for row in rows]
 

@@ -1,29 +1,38 @@
 -- lock_levels --
--- Lock the levels of the given keys, in the one order, and read them.
-select l.functional_warehouse_id, l.sku_id, l.node_id, l.dealer_id,
-       l.on_hand, l.reserved, l.floor, l.earmark_unused, l.version
-from unnest($2::bigint[], $3::bigint[]) as k(functional_warehouse_id, sku_id)
-join stock_level l on l.tenant_id = $1
-     and l.functional_warehouse_id = k.functional_warehouse_id and l.sku_id = k.sku_id
-order by l.functional_warehouse_id, l.sku_id
-for no key update of l
+-- Lock the levels of the given keys, in the one order; by key, whatever the statistics say.
+select l.*
+from (select * from unnest($2::bigint[], $3::bigint[]) as k(functional_warehouse_id, sku_id)
+      order by k.functional_warehouse_id, k.sku_id) as k
+cross join lateral (
+    select l.functional_warehouse_id, l.sku_id, l.node_id, l.dealer_id,
+           l.on_hand, l.reserved, l.floor, l.earmark_unused, l.version
+    from stock_level l
+    where l.tenant_id = $1 and l.sku_id = k.sku_id
+      and l.functional_warehouse_id = k.functional_warehouse_id
+    for no key update) as l
 
--- lock_levels_of_skus --
+-- lock_free --
+-- Lock levels as `lock_levels` does, and read what an order asks of them.
+select l.*
+from (select * from unnest($2::bigint[], $3::bigint[]) as k(functional_warehouse_id, sku_id)
+      order by k.functional_warehouse_id, k.sku_id) as k
+cross join lateral (
+    select l.functional_warehouse_id, l.sku_id,
+           l.on_hand - l.reserved - l.floor - l.earmark_unused as free, l.version, l.node_id
+    from stock_level l
+    where l.tenant_id = $1 and l.sku_id = k.sku_id
+      and l.functional_warehouse_id = k.functional_warehouse_id
+    for no key update) as l
+
+-- lock_free_of_skus --
 -- Lock every level of the given SKUs in the given functional warehouses, in the one order.
-select l.functional_warehouse_id, l.sku_id, l.node_id, l.dealer_id,
-       l.on_hand, l.reserved, l.floor, l.earmark_unused, l.version
+select l.functional_warehouse_id, l.sku_id,
+       l.on_hand - l.reserved - l.floor - l.earmark_unused as free, l.version, l.node_id
 from stock_level l
 where l.tenant_id = $1 and l.sku_id = any($2::bigint[])
   and l.functional_warehouse_id = any($3::bigint[])
 order by l.functional_warehouse_id, l.sku_id
 for no key update of l
-
--- count_levels_of_skus --
--- How many levels there are of the given SKUs in the given functional warehouses.
-select count(*)
-from stock_level l
-where l.tenant_id = $1 and l.sku_id = any($2::bigint[])
-  and l.functional_warehouse_id = any($3::bigint[])
 
 -- create_levels --
 -- Create the levels that do not exist yet, empty, in the one order.
@@ -47,33 +56,38 @@ where l.tenant_id = $1 and l.functional_warehouse_id = d.functional_warehouse_id
 returning l.functional_warehouse_id, l.sku_id, l.node_id, l.dealer_id,
           l.on_hand, l.reserved, l.floor, l.earmark_unused, l.version
 
--- reserve_levels --
--- Reserve in locked levels, once for each; the condition is an assertion on what was read.
-update stock_level l set reserved = l.reserved + d.quantity, version = l.version + 1
-from unnest($2::bigint[], $3::bigint[], $4::bigint[])
-     as d(functional_warehouse_id, sku_id, quantity)
-where l.tenant_id = $1 and l.functional_warehouse_id = d.functional_warehouse_id
-  and l.sku_id = d.sku_id
-  and l.on_hand - l.reserved - l.floor - l.earmark_unused >= d.quantity
-returning l.functional_warehouse_id, l.sku_id,
-          l.on_hand - l.reserved - l.floor - l.earmark_unused as free, l.version
+-- reserve --
+-- Reserve in locked levels and append the movements; the condition asserts what was read.
+with taking as (select * from unnest($2::new_take[])),
+wanted as (
+    select functional_warehouse_id, sku_id, sum(quantity) as quantity from taking group by 1, 2),
+taken as (
+    update stock_level l
+    set reserved = l.reserved + w.quantity, version = l.version + 1
+    from wanted w
+    where l.tenant_id = $1 and l.sku_id = w.sku_id
+      and l.functional_warehouse_id = w.functional_warehouse_id
+      and l.on_hand - l.reserved - l.floor - l.earmark_unused >= w.quantity
+    returning l.functional_warehouse_id, l.sku_id, l.node_id, l.dealer_id,
+              l.on_hand - l.reserved - l.floor - l.earmark_unused as free, l.version),
+moved as (
+    insert into stock_movement (tenant_id, functional_warehouse_id, sku_id, node_id, dealer_id,
+        type, quantity, on_hand_delta, reserved_delta, floor_delta, earmark_delta, level_version,
+        cause_kind, cause_id, cause_line, actor)
+    select $1::bigint, t.functional_warehouse_id, t.sku_id, l.node_id, l.dealer_id, 'reserved',
+           t.quantity, 0, t.quantity, 0, 0, l.version, $3, t.cause_id, t.cause_line, $4
+    from taking t join taken l using (functional_warehouse_id, sku_id))
+select functional_warehouse_id, sku_id, free, version from taken
 
 -- insert_movements --
 -- Append to the ledger.
-insert into stock_movement (
-    tenant_id, functional_warehouse_id, sku_id, node_id, dealer_id, type, quantity,
-    on_hand_delta, reserved_delta, floor_delta, earmark_delta, level_version,
-    cause_kind, cause_id, cause_line, reason, actor)
-select $1::bigint, m.functional_warehouse_id, m.sku_id, m.node_id, m.dealer_id, m.type, m.quantity,
-       m.on_hand_delta, m.reserved_delta, m.floor_delta, m.earmark_delta, m.level_version,
-       m.cause_kind, m.cause_id, m.cause_line, m.reason, $17
-from unnest(
-    $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[],
-    $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],
-    $13::text[], $14::bigint[], $15::integer[], $16::text[])
-    as m(functional_warehouse_id, sku_id, node_id, dealer_id, type, quantity,
-         on_hand_delta, reserved_delta, floor_delta, earmark_delta, level_version,
-         cause_kind, cause_id, cause_line, reason)
+insert into stock_movement (tenant_id, functional_warehouse_id, sku_id, node_id, dealer_id, type,
+    quantity, on_hand_delta, reserved_delta, floor_delta, earmark_delta, level_version, cause_kind,
+    cause_id, cause_line, reason, actor)
+select $1::bigint, r.functional_warehouse_id, r.sku_id, r.node_id, r.dealer_id, r.type, r.quantity,
+       r.on_hand_delta, r.reserved_delta, r.floor_delta, r.earmark_delta, r.level_version,
+       r.cause_kind, r.cause_id, r.cause_line, r.reason, $3
+from unnest($2::new_movement[]) as r
 
 -- free_of_all_levels --
 -- The free quantity and version of every level of the tenant.
@@ -124,8 +138,8 @@ select l.functional_warehouse_id, l.sku_id, l.node_id, l.dealer_id,
 from stock_level l
 where l.tenant_id = $1 and ($2::bigint is null or l.sku_id = $2)
   and ($3::bigint is null or l.node_id = $3)
-  and (l.functional_warehouse_id, l.sku_id) > ($4::bigint, $5::bigint)
-order by l.functional_warehouse_id, l.sku_id limit $6
+  and (l.sku_id, l.functional_warehouse_id) > ($4::bigint, $5::bigint)
+order by l.sku_id, l.functional_warehouse_id limit $6
 
 -- levels_by_keys --
 -- The levels of the given keys, without a lock.

@@ -8,7 +8,7 @@ from datetime import date
 from typing import NamedTuple
 
 from backend.db.pool import Record, TenantTransaction
-from backend.network.nodes import SQL
+from backend.network.nodes import DAILY_CAPACITY_MAX, SQL
 
 
 class CapacityKey(NamedTuple):
@@ -31,6 +31,14 @@ class CapacityAt(NamedTuple):
         return CapacityKey(self.node_id, self.day)
 
 
+class CapacityMissing(Exception):
+    """A day has begun for nodes whose counters do not exist yet: create them, and begin again."""
+
+    def __init__(self, keys: set[CapacityKey]) -> None:
+        super().__init__(type(self).__doc__)
+        self.keys = keys
+
+
 class CapacityMoved(AssertionError):
     """A counter changed although it was locked."""
 
@@ -44,14 +52,19 @@ async def capacities_of_day(tx: TenantTransaction, day: date) -> list[CapacityAt
 async def lock_capacities(
     tx: TenantTransaction, keys: Iterable[CapacityKey]
 ) -> dict[CapacityKey, CapacityAt]:
-    """Lock the counters in the one order, creating those of a day that began; nodes without a
-    capacity are left out."""
+    """Lock the counters in the one order; one that does not exist is left out."""
     ordered = sorted(set(keys))
     if not ordered:
         return {}
     nodes, days = [key.node_id for key in ordered], [key.day for key in ordered]
-    await tx.execute(SQL.create_capacities, tx.tenant_id, nodes, days)
     return _by_key(await tx.fetch(SQL.lock_capacities, tx.tenant_id, nodes, days))
+
+
+async def create_capacities(tx: TenantTransaction, keys: Iterable[CapacityKey]) -> None:
+    """Create the counters of days that have begun, in a transaction that holds nothing else."""
+    ordered = sorted(set(keys))
+    nodes, days = [key.node_id for key in ordered], [key.day for key in ordered]
+    await tx.execute(SQL.create_capacities, tx.tenant_id, nodes, days, DAILY_CAPACITY_MAX)
 
 
 async def take_locked(

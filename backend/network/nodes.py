@@ -1,7 +1,5 @@
 """Creating and finding nodes, their functional warehouses and their legal entities."""
 
-from collections.abc import Sequence
-
 from backend.db.errors import OutOfRange
 from backend.db.pool import TenantTransaction, Transaction
 from backend.db.sql import load_queries
@@ -111,8 +109,3 @@ async def create_legal_entity(
         SQL.insert_legal_entity, tx.tenant_id, code, name, dealer_id
     )
     return entity_id
-
-
-async def closed_nodes(tx: TenantTransaction, node_ids: Sequence[int]) -> set[int]:
-    """Return those of the nodes that are closed."""
-    return {row["id"] for row in await tx.fetch(SQL.inactive_nodes, tx.tenant_id, node_ids)}

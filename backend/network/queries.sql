@@ -21,10 +21,6 @@ insert into node (tenant_id, code, name, kind, region_code, longitude_e6, latitu
                   daily_capacity, lead_time_minutes, legal_entity_id, dealer_id, serves_all)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning id
 
--- inactive_nodes --
--- Which of the given nodes are closed, read in the transaction that commits an order.
-select id from node where tenant_id = $1 and id = any($2::bigint[]) and not is_active
-
 -- set_node_active --
 -- Open or close a node.
 update node set is_active = $3 where tenant_id = $1 and code = $2 returning id
@@ -44,9 +40,9 @@ where n.tenant_id = $1 and n.daily_capacity is not null
 -- create_capacities --
 -- Create the counters of a day that do not exist yet, in the one order.
 insert into node_capacity (tenant_id, node_id, day, limit_parcels)
-select $1::bigint, k.node_id, k.day, n.daily_capacity
+select $1::bigint, k.node_id, k.day, coalesce(n.daily_capacity, $4)
 from unnest($2::bigint[], $3::date[]) as k(node_id, day)
-join node n on n.tenant_id = $1 and n.id = k.node_id and n.daily_capacity is not null
+join node n on n.tenant_id = $1 and n.id = k.node_id
 order by 2, 3
 on conflict do nothing
 

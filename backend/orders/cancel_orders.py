@@ -15,6 +15,7 @@ from backend.inventory.movement_types import MovementType
 from backend.network.capacity import CapacityAt, CapacityKey, lock_capacities, take_locked
 from backend.orders.claim import SQL
 from backend.orders.errors import NothingToCancel, UnknownOrder
+from backend.orders.events import FulfilmentCancelled, OrderCancelled
 from backend.orders.model import HoldKind, LineOutcome, OrderStatus
 from backend.orders.states import check_step, derive_status
 from backend.orders.step import StepEvent, lines_of_order, under_holds, write_step
@@ -100,8 +101,8 @@ class _Cancellation:
         empty = await self._cancel_empty_fulfilments(reservations)
         capacities = await self._give_capacities_back(empty)
         units = sum(wanted.values())
-        payload = {"orderId": order_id, "status": status, "units": units, "reason": reason}
-        events = [StepEvent("order.cancelled", payload), *map(_fulfilment_cancelled, empty)]
+        payload = OrderCancelled(order_id, status, units, reason)
+        events = [StepEvent(payload), *map(_fulfilment_cancelled, empty)]
         await write_step(tx, order, (before, after), status, events)
         return Cancelled(order_id, status, units, levels, capacities)
 
@@ -186,8 +187,8 @@ def _is_needed(hold: Record, lines: Sequence[LineOutcome]) -> bool:
 
 
 def _fulfilment_cancelled(row: Record) -> StepEvent:
-    payload = {"orderId": row["order_id"], "fulfilmentNo": row["fulfilment_no"]}
-    return StepEvent("fulfilment.cancelled", payload, row["node_id"])
+    payload = FulfilmentCancelled(row["order_id"], row["fulfilment_no"])
+    return StepEvent(payload, row["node_id"])
 
 
 def _wanted(lines: Sequence[LineOutcome], wanted: Sequence[CancelLine] | None) -> dict[int, int]:

@@ -1,4 +1,4 @@
-"""The first locks of a commit: the keys of the orders, and the authority behind them."""
+"""The first locks of a commit: the keys of the orders."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import msgspec
 from backend.db.errors import YipanError
 from backend.db.pool import TenantTransaction
 from backend.db.sql import load_queries
-from backend.orders.errors import NotAuthorised, OrderConflict
+from backend.orders.errors import OrderConflict
 from backend.orders.intake import Key
 from backend.orders.model import Outcome, Refused
 from backend.orders.work import Work
@@ -28,20 +28,19 @@ async def claim_keys(tx: TenantTransaction, works: Sequence[Work]) -> dict[Work,
     with other content answers OrderConflict. An order that loses one key gives the other back.
     """
     keys = {key.key: (work, key) for work in works if work.intake for key in work.intake.keys}
-    names = sorted(keys)
-    rows = await tx.fetch(
-        SQL.claim_keys, tx.tenant_id, names, [keys[name][1].fingerprint for name in names]
-    )
-    if len(rows) == len(names):
+    rows = [(name, key.fingerprint, work.order_id) for name, (work, key) in keys.items()]
+    if await tx.execute(SQL.claim_keys, tx.tenant_id, rows) == len(rows):
         return {}
-    lost = set(names) - {row["key"] for row in rows}
-    losers = {keys[name][0] for name in lost}
-    stored = {row["key"]: row for row in await tx.fetch(SQL.read_keys, tx.tenant_id, list(lost))}
     answers: dict[Work, Outcome] = {}
-    for name in sorted(lost):
-        work, key = keys[name]
-        row = stored.get(name)
-        if row is None or row["fingerprint"] != key.fingerprint:
+    losers: set[Work] = set()
+    lost: set[str] = set()
+    for row in await tx.fetch(SQL.read_keys, tx.tenant_id, sorted(keys)):
+        if row["is_new"]:
+            continue
+        work, key = keys[row["key"]]
+        losers.add(work)
+        lost.add(key.key)
+        if row["fingerprint"] != key.fingerprint:
             answers[work] = refused(OrderConflict())
         else:
             answers.setdefault(work, DECODE_OUTCOME.decode(row["outcome"]))
@@ -65,24 +64,3 @@ async def delete_keys(
     names -= except_for or set()
     if names:
         await tx.execute(SQL.delete_keys, tx.tenant_id, sorted(names))
-
-
-async def check_authority(tx: TenantTransaction, works: Sequence[Work]) -> dict[Work, Outcome]:
-    """Read again whether those who place the orders may still do so; returns the refusals."""
-    principals = list(dict.fromkeys(work.intake.principal for work in works if work.intake))
-    if not principals:
-        return {}
-    rows = await tx.fetch(
-        SQL.authority_in_force,
-        tx.tenant_id,
-        [principal.kind.value for principal in principals],
-        [principal.user_id for principal in principals],
-        [principal.key_id for principal in principals],
-        [principal.dealer_id for principal in principals],
-    )
-    in_force = {principals[row["ordinal"] - 1] for row in rows}
-    return {
-        work: refused(NotAuthorised())
-        for work in works
-        if work.intake and work.intake.principal not in in_force
-    }

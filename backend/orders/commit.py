@@ -3,35 +3,34 @@
 Lock order, as everywhere: keys → orders → counters (levels, then capacities), each sorted. Under
 the locks the core accepts the orders one after another against what was read, all counters of an
 order or none; then one aggregated update whose condition is an assertion, and inserts for the
-accepted orders only.
+accepted orders only. What can be done without a lock is done before (see `shape`): others wait for
+these locks.
 """
 
-from array import array
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from backend.catalog.find_skus import inactive_skus
 from backend.db.pool import TenantTransaction
+from backend.events.outbox import append_events
 from backend.inventory import ledger
-from backend.inventory.model import FreeAt, Level, LevelKey
+from backend.inventory.ledger import LockedLevel
+from backend.inventory.model import CauseKind, FreeAt, LevelKey
 from backend.network.capacity import (
     CapacityAt,
     CapacityKey,
+    CapacityMissing,
     lock_capacities,
     take_locked,
 )
-from backend.network.nodes import closed_nodes
-from backend.orders.claim import SQL, check_authority, claim_keys, delete_keys, refused
-from backend.orders.errors import InsufficientStock, NoNode, ShortLine
-from backend.orders.model import LineOutcome, OrderStatus, Outcome, Placed, Shortage
-from backend.orders.records import Counts, Records
+from backend.orders.accept import Locked, accept, enough, parcels_of
+from backend.orders.claim import SQL, claim_keys, delete_keys, refused
+from backend.orders.errors import InsufficientStock, NoNode, NotAuthorised, ShortLine
+from backend.orders.model import LineOutcome, OrderStatus, Outcome, Placed
+from backend.orders.shape import Circumstances, Counts, Shaped, ShipTo, Standing, shape_orders
 from backend.orders.step import line_outcome
 from backend.orders.work import Work
-from backend.routing.model import PolicyDocument
-from backend.routing.network_view import NetworkView
-from backend.routing.plan_orders import plan_orders
-from core_ext import StockBook, reserve
+from backend.routing.plan_orders import OrderPlanner
+from core_ext import StockBook
 
 ACTOR = "system:orders"
 
@@ -39,12 +38,8 @@ ACTOR = "system:orders"
 class Ground(NamedTuple):
     """What a batch is planned and committed on."""
 
-    view: NetworkView
-    policy: PolicyDocument
-    policy_version: int
-    day: date
-    batch_id: int
-    attempt: int
+    planner: OrderPlanner
+    around: Circumstances
 
 
 class Committed(NamedTuple):
@@ -58,79 +53,95 @@ class Committed(NamedTuple):
     levels: list[FreeAt]
     capacities: list[CapacityAt]
     retired_skus: set[int]
+    under_locks: Sequence[Work] = ()
+    """Were planned on locked counters: what they say was available is so."""
 
 
-class Locked(NamedTuple):
-    """The counters that a batch locked, as they were read."""
-
-    levels: dict[LevelKey, Level]
-    capacities: dict[CapacityKey, CapacityAt]
+Before = dict[Work, Standing]
 
 
-Before = dict[Work, tuple[OrderStatus, bool, Counts, Sequence[LineOutcome]]]
+class NotAllAccepted(Exception):
+    """Somebody in the batch gets less than was planned: begin again, and look before inserting."""
 
 
-async def commit_batch(
-    tx: TenantTransaction, works: Sequence[Work], ground: Ground, *, is_last: bool
+async def commit_admitted(
+    tx: TenantTransaction, works: Sequence[Work], ground: Ground, shaped: Shaped
 ) -> Committed:
-    """Place what can be placed, and say what became of every order.
+    """Place new orders whose counters admission has taken, all of them, or raise NotAllAccepted.
 
-    Without `is_last`, each work carries a plan, and what no longer fits its counters is a conflict.
-    With it, every counter of all candidate nodes is locked first, the plan is made on those alone,
-    and the answer is final: there are no conflicts.
+    What admission has taken PostgreSQL hardly ever refuses, so the rows are inserted before the
+    counters are locked: others wait for these locks, and wait a third as long. `shaped` has the
+    rows of exactly these works. Raises CapacityMissing.
     """
     outcomes = await claim_keys(tx, works)
-    denied = await check_authority(tx, [work for work in works if work not in outcomes])
-    await delete_keys(tx, set(denied))
-    outcomes |= denied
-    open_works = [work for work in works if work not in outcomes]
-    before, gone = await _lock_backorders(tx, open_works)
-    outcomes |= gone
-    open_works = [work for work in open_works if work not in outcomes]
-    lock = _lock_candidates if is_last else _lock_planned
-    locked = await lock(tx, open_works, ground)
-    retired_skus = await _look_again(tx, open_works, locked)
-    retired = [work for work in open_works if _has_retired(work, retired_skus)]
-    open_works = [work for work in open_works if work not in retired]
-    if is_last:
-        _plan_on_locked(open_works, locked, ground)
-    accepted, conflicts = _accept(open_works, locked)
-    final = [work for work in conflicts if is_last or (work.is_sold_out and not _will_do(work))]
-    for work in final:
-        outcomes[work] = (
-            refused(_refusal(work)) if work.intake is not None else _unchanged(work, before)
-        )
-    await delete_keys(tx, {*conflicts, *retired})
+    if outcomes:
+        raise NotAllAccepted
+    await _insert(tx, shaped)
+    locked = await _lock_planned(tx, works, ground)
+    retired, retired_skus, _ = await _look_again(tx, works, locked, outcomes)
+    accepted, _ = accept(works, locked)
+    if outcomes or retired or len(accepted) < len(works):
+        raise NotAllAccepted
+    taken = await _take(tx, works, locked, shaped)
+    return Committed(dict(shaped.placed), [], [], *_seen(locked, taken), retired_skus)
+
+
+async def commit_planned(
+    tx: TenantTransaction, works: Sequence[Work], ground: Ground, shaped: Shaped
+) -> Committed:
+    """Place what can be placed as it was planned, and say what became of every order.
+
+    `shaped` has the rows of the new orders whose plan is enough, and is left as it is. What no
+    longer fits its counters is a conflict. Raises CapacityMissing.
+    """
+    outcomes, before, open_works = await _begin(tx, works)
+    locked = await _lock_planned(tx, open_works, ground)
+    retired, retired_skus, open_works = await _look_again(tx, open_works, locked, outcomes)
+    accepted, conflicts = accept(open_works, locked)
+    sold_out = [work for work in conflicts if work.is_sold_out and not enough(work)]
+    outcomes |= _refusals(sold_out, before)
     conflicts = [work for work in conflicts if work not in outcomes]
-    levels, capacities = await _take(tx, accepted, locked, ground)
-    records = Records(locked.levels, levels, locked.capacities)
-    for work in accepted:
-        if work.intake is not None:
-            outcomes[work] = records.add_order(work, ground.day, ground.batch_id, ground.attempt)
-        elif work.plan and work.plan.allocations:
-            outcomes[work] = records.add_backorder(
-                work, before[work], ground.day, ground.batch_id, ground.attempt
-            )
-        else:
-            outcomes[work] = _unchanged(work, before)
-    await records.write(tx, ACTOR)
-    seen = {key: FreeAt(*key, level.signed_free, level.version) for key, level in
-            locked.levels.items()}  # fmt: skip
-    return Committed(
-        outcomes,
-        conflicts,
-        retired,
-        list((seen | levels).values()),
-        list((locked.capacities | capacities).values()),
-        retired_skus,
-    )
+    await delete_keys(tx, {*conflicts, *sold_out, *retired})
+    new = [work for work in accepted if work.intake is not None]
+    if len(new) < len(shaped.placed) or len(new) < len(accepted):
+        shaped = shape_orders(new, ground.around)
+    taken = await _write(tx, accepted, before, locked, shaped, outcomes)
+    return Committed(outcomes, conflicts, retired, *_seen(locked, taken), retired_skus)
+
+
+async def commit_finally(tx: TenantTransaction, works: Sequence[Work], ground: Ground) -> Committed:
+    """Lock every counter of all candidate nodes, plan on those alone, and give the final answer.
+
+    There are no conflicts. Raises CapacityMissing.
+    """
+    outcomes, before, open_works = await _begin(tx, works)
+    locked = await _lock_candidates(tx, open_works, ground)
+    retired, retired_skus, open_works = await _look_again(tx, open_works, locked, outcomes)
+    _plan_on_locked(open_works, locked, ground)
+    accepted, short = accept(open_works, locked)
+    outcomes |= _refusals(short, before)
+    await delete_keys(tx, {*short, *retired})
+    shaped = shape_orders((w for w in accepted if w.intake is not None), ground.around)
+    taken = await _write(tx, accepted, before, locked, shaped, outcomes)
+    seen = _seen(locked, taken)
+    return Committed(outcomes, [], retired, *seen, retired_skus, under_locks=open_works)
+
+
+async def _begin(
+    tx: TenantTransaction, works: Sequence[Work]
+) -> tuple[dict[Work, Outcome], Before, list[Work]]:
+    """Claim the keys and lock the orders that wait; returns what is answered, and what is open."""
+    outcomes = await claim_keys(tx, works)
+    before, gone = await _lock_backorders(tx, [work for work in works if work.backorder])
+    outcomes |= gone
+    return outcomes, before, [work for work in works if work not in outcomes]
 
 
 async def _lock_backorders(
     tx: TenantTransaction, works: Sequence[Work]
 ) -> tuple[Before, dict[Work, Outcome]]:
     """Lock the orders that wait; those whose waiting units have changed are answered at once."""
-    waiting = {work.order_id: work for work in works if work.backorder}
+    waiting = {work.order_id: work for work in works}
     if not waiting:
         return {}, {}
     ids = sorted(waiting)
@@ -152,145 +163,172 @@ async def _lock_backorders(
                 row["reservation_count"],
                 row["decision_count"],
             )
-            before[work] = (status, order_id in held, counts, lines[order_id])
+            ship_to = ShipTo(
+                row["buyer_name"], row["buyer_phone"], row["region_code"], row["address"]
+            )
+            before[work] = Standing(status, order_id in held, counts, lines[order_id], ship_to)
         else:
             gone[work] = Placed(order_id, status, tuple(lines[order_id]))
     return before, gone
 
 
-async def _lock_planned(tx: TenantTransaction, works: Sequence[Work], ground: Ground) -> Locked:
+async def _lock_planned(tx: TenantTransaction, works: Iterable[Work], ground: Ground) -> Locked:
     """Lock the counters that the plans name."""
-    keys: set[LevelKey] = set()
-    nodes: set[int] = set()
-    for work in works:
-        if work.plan is not None:
-            nodes |= {allocation.node_id for allocation in work.plan.allocations}
-            keys |= _levels_of(work).keys()
-    return await _lock(tx, await _levels(tx, keys), nodes, ground)
+    keys = {key for work in works for key in work.units_by_level}
+    nodes = {node_id for work in works for node_id in work.nodes}
+    levels = await ledger.lock_free(tx, keys) if keys else {}
+    return await _lock(tx, levels, nodes, ground)
 
 
-async def _lock_candidates(tx: TenantTransaction, works: Sequence[Work], ground: Ground) -> Locked:
+async def _lock_candidates(tx: TenantTransaction, works: Iterable[Work], ground: Ground) -> Locked:
     """Lock every counter of every node that might serve one of the orders."""
     skus = sorted({row.sku_id for work in works for row in work.rows})
-    warehouses = sorted(source.id for source in ground.view.sources)
-    levels = await ledger.lock_levels_of_skus(tx, skus, warehouses) if skus else {}
+    warehouses = sorted(source.id for source in ground.planner.view.sources)
+    levels = await ledger.lock_free_of_skus(tx, skus, warehouses) if skus else {}
     nodes = {level.node_id for level in levels.values()}
     return await _lock(tx, levels, nodes, ground)
 
 
-async def _levels(tx: TenantTransaction, keys: set[LevelKey]) -> dict[LevelKey, Level]:
-    return await ledger.lock_levels(tx, keys) if keys else {}
-
-
 async def _lock(
-    tx: TenantTransaction, levels: dict[LevelKey, Level], nodes: set[int], ground: Ground
+    tx: TenantTransaction, levels: dict[LevelKey, LockedLevel], nodes: set[int], ground: Ground
 ) -> Locked:
-    limited = {node.id for node in ground.view.nodes if node.daily_capacity is not None}
-    days = [CapacityKey(node_id, ground.day) for node_id in nodes & limited]
-    return Locked(levels, await lock_capacities(tx, days))
+    day, limited = ground.around.day, ground.around.limited_nodes
+    days = {CapacityKey(node_id, day) for node_id in nodes if node_id in limited}
+    capacities = await lock_capacities(tx, days)
+    if missing := days - capacities.keys():
+        raise CapacityMissing(missing)
+    return Locked(levels, capacities)
 
 
-async def _look_again(tx: TenantTransaction, works: Sequence[Work], locked: Locked) -> set[int]:
-    """Look again, under the locks, at the SKUs and nodes of the batch.
+async def _look_again(
+    tx: TenantTransaction, works: Sequence[Work], locked: Locked, outcomes: dict[Work, Outcome]
+) -> tuple[list[Work], set[int], list[Work]]:
+    """Look again, under the locks, at authority, nodes and SKUs, in one question.
 
-    Returns the SKUs of new orders that are no longer active (what waits was ordered when they
-    were); levels of nodes that have closed are taken out.
+    Refuses the orders of those who may no longer place any, takes the levels of closed nodes out
+    of `locked`, and returns the new orders with a retired SKU (what waits was ordered when it was
+    not), the retired SKUs, and the works that are left.
     """
-    nodes = {level.node_id for level in locked.levels.values()}
-    closed = await closed_nodes(tx, list(nodes)) if nodes else set()
-    for key in [key for key, level in locked.levels.items() if level.node_id in closed]:
+    new = [work for work in works if work.intake is not None]
+    principals = list(dict.fromkeys(work.intake.principal for work in new if work.intake))
+    rows = await tx.fetch(
+        SQL.look_again,
+        tx.tenant_id,
+        [principal.kind.value for principal in principals],
+        [principal.user_id for principal in principals],
+        [principal.key_id for principal in principals],
+        [principal.dealer_id for principal in principals],
+        list({level.node_id for level in locked.levels.values()}),
+        list({row.sku_id for work in new for row in work.rows}),
+    )
+    found: dict[str, set[int]] = {"authority": set(), "closed": set(), "retired": set()}
+    for kind, number in rows:
+        found[kind].add(number)
+    in_force = {principals[ordinal - 1] for ordinal in found["authority"]}
+    denied = [work for work in new if work.intake and work.intake.principal not in in_force]
+    if denied:
+        outcomes |= dict.fromkeys(denied, refused(NotAuthorised()))
+        await delete_keys(tx, set(denied))
+    for key in [k for k, level in locked.levels.items() if level.node_id in found["closed"]]:
         del locked.levels[key]
-    skus = {row.sku_id for work in works if work.intake for row in work.rows}
-    return await inactive_skus(tx, list(skus)) if skus else set()
-
-
-def _has_retired(work: Work, retired_skus: set[int]) -> bool:
-    return work.intake is not None and any(row.sku_id in retired_skus for row in work.rows)
+    retired_skus = found["retired"]
+    retired = [
+        work
+        for work in new
+        if work not in outcomes and any(row.sku_id in retired_skus for row in work.rows)
+    ]
+    left = [work for work in works if work not in outcomes]
+    if retired:
+        left = [work for work in left if work not in retired]
+    return retired, retired_skus, left
 
 
 def _plan_on_locked(works: Sequence[Work], locked: Locked, ground: Ground) -> None:
-    view = ground.view
-    book = StockBook(view.source_node, len(view.nodes))
+    view = ground.planner.view
+    book = StockBook(view.source_node, max(1, len(view.nodes)))
     for key, level in locked.levels.items():
         source = view.source_index.get(key.functional_warehouse_id)
         if source is not None:
-            book.put(key.sku_id, source, level.signed_free, level.version)
+            book.put(key.sku_id, source, level.free, level.version)
     for capacity in locked.capacities.values():
         book.set_capacity(view.node_index[capacity.node_id], capacity.free, capacity.version)
     planned = [work for work in works if work.rows]
-    plans = plan_orders(
-        [work.request for work in planned], book, view, ground.policy, ground.policy_version
-    )
+    plans = ground.planner.plan([work.request for work in planned], book)
     for work, plan in zip(planned, plans, strict=True):
-        work.plan = plan
+        work.set_plan(plan)
 
 
-def _levels_of(work: Work) -> dict[LevelKey, int]:
-    """Return the units that a plan takes of each level."""
-    taken: dict[LevelKey, int] = {}
-    if work.plan is not None:
-        for row, _, warehouse_id, quantity in work.plan.allocations:
-            key = LevelKey(warehouse_id, work.rows[row].sku_id)
-            taken[key] = taken.get(key, 0) + quantity
+class _Taken(NamedTuple):
+    levels: list[FreeAt]
+    capacities: dict[CapacityKey, CapacityAt]
+
+
+async def _write(
+    tx: TenantTransaction,
+    accepted: Sequence[Work],
+    before: Before,
+    locked: Locked,
+    shaped: Shaped,
+    outcomes: dict[Work, Outcome],
+) -> _Taken:
+    """Take the counters and insert the rows of what was accepted."""
+    for work in accepted:
+        if work.backorder is not None:
+            if work.plan and work.plan.allocations:
+                shaped.add_backorder(work, before[work])
+            else:
+                outcomes[work] = _unchanged(work, before)
+    outcomes |= shaped.placed
+    taken = await _take(tx, accepted, locked, shaped)
+    if shaped.moved_lines:
+        await tx.execute(SQL.move_line_units, tx.tenant_id, *zip(*shaped.moved_lines, strict=True))
+        await tx.execute(SQL.update_orders, tx.tenant_id, *zip(*shaped.updated_orders, strict=True))
+    await _insert(tx, shaped)
     return taken
 
 
-def _accept(works: Sequence[Work], locked: Locked) -> tuple[list[Work], list[Work]]:
-    """Let the core accept the orders one after another: all counters of an order or none."""
-    level_index = {key: index for index, key in enumerate(locked.levels)}
-    free = array("q", [level.signed_free for level in locked.levels.values()])
-    capacity_index = {key.node_id: len(free) + index for index, key in enumerate(locked.capacities)}
-    free.extend(capacity.free for capacity in locked.capacities.values())
-    candidates, conflicts = [], []
-    offsets, counters, quantities = array("i", [0]), array("i"), array("q")
-    for work in works:
-        needs = _levels_of(work)
-        if not _will_do(work) or any(key not in level_index for key in needs):
-            conflicts.append(work)
-            continue
-        for key, quantity in needs.items():
-            counters.append(level_index[key])
-            quantities.append(quantity)
-        nodes = {allocation.node_id for allocation in work.plan.allocations} if work.plan else set()
-        for node_id in sorted(nodes & capacity_index.keys()):
-            counters.append(capacity_index[node_id])
-            quantities.append(1)
-        offsets.append(len(counters))
-        candidates.append(work)
-    answer = reserve(free, offsets, counters, quantities)
-    accepted = [work for work, taken in zip(candidates, answer.accepted, strict=True) if taken]
-    conflicts += [
-        work for work, taken in zip(candidates, answer.accepted, strict=True) if not taken
-    ]
-    return accepted, conflicts
-
-
-def _will_do(work: Work) -> bool:
-    """Whether a plan, if its units are there, gives the order enough of what it wants."""
-    if not work.rows or work.shortage is Shortage.BACKORDER:
-        return True
-    if work.plan is None:
-        return False
-    if work.shortage is Shortage.PARTIAL:
-        return bool(work.plan.allocations)
-    return work.plan.is_whole
-
-
 async def _take(
-    tx: TenantTransaction, accepted: Sequence[Work], locked: Locked, ground: Ground
-) -> tuple[dict[LevelKey, FreeAt], dict[CapacityKey, CapacityAt]]:
-    units: dict[LevelKey, int] = {}
-    parcels: dict[CapacityKey, int] = {}
-    for work in accepted:
-        for key, quantity in _levels_of(work).items():
-            units[key] = units.get(key, 0) + quantity
-        nodes = {allocation.node_id for allocation in work.plan.allocations} if work.plan else set()
-        for node_id in nodes:
-            day = CapacityKey(node_id, ground.day)
-            if day in locked.capacities:
-                parcels[day] = parcels.get(day, 0) + 1
-    levels = await ledger.reserve_locked(tx, units) if units else {}
-    return levels, await take_locked(tx, parcels)
+    tx: TenantTransaction, works: Iterable[Work], locked: Locked, shaped: Shaped
+) -> _Taken:
+    """Take from the locked counters what the plans of the works say."""
+    levels = await ledger.reserve_locked(tx, shaped.takes, CauseKind.ORDER, ACTOR)
+    return _Taken(levels, await take_locked(tx, parcels_of(works, locked)))
+
+
+async def _insert(tx: TenantTransaction, shaped: Shaped) -> None:
+    """Insert the rows of orders, and their events."""
+    if shaped.orders or shaped.reservations:
+        await tx.execute(
+            SQL.insert_orders,
+            tx.tenant_id,
+            shaped.orders,
+            shaped.lines,
+            shaped.fees,
+            shaped.holds,
+            shaped.fulfilments,
+            shaped.reservations,
+            shaped.decisions,
+        )
+    await append_events(tx, shaped.events)
+
+
+def _seen(locked: Locked, taken: _Taken) -> tuple[list[FreeAt], list[CapacityAt]]:
+    """Return every counter that was locked, as it is after this commit."""
+    written = {level[:2] for level in taken.levels}
+    levels = [
+        FreeAt(*key, level.free, level.version)
+        for key, level in locked.levels.items()
+        if key not in written
+    ]
+    return taken.levels + levels, list((locked.capacities | taken.capacities).values())
+
+
+def _refusals(works: Sequence[Work], before: Before) -> dict[Work, Outcome]:
+    """Return the answers of works that got nothing; what waits goes on waiting."""
+    return {
+        work: refused(_refusal(work)) if work.intake is not None else _unchanged(work, before)
+        for work in works
+    }
 
 
 def _refusal(work: Work) -> InsufficientStock | NoNode:
@@ -308,5 +346,5 @@ def _refusal(work: Work) -> InsufficientStock | NoNode:
 
 
 def _unchanged(work: Work, before: Before) -> Placed:
-    status, _, _, lines = before[work]
-    return Placed(work.order_id, status, tuple(lines))
+    standing = before[work]
+    return Placed(work.order_id, standing.status, tuple(standing.lines))

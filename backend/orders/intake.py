@@ -25,7 +25,7 @@ class Key(NamedTuple):
     fingerprint: bytes
 
 
-class IntakeLine(NamedTuple):
+class IntakeLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A line as it is stored; its share of the order's discount is frozen here."""
 
     line_no: int
@@ -43,7 +43,7 @@ class IntakeLine(NamedTuple):
         return gross - self.line_discount_minor - self.order_discount_minor
 
 
-class Amounts(NamedTuple):
+class Amounts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The sums of an order, in minor units."""
 
     goods: int

@@ -6,28 +6,22 @@ records that one stream may have.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Any
-
-import msgspec
-import structlog
+from collections import deque
+from collections.abc import AsyncIterator
 
 from backend.db.errors import YipanError
 from backend.orders.claim import refused
-from backend.orders.errors import InvalidOrder
-from backend.orders.model import OrderDraft, Outcome, Placed, Refused
+from backend.orders.intake_record import ShowId, answer_record, done, settled, submit_record
+from backend.orders.model import Outcome
 from backend.orders.place_orders import OrderIntake
-from tenants.principal import PermissionMissing, Principal
+from tenants.principal import Principal
 
 RECORDS_MAX = 100_000
 """Lines of one stream; more go into another one."""
 LINE_BYTES_MAX = 1024 * 1024
 """A line: 2,000 order lines take about 200 kB."""
-
-
-UNKNOWN_OUTCOME = "Something went wrong here. Send the order again: it is not placed twice."
-
-log = structlog.get_logger(__name__)
+ANSWERS_AT_ONCE = 100
+"""Answers sent in one piece where they are there: a piece costs more than an answer."""
 
 
 class StreamTooLong(YipanError):
@@ -36,13 +30,8 @@ class StreamTooLong(YipanError):
     code = "TOO_LARGE"
 
 
-class PlatformOrder(OrderDraft, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A record of a stream: an order of a platform, which is paid unless it says otherwise."""
-
-    is_paid: bool = True
-
-
-_decode = msgspec.json.Decoder(PlatformOrder).decode
+Waiting = tuple[int, "asyncio.Future[Outcome]"]
+"""A line's number, and its outcome to come."""
 
 
 async def split_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -64,23 +53,57 @@ async def split_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield rest
 
 
+class _Answers:
+    """The answers of a stream, in the order of its lines, each when it is there."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Waiting] = deque()
+        self._news = asyncio.Event()
+        self._is_complete = False
+
+    def add(self, number: int, outcome: "asyncio.Future[Outcome]") -> None:
+        self._waiting.append((number, outcome))
+        self._news.set()
+
+    def complete(self) -> None:
+        """No more will be added."""
+        self._is_complete = True
+        self._news.set()
+
+    async def runs(self) -> AsyncIterator[list[Waiting]]:
+        """Yield the next answer once it is there, with those behind it that are there as well."""
+        while True:
+            while not self._waiting:
+                if self._is_complete:
+                    return
+                self._news.clear()
+                await self._news.wait()
+            run = [self._waiting.popleft()]
+            if not run[0][1].done():
+                await asyncio.wait([run[0][1]])
+            while self._waiting and len(run) < ANSWERS_AT_ONCE and self._waiting[0][1].done():
+                run.append(self._waiting.popleft())
+            yield run
+
+
 async def place_stream(
     intake: OrderIntake,
     principal: Principal,
     chunks: AsyncIterator[bytes],
-    show_id: Callable[[int], str] = str,
+    show_id: ShowId = str,
 ) -> AsyncIterator[bytes]:
-    """Place the orders of a stream and yield an answer for each line that is not blank.
+    """Place the orders of a stream and yield its answers, one a line that is not blank, in order.
 
-    A line that cannot be read is refused by itself; the others pass. A stream that is too long ends
-    with an answer that says so; what was placed before stays placed.
+    Answers that are there together come in one piece. A line that cannot be read is refused by
+    itself; the others pass. A stream that is too long ends with an answer that says so; what was
+    placed before stays placed.
     """
-    answers: asyncio.Queue[tuple[int, asyncio.Future[Outcome]] | None] = asyncio.Queue()
+    answers = _Answers()
     reader = asyncio.create_task(_read(intake, principal, chunks, answers))
     try:
-        while (item := await answers.get()) is not None:
-            number, future = item
-            yield msgspec.json.encode(_answer(number, await _settled(future), show_id)) + b"\n"
+        async for run in answers.runs():
+            lines = [answer_record(number, settled(future), show_id) for number, future in run]
+            yield b"\n".join([*lines, b""])
         await reader
     finally:
         reader.cancel()
@@ -88,54 +111,15 @@ async def place_stream(
 
 
 async def _read(
-    intake: OrderIntake,
-    principal: Principal,
-    chunks: AsyncIterator[bytes],
-    answers: "asyncio.Queue[tuple[int, asyncio.Future[Outcome]] | None]",
+    intake: OrderIntake, principal: Principal, chunks: AsyncIterator[bytes], answers: _Answers
 ) -> None:
     number = 0
     try:
         async for line in split_lines(chunks):
             number += 1
             if line.strip():
-                answers.put_nowait((number, await _submit(intake, principal, line)))
+                answers.add(number, await submit_record(intake, principal, line))
     except StreamTooLong as error:
-        answers.put_nowait((number + 1, _done(refused(error))))
+        answers.add(number + 1, done(refused(error)))
     finally:
-        answers.put_nowait(None)
-
-
-async def _submit(
-    intake: OrderIntake, principal: Principal, line: bytes
-) -> "asyncio.Future[Outcome]":
-    try:
-        draft = _decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return _done(refused(InvalidOrder(f"The line cannot be read: {error}")))
-    return await intake.submit_bulk(draft, principal)
-
-
-def _done(outcome: Outcome) -> "asyncio.Future[Outcome]":
-    future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-    future.set_result(outcome)
-    return future
-
-
-async def _settled(future: "asyncio.Future[Outcome]") -> Outcome:
-    try:
-        return await future
-    except YipanError as error:
-        return refused(error)
-    except PermissionMissing as error:
-        return Refused(error.code, str(error))
-    except Exception:
-        log.exception("intake.failed")
-        return Refused("INTERNAL", UNKNOWN_OUTCOME)
-
-
-def _answer(number: int, outcome: Outcome, show_id: Callable[[int], str]) -> dict[str, Any]:
-    answer: dict[str, Any] = {"line": number, **msgspec.to_builtins(outcome)}
-    answer["result"] = answer.pop("type")
-    if isinstance(outcome, Placed):
-        answer["orderId"] = show_id(outcome.order_id)
-    return answer
+        answers.complete()

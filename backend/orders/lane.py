@@ -5,18 +5,19 @@ themselves. No timer, nothing to tune.
 """
 
 import asyncio
-import time
 from collections import deque
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import structlog
 
 from backend.admission.admission import Admission
+from backend.clock import now
 from backend.db.ids import OrderIds
 from backend.db.pool import Database
 from backend.inventory.counters import capacity_bases, level_bases
-from backend.inventory.levels import database_time, free_of_changed_levels
+from backend.inventory.levels import SWEEP_OVERLAP, database_time, free_of_changed_levels
+from backend.metrics import stage
 from backend.network.regions.table import RegionTable
 from backend.orders.model import Outcome
 from backend.orders.pipeline import Pipeline, TellEvents
@@ -33,10 +34,13 @@ BATCH_ORDERS_MAX = 500
 BATCH_LINES_MAX = 5_000
 QUEUE_MAX = 5_000
 """Orders that may wait in a process for a tenant: about a second's work."""
+BATCHES_MAX = 2
+"""Batches on their way at once: one is planned while the other one commits."""
 FRESH_SECONDS = 1.0
-"""How often the book is swept for what no message told."""
-SWEEP_OVERLAP = timedelta(seconds=4)
-"""How long a commit may take to become visible after its movement was written."""
+"""How often network, policy and capacities are read anew."""
+
+Hearing = Callable[[], int | None]
+"""Says by which connection other processes are heard, or None while they are not."""
 
 
 class Lane:
@@ -50,6 +54,7 @@ class Lane:
         ids: OrderIds,
         regions: RegionTable,
         tell_events: TellEvents,
+        hearing: Hearing,
     ) -> None:
         self.brand = brand
         self.book = TenantBook(regions)
@@ -64,7 +69,9 @@ class Lane:
         self._queue: deque[Submission | Work] = deque()
         self._room = asyncio.Event()
         self._room.set()
-        self._task: asyncio.Task[None] | None = None
+        self._running: set[asyncio.Task[None]] = set()
+        self._hearing = hearing
+        self._heard: int | None = None
         self._freshening = asyncio.Lock()
         self._swept_at: datetime | None = None
         self._fresh_until = 0.0
@@ -95,13 +102,15 @@ class Lane:
 
     async def drain(self) -> None:
         """Wait until everything that was submitted is answered."""
-        while self._task is not None and not self._task.done():
-            await asyncio.wait([self._task])
+        while self._running:
+            await asyncio.wait(self._running)
 
     def _enter(self, item: Submission | Work) -> None:
         self._queue.append(item)
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run())
+        if len(self._running) < BATCHES_MAX:
+            task = asyncio.create_task(self._run())
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
 
     async def _run(self) -> None:
         while self._queue:
@@ -129,27 +138,33 @@ class Lane:
         """Carry a batch to its answers; who has waited longest for stock comes first."""
         await self.freshen()
         waiting = _once_each([item for item in batch if isinstance(item, Work)])
-        works = await self._understanding.works(
-            [item for item in batch if isinstance(item, Submission)]
-        )
+        submitted = [item for item in batch if isinstance(item, Submission)]
+        with stage("understand", self.brand.id, len(submitted)):
+            works = await self._understanding.works(submitted)
         for work, order_id in zip(works, await self._ids.take(len(works)), strict=True):
             work.order_id = order_id
         if waiting or works:
             await self._pipeline.run(waiting + works)
 
     async def freshen(self) -> None:
-        """Read the book anew if it is older than FRESH_SECONDS, and tell Valkey what was read."""
+        """Read the book anew if it is older than FRESH_SECONDS, and tell Valkey what was read.
+
+        Levels are followed by what other processes announce; what was announced while nobody
+        listened is read.
+        """
         async with self._freshening:
-            now = time.monotonic()
-            if now < self._fresh_until:
+            moment = now()
+            if moment < self._fresh_until:
                 return
+            hearing = self._hearing()
             async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
                 swept_at = await database_time(tx)
                 levels, capacities = await self.book.refresh(tx, self.brand.today())
-                if self._swept_at is not None:
+                if self._swept_at is not None and (hearing is None or hearing != self._heard):
                     levels += await free_of_changed_levels(tx, self._swept_at - SWEEP_OVERLAP)
             self.book.apply_levels(levels)
-            self._swept_at, self._fresh_until = swept_at, now + FRESH_SECONDS
+            self._heard, self._swept_at = hearing, swept_at
+            self._fresh_until = moment + FRESH_SECONDS
         bases = level_bases(levels) + capacity_bases(capacities)
         if bases:
             await self._admission.finish(self.brand.id, [], bases)

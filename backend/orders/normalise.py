@@ -4,7 +4,7 @@ What an unpaid order has wrong is refused. A paid platform order is stored whate
 long as its shop, its external id and its lines can be read: what cannot be resolved becomes a hold.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -34,8 +34,9 @@ from tenants.principal import Kind, Permission, Principal
 class Surroundings(NamedTuple):
     """What an order is understood by."""
 
-    find_shop: Callable[[str], Shop | None]
-    find_sku: Callable[[str], Sku | None]
+    shops: Mapping[str, Shop]
+    skus: Mapping[str, Sku]
+    """Both by code, as far as they exist."""
     regions: RegionTable
     currency: str
 
@@ -46,7 +47,7 @@ def normalise(draft: OrderDraft, principal: Principal, around: Surroundings) -> 
     Raises PermissionMissing, UnknownShop, UnknownSku, AmountsDoNotAddUp, AddressUnresolved.
     """
     principal.require(Permission.ORDERS_PLACE)
-    shop = around.find_shop(draft.shop)
+    shop = around.shops.get(draft.shop)
     if shop is None or not may_use(principal, shop):
         raise UnknownShop(f"There is no shop {draft.shop!r} that you may use.", path=("shop",))
     holds: list[Hold] = []
@@ -161,7 +162,7 @@ def _check_amounts(draft: OrderDraft) -> None:
 
 def _sku(draft: OrderDraft, index: int, around: Surroundings, holds: list[Hold]) -> Sku | None:
     code = draft.lines[index].sku
-    sku = around.find_sku(code)
+    sku = around.skus.get(code)
     if sku is None:
         unknown = UnknownSku(code, path=("lines", index, "sku"))
         if not draft.is_paid:

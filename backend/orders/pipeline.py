@@ -9,7 +9,8 @@ import asyncio
 import itertools
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from enum import Enum
 
 import asyncpg
 import structlog
@@ -25,18 +26,42 @@ from backend.admission.model import (
     level_counter,
 )
 from backend.admission.model import Refused as AdmissionRefused
+from backend.clock import now
 from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import CONNECTION_LOST, Database
 from backend.inventory.counters import capacity_bases, level_bases
 from backend.inventory.levels import free_of_levels
-from backend.inventory.model import LevelKey
-from backend.network.capacity import CapacityKey, read_capacities
+from backend.metrics import (
+    ADMISSIONS,
+    ATTEMPTS,
+    BATCH_ORDERS,
+    CONFLICTS,
+    ORDERS,
+    TENANT_ORDERS,
+    UNKNOWN_COMMITS,
+    stage,
+)
+from backend.network.capacity import (
+    CapacityKey,
+    CapacityMissing,
+    create_capacities,
+    read_capacities,
+)
+from backend.orders.accept import enough
 from backend.orders.claim import refused
-from backend.orders.commit import Committed, Ground, commit_batch
+from backend.orders.commit import (
+    Committed,
+    Ground,
+    NotAllAccepted,
+    commit_admitted,
+    commit_finally,
+    commit_planned,
+)
 from backend.orders.errors import InvalidOrder
+from backend.orders.model import Outcome, Placed
+from backend.orders.shape import Circumstances, Shaped
 from backend.orders.sold_out import SoldOut
-from backend.orders.work import Work
-from backend.routing.plan_orders import plan_orders
+from backend.orders.work import BREATH_ORDERS, Work
 from backend.routing.tenant_book import TenantBook
 from tenants.principal import system_principal
 
@@ -65,6 +90,17 @@ TellEvents = Callable[[int], Awaitable[None]]
 """Tells the subscribers of a tenant that there are new events."""
 
 
+class Way(Enum):
+    """How a batch is committed."""
+
+    ADMITTED = "admitted"
+    """Admission has taken every counter: insert, then lock and look."""
+    PLANNED = "planned"
+    """Lock and look, then insert what is accepted."""
+    FINAL = "final"
+    """Lock every candidate, plan on those, and give the final answer."""
+
+
 class Pipeline:
     """Carries batches of one tenant from orders to outcomes."""
 
@@ -88,6 +124,7 @@ class Pipeline:
 
     async def run(self, works: Sequence[Work]) -> None:
         """Answer every work; what fails unexpectedly fails its own works only."""
+        BATCH_ORDERS.observe(len(works))
         pending = list(works)
         for _ in range(ROUNDS_MAX):
             pending = await self._round(pending)
@@ -107,28 +144,23 @@ class Pipeline:
                 break
         again = []
         for part in self._cut(last + pending):
-            again += await self._commit(part, PLANNED_ATTEMPTS + 1, is_last=True)
+            again += await self._commit(part, PLANNED_ATTEMPTS + 1, Way.FINAL)
         return again
 
     def _plan(self, works: Sequence[Work]) -> tuple[list[Work], list[Work]]:
         """Plan on the book; returns what has all it wants, and what the last attempt must say."""
-        view = self._book.view
         with_rows = [work for work in works if work.rows]
-        plans = plan_orders(
-            [work.request for work in with_rows],
-            self._book.book,
-            view,
-            self._book.policy,
-            self._book.policy_version,
-        )
+        requests = [work.request for work in with_rows]
+        with stage("plan", self._tenant_id, len(requests)):
+            plans = self._book.planner.plan(requests, self._book.book)
         for work, plan in zip(with_rows, plans, strict=True):
-            work.plan = plan
+            work.set_plan(plan)
         whole: list[Work] = []
         short: list[Work] = []
-        now = time.monotonic()
+        moment = now()
         for work in works:
             is_short = work.plan is not None and not work.plan.is_whole
-            work.is_sold_out = is_short and self._sold_out.explains(work, now)
+            work.is_sold_out = is_short and self._sold_out.explains(work, moment)
             (short if is_short and not work.is_sold_out else whole).append(work)
         return whole, short
 
@@ -140,7 +172,10 @@ class Pipeline:
         asking = [work for work in works if work.plan and work.plan.allocations]
         for work in asking:
             work.token = f"{_process}:{next(_tokens)}"
-        verdicts = await self._admission.admit(self._tenant_id, [self._request(w) for w in asking])
+        limited = self._book.view.limited_nodes
+        requests = [self._request(work, limited) for work in asking]
+        with stage("admit", self._tenant_id, len(requests)):
+            verdicts = await self._admission.admit(self._tenant_id, requests)
         refusals = dict(zip(asking, verdicts, strict=True))
         for work in works:
             verdict = refusals.get(work, COLD)
@@ -150,74 +185,77 @@ class Pipeline:
             else:
                 admitted.append(work)
         tokens = [work.token for work, verdict in refusals.items() if verdict == ADMITTED]
-        again += await self._commit(admitted, attempt, is_last=False, tokens=tokens)
+        ADMISSIONS.labels("admitted").inc(len(tokens))
+        ADMISSIONS.labels("refused").inc(len(again))
+        ADMISSIONS.labels("cold").inc(len(asking) - len(tokens) - len(again))
+        CONFLICTS.labels("admission").inc(len(again))
+        is_sure = len(tokens) == len(admitted) and all(work.intake for work in admitted)
+        way = Way.ADMITTED if is_sure else Way.PLANNED
+        again += await self._commit(admitted, attempt, way, tokens)
         if waits:
             await asyncio.sleep(PENDING_WAIT_SECONDS)
         return again
 
-    def _request(self, work: Work) -> Request:
-        assert work.plan is not None, "only what was planned asks for admission"
-        takes: dict[str, int] = {}
-        for row, _, warehouse_id, quantity in work.plan.allocations:
-            counter = level_counter(warehouse_id, work.rows[row].sku_id)
-            takes[counter] = takes.get(counter, 0) + quantity
-        view = self._book.view
-        for node_id in {allocation.node_id for allocation in work.plan.allocations}:
-            if view.nodes[view.node_index[node_id]].daily_capacity is not None:
-                takes[capacity_counter(node_id, self._book.day)] = 1
-        return Request(work.token, [Take(*take) for take in takes.items()])
+    def _request(self, work: Work, limited_nodes: Collection[int]) -> Request:
+        takes = [Take(level_counter(*key), units) for key, units in work.units_by_level.items()]
+        for node_id in work.nodes:
+            if node_id in limited_nodes:
+                takes.append(Take(capacity_counter(node_id, self._book.day), 1))
+        return Request(work.token, takes)
 
     async def _commit(
         self,
         works: Sequence[Work],
         attempt: int,
-        *,
-        is_last: bool,
+        way: Way,
         tokens: Sequence[str] = (),
     ) -> list[Work]:
         """Commit, tell everybody, answer; returns the works to be planned again."""
         if not works:
             return []
-        ground = Ground(
-            self._book.view,
-            self._book.policy,
-            self._book.policy_version,
-            self._book.day,
-            next(_batches),
-            attempt,
-        )
+        planner, day = self._book.planner, self._book.day
+        around = Circumstances(day, next(_batches), attempt, planner.view.limited_nodes)
+        ground = Ground(planner, around)
         try:
-            committed, was_unknown = await self._commit_surely(works, ground, is_last=is_last)
+            with stage("commit", self._tenant_id, len(works)):
+                committed, was_unknown = await self._commit_surely(works, ground, way)
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
             await self._admission.finish(self._tenant_id, tokens, [])
-            return await self._halve(works, attempt, error, is_last=is_last)
+            return await self._halve(works, attempt, error, way)
         except Exception as error:
             log.exception("orders.commit_failed", tenant=self._tenant_id, orders=len(works))
             for work in works:
                 work.fail(error)
             await self._admission.finish(self._tenant_id, tokens, [])
             return []
-        self._learn(committed, is_last=is_last)
-        for work, outcome in committed.outcomes.items():
-            work.answer(outcome)
+        self._learn(committed)
+        self._answer(committed, attempt)
         bases = level_bases(committed.levels) + capacity_bases(committed.capacities)
         if was_unknown:
             bases += await self._look_at_counters(works)
-        await self._admission.finish(self._tenant_id, tokens, bases)
-        await self._tell_events(self._tenant_id)
+        with stage("finish", self._tenant_id, len(works)):
+            await self._admission.finish(self._tenant_id, tokens, bases)
+            await self._tell_events(self._tenant_id)
         if not committed.retired:
             return committed.conflicts
         retired = await self._understand_again(committed.retired, committed.retired_skus)
         return committed.conflicts + retired
 
-    def _learn(self, committed: Committed, *, is_last: bool) -> None:
+    def _answer(self, committed: Committed, attempt: int) -> None:
+        for work, outcome in committed.outcomes.items():
+            work.answer(outcome)
+            ORDERS.labels(_what(outcome)).inc()
+        TENANT_ORDERS.labels(str(self._tenant_id)).inc(len(committed.outcomes))
+        ATTEMPTS.labels(str(attempt)).inc(len(committed.outcomes))
+        CONFLICTS.labels("commit").inc(len(committed.conflicts))
+
+    def _learn(self, committed: Committed) -> None:
         self._book.apply_levels(committed.levels)
         self._book.apply_capacities(committed.capacities)
-        if is_last:
-            self._sold_out.learn(committed.outcomes, time.monotonic())
+        self._sold_out.learn(committed.under_locks, now())
 
     async def _commit_surely(
-        self, works: Sequence[Work], ground: Ground, *, is_last: bool
+        self, works: Sequence[Work], ground: Ground, way: Way
     ) -> tuple[Committed, bool]:
         """Commit, and say whether an earlier try may have committed as well.
 
@@ -227,30 +265,37 @@ class Pipeline:
         unknown transaction, and whoever finds the key stored answers from it.
         """
         deadlocks = unknowns = 0
+        shaped = await _shape(works, ground) if way is not Way.FINAL else None
         while True:
             try:
                 async with self._database.tenant_transaction(self._principal) as tx:
-                    committed = await commit_batch(tx, works, ground, is_last=is_last)
+                    if shaped is None:
+                        committed = await commit_finally(tx, works, ground)
+                    elif way is Way.ADMITTED:
+                        committed = await commit_admitted(tx, works, ground, shaped)
+                    else:
+                        committed = await commit_planned(tx, works, ground, shaped)
                 return committed, unknowns > 0
+            except NotAllAccepted:
+                way = Way.PLANNED
+            except CapacityMissing as error:
+                async with self._database.tenant_transaction(self._principal) as tx:
+                    await create_capacities(tx, error.keys)
             except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
                 deadlocks += 1
                 if deadlocks > DEADLOCK_RETRIES_MAX:
                     raise
             except CONNECTION_LOST as error:
                 unknowns += 1
+                UNKNOWN_COMMITS.inc()
                 if unknowns > UNKNOWN_OUTCOME_RETRIES_MAX:
                     raise DatabaseUnavailable from error
                 await asyncio.sleep(RETRY_PAUSE_SECONDS * unknowns)
 
     async def _look_at_counters(self, works: Sequence[Work]) -> list[Base]:
         """Return the counters that were planned on, read anew: a lost commit took them."""
-        plans = [(work, work.plan) for work in works if work.plan is not None]
-        keys = {
-            LevelKey(allocation.functional_warehouse_id, work.rows[allocation.row].sku_id)
-            for work, plan in plans
-            for allocation in plan.allocations
-        }
-        nodes = {allocation.node_id for _, plan in plans for allocation in plan.allocations}
+        keys = {key for work in works for key in work.units_by_level}
+        nodes = {node_id for work in works for node_id in work.nodes}
         days = [CapacityKey(node_id, self._book.day) for node_id in nodes]
         async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
             levels = await free_of_levels(tx, keys)
@@ -260,7 +305,7 @@ class Pipeline:
         return level_bases(levels) + capacity_bases(capacities)
 
     async def _halve(
-        self, works: Sequence[Work], attempt: int, error: asyncpg.PostgresError, *, is_last: bool
+        self, works: Sequence[Work], attempt: int, error: asyncpg.PostgresError, way: Way
     ) -> list[Work]:
         """Split a batch with a data error until the culprit is alone, and refuse that.
 
@@ -277,7 +322,7 @@ class Pipeline:
         middle = len(works) // 2
         again = []
         for half in (works[:middle], works[middle:]):
-            again += await self._commit(half, attempt, is_last=is_last)
+            again += await self._commit(half, attempt, way)
         return again
 
     def _cut(self, works: Sequence[Work]) -> list[list[Work]]:
@@ -294,3 +339,19 @@ class Pipeline:
             parts[-1].append(work)
             counters += size
         return parts
+
+
+def _what(outcome: Outcome) -> str:
+    """Return what became of an order, in one word."""
+    return outcome.status.value if isinstance(outcome, Placed) else outcome.code
+
+
+async def _shape(works: Sequence[Work], ground: Ground) -> Shaped:
+    """Return the rows of the new orders; now and then the others' turn comes."""
+    shaped = Shaped(ground.around)
+    for number, work in enumerate(works, 1):
+        if work.intake is not None and enough(work):
+            shaped.add_order(work)
+        if number % BREATH_ORDERS == 0:
+            await asyncio.sleep(0)
+    return shaped

@@ -9,7 +9,7 @@ from backend.db.pool import Database
 from backend.network.regions.table import RegionTable
 from backend.orders.claim import refused
 from backend.orders.errors import TooBusy
-from backend.orders.lane import Lane
+from backend.orders.lane import Hearing, Lane
 from backend.orders.model import OrderDraft, Outcome
 from backend.orders.pipeline import TellEvents
 from backend.orders.understand import Submission
@@ -29,8 +29,10 @@ class OrderIntake:
         brands: BrandDirectory,
         regions: RegionTable,
         tell_events: TellEvents,
+        hearing: Hearing,
     ) -> None:
         self._tell_events = tell_events
+        self._hearing = hearing
         self._database = database
         self._admission = admission
         self._brands = brands
@@ -56,6 +58,7 @@ class OrderIntake:
                     self._ids,
                     self._regions,
                     self._tell_events,
+                    self._hearing,
                 ),
             )
         return lane

@@ -1,102 +1,81 @@
 -- claim_keys --
 -- Take the keys that are free, in order; waits for whoever holds the same one.
-insert into command_key (tenant_id, key, fingerprint)
-select $1::bigint, k.key, k.fingerprint
-from unnest($2::text[], $3::bytea[]) as k(key, fingerprint) order by k.key
-on conflict do nothing returning key
+insert into command_key (tenant_id, key, fingerprint, order_id)
+select $1::bigint, k.key, k.fingerprint, k.order_id from unnest($2::new_key[]) as k order by k.key
+on conflict do nothing
 
 -- read_keys --
--- What is stored under keys.
-select key, fingerprint, outcome from command_key where tenant_id = $1 and key = any($2::text[])
+-- What is stored under keys, whether this transaction stored it, and what was answered.
+select k.key, k.fingerprint, k.xmin = pg_current_xact_id()::xid as is_new,
+       coalesce(nullif(o.outcome, ''), k.outcome) as outcome
+from command_key k
+left join orders o on o.tenant_id = $1 and o.id = k.order_id
+where k.tenant_id = $1 and k.key = any($2::text[])
 
 -- delete_keys --
 -- Give keys of refused orders back.
 delete from command_key where tenant_id = $1 and key = any($2::text[])
 
--- store_outcomes --
--- Keep what was answered under each key.
-update command_key c set order_id = k.order_id, outcome = k.outcome
-from unnest($2::text[], $3::bigint[], $4::text[]) as k(key, order_id, outcome)
-where c.tenant_id = $1 and c.key = k.key
-
--- authority_in_force --
--- Which of the given authorities hold, read inside the commit.
-select ordinal
+-- look_again --
+-- Under the locks: whose authority holds (by ordinal), which nodes are closed, which SKUs retired.
+select 'authority' as kind, ordinal as id
 from platform.authority_in_force($1, $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
+union all select 'closed', id from closed_nodes($1, $6::bigint[]) as id
+union all select 'retired', id from retired_skus($1, $7::bigint[]) as id
 
 -- insert_orders --
--- Store orders.
-insert into orders (
-    tenant_id, id, shop_id, external_id, dealer_id, status, shortage, currency, goods_minor,
-    line_discount_minor, order_discount_minor, freight_minor, fees_minor, total_minor, buyer_name,
-    buyer_phone, region_code, address, remark, ordered_at, event_sequence, fulfilment_count,
-    reservation_count, decision_count)
-select $1::bigint, o.*
-from unnest($2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[],
-            $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
-            $14::bigint[], $15::text[], $16::text[], $17::bigint[], $18::text[], $19::text[],
-            $20::timestamptz[], $21::integer[], $22::integer[], $23::integer[], $24::integer[]) as o
-
--- insert_lines --
--- Store order lines.
-insert into order_line (
-    tenant_id, order_id, line_no, dealer_id, sku_id, sku_code, quantity, reserved, backordered,
-    held, cancelled, unit_price_minor, line_discount_minor, order_discount_minor, amount_minor)
-select $1::bigint, l.*
-from unnest($2::bigint[], $3::integer[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[],
-            $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],
-            $13::bigint[], $14::bigint[], $15::bigint[]) as l
-
--- insert_fees --
--- Store order fees.
-insert into order_fee (tenant_id, order_id, fee_no, dealer_id, code, description, amount_minor)
-select $1::bigint, f.*
-from unnest($2::bigint[], $3::integer[], $4::bigint[], $5::text[], $6::text[], $7::bigint[]) as f
-
--- insert_holds --
--- Store holds.
-insert into order_hold (tenant_id, order_id, hold_no, line_no, dealer_id, kind, reason)
-select $1::bigint, h.*
-from unnest($2::bigint[], $3::integer[], $4::integer[], $5::bigint[], $6::text[], $7::text[]) as h
-
--- insert_fulfilments --
--- Store fulfilments, each with a copy of the address for the node.
-insert into fulfilment (
-    tenant_id, order_id, fulfilment_no, node_id, dealer_id, status, capacity_day, buyer_name,
-    buyer_phone, region_code, address)
-select $1::bigint, f.order_id, f.fulfilment_no, f.node_id, o.dealer_id, 'reserved', f.capacity_day,
-       o.buyer_name, o.buyer_phone, o.region_code, o.address
-from unnest($2::bigint[], $3::integer[], $4::bigint[], $5::date[])
-     as f(order_id, fulfilment_no, node_id, capacity_day)
-join orders o on o.tenant_id = $1 and o.id = f.order_id
-
--- insert_reservations --
--- Store reservations: which units of which functional warehouse are whose.
-insert into reservation (
-    tenant_id, order_id, reservation_no, line_no, fulfilment_no, functional_warehouse_id, sku_id,
-    node_id, dealer_id, quantity, active)
-select $1::bigint, r.*
-from unnest($2::bigint[], $3::integer[], $4::integer[], $5::integer[], $6::bigint[], $7::bigint[],
-            $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[]) as r
-
--- insert_decisions --
--- Store how plans came about.
-insert into routing_decision (
-    tenant_id, order_id, decision_no, policy_version, book_position, batch_id, batch_index,
-    attempt, is_proved, cost, lower_bound, winner_nodes, runner_up_node, runner_up_cost)
-select $1::bigint, d.order_id, d.decision_no, d.policy_version, d.book_position, d.batch_id,
-       d.batch_index, d.attempt, d.is_proved, d.cost::numeric, d.lower_bound::numeric,
-       d.winner_nodes::bigint[], d.runner_up_node, d.runner_up_cost::numeric
-from unnest($2::bigint[], $3::integer[], $4::integer[], $5::bigint[], $6::bigint[], $7::integer[],
-            $8::smallint[], $9::boolean[], $10::text[], $11::text[], $12::text[], $13::bigint[],
-            $14::text[])
-     as d(order_id, decision_no, policy_version, book_position, batch_id, batch_index, attempt,
-          is_proved, cost, lower_bound, winner_nodes, runner_up_node, runner_up_cost)
+-- Store new orders with all that belongs to them, and what waiting ones got.
+with new_orders as (
+    insert into orders (tenant_id, id, shop_id, external_id, dealer_id, status, shortage, currency,
+        goods_minor, line_discount_minor, order_discount_minor, freight_minor, fees_minor,
+        total_minor, buyer_name, buyer_phone, region_code, address, remark, ordered_at,
+        event_sequence, fulfilment_count, reservation_count, decision_count, outcome)
+    select $1::bigint, r.id, r.shop_id, r.external_id, r.dealer_id, r.status, r.shortage,
+           r.currency, r.goods_minor, r.line_discount_minor, r.order_discount_minor,
+           r.freight_minor, r.fees_minor, r.total_minor, r.buyer_name, r.buyer_phone,
+           r.region_code, r.address, r.remark, r.ordered_at, r.event_sequence,
+           r.fulfilment_count, r.reservation_count, r.decision_count, r.outcome
+    from unnest($2::new_order[]) as r),
+new_lines as (
+    insert into order_line (tenant_id, order_id, line_no, dealer_id, sku_id, sku_code, quantity,
+        reserved, backordered, held, cancelled, unit_price_minor, line_discount_minor,
+        order_discount_minor, amount_minor)
+    select $1::bigint, r.order_id, r.line_no, r.dealer_id, r.sku_id, r.sku_code, r.quantity,
+           r.reserved, r.backordered, r.held, r.cancelled, r.unit_price_minor,
+           r.line_discount_minor, r.order_discount_minor, r.amount_minor
+    from unnest($3::new_line[]) as r),
+new_fees as (
+    insert into order_fee (tenant_id, order_id, fee_no, dealer_id, code, description, amount_minor)
+    select $1::bigint, r.order_id, r.fee_no, r.dealer_id, r.code, r.description, r.amount_minor
+    from unnest($4::new_fee[]) as r),
+new_holds as (
+    insert into order_hold (tenant_id, order_id, hold_no, line_no, dealer_id, kind, reason)
+    select $1::bigint, r.order_id, r.hold_no, r.line_no, r.dealer_id, r.kind, r.reason
+    from unnest($5::new_hold[]) as r),
+new_fulfilments as (
+    insert into fulfilment (tenant_id, order_id, fulfilment_no, node_id, dealer_id, status,
+        capacity_day, buyer_name, buyer_phone, region_code, address)
+    select $1::bigint, r.order_id, r.fulfilment_no, r.node_id, r.dealer_id, 'reserved',
+           r.capacity_day, r.buyer_name, r.buyer_phone, r.region_code, r.address
+    from unnest($6::new_fulfilment[]) as r),
+new_reservations as (
+    insert into reservation (tenant_id, order_id, reservation_no, line_no, fulfilment_no,
+        functional_warehouse_id, sku_id, node_id, dealer_id, quantity, active)
+    select $1::bigint, r.order_id, r.reservation_no, r.line_no, r.fulfilment_no,
+           r.functional_warehouse_id, r.sku_id, r.node_id, r.dealer_id, r.quantity, r.quantity
+    from unnest($7::new_reservation[]) as r)
+insert into routing_decision (tenant_id, order_id, decision_no, policy_version, book_position,
+    batch_id, batch_index, attempt, is_proved, cost, lower_bound, winner_nodes, runner_up_node,
+    runner_up_cost)
+select $1::bigint, r.order_id, r.decision_no, r.policy_version, r.book_position, r.batch_id,
+       r.batch_index, r.attempt, r.is_proved, r.cost::numeric, r.lower_bound::numeric,
+       r.winner_nodes, r.runner_up_node, r.runner_up_cost::numeric
+from unnest($8::new_decision[]) as r
 
 -- lock_orders --
 -- Lock orders, in order.
-select id, dealer_id, shop_id, status, region_code, event_sequence, fulfilment_count,
-       reservation_count, decision_count
+select id, dealer_id, shop_id, status, buyer_name, buyer_phone, region_code, address,
+       event_sequence, fulfilment_count, reservation_count, decision_count
 from orders where tenant_id = $1 and id = any($2::bigint[]) order by id for no key update
 
 -- lines_of_orders --

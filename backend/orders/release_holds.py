@@ -9,6 +9,7 @@ from backend.network.errors import UnknownRegion
 from backend.network.regions.table import RegionTable
 from backend.orders.claim import SQL
 from backend.orders.errors import OrderRefused, UnknownOrder
+from backend.orders.events import OrderHoldReleased
 from backend.orders.model import HoldKind, OrderStatus
 from backend.orders.states import check_step, derive_status
 from backend.orders.step import StepEvent, lines_of_order, under_holds, write_step
@@ -81,7 +82,7 @@ async def _release(
     await _resolve(tx, order_id, hold, resolution, regions)
     await tx.execute(SQL.release_hold, tx.tenant_id, order_id, [hold["hold_no"]], actor)
     rest = [HoldKind(row["kind"]) for row in holds if row is not hold]
-    return await _advance(tx, order, rest, hold["kind"])
+    return await _advance(tx, order, rest, HoldKind(hold["kind"]))
 
 
 async def _resolve(
@@ -108,12 +109,11 @@ async def _resolve(
 
 
 async def _advance(
-    tx: TenantTransaction, order: Record, rest: list[HoldKind], released: str
+    tx: TenantTransaction, order: Record, rest: list[HoldKind], released: HoldKind
 ) -> OrderStatus:
     before = await lines_of_order(tx, order["id"])
     after = under_holds(before, rest)
     status = check_step(OrderStatus(order["status"]), derive_status(after, is_held=bool(rest)))
-    payload = {"orderId": order["id"], "status": status, "hold": released}
-    events = [StepEvent("order.hold_released", payload)]
+    events = [StepEvent(OrderHoldReleased(order["id"], status, released))]
     await write_step(tx, order, (before, after), status, events)
     return status

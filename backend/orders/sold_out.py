@@ -1,8 +1,7 @@
 """What PostgreSQL has refused lately: a sold-out rush costs it little."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
-from backend.orders.model import Outcome
 from backend.orders.work import Work
 
 MEMORY_SECONDS = 0.2
@@ -16,11 +15,11 @@ class SoldOut:
     def __init__(self) -> None:
         self._until: dict[tuple[int, int | None], float] = {}
 
-    def learn(self, outcomes: Mapping[Work, Outcome], now: float) -> None:
-        """Remember which SKUs had nothing under the locks."""
+    def learn(self, works: Iterable[Work], now: float) -> None:
+        """Remember which SKUs had nothing when works were planned under the locks."""
         if len(self._until) > REMEMBERED_MAX:
             self._until.clear()
-        for work in outcomes:
+        for work in works:
             if work.plan is not None:
                 for row, available in zip(work.rows, work.plan.available, strict=True):
                     if available == 0:

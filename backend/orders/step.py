@@ -1,12 +1,12 @@
 """One step of one order that exists: its lines, status, counters and events, written together."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from backend.db.pool import Record, TenantTransaction
-from backend.events.model import NewEvent
+from backend.events.model import NewEvent, Payload
 from backend.events.outbox import append_events
 from backend.orders.claim import SQL
 from backend.orders.model import HoldKind, LineOutcome, OrderStatus
@@ -15,8 +15,7 @@ from backend.orders.model import HoldKind, LineOutcome, OrderStatus
 class StepEvent(NamedTuple):
     """An event of a step; what belongs to a node is seen there too."""
 
-    type: str
-    payload: dict[str, Any]
+    payload: Payload
     node_id: int | None = None
 
 
@@ -79,12 +78,11 @@ async def write_step(
         tx,
         [
             NewEvent(
-                event.type,
+                event.payload,
                 order["id"],
                 sequence + number,
                 order["dealer_id"],
                 event.node_id,
-                event.payload,
             )
             for number, event in enumerate(events, 1)
         ],

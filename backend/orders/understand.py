@@ -1,21 +1,21 @@
 """From submissions to works: what each order means with the shops and SKUs of the moment."""
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from backend.catalog.find_skus import SkuCache
 from backend.channels.shops import ShopCache
+from backend.clock import now
 from backend.db.errors import YipanError
 from backend.db.pool import Database
 from backend.network.regions.table import RegionTable
 from backend.orders.claim import refused, stored_outcomes
 from backend.orders.errors import InvalidOrder, OrderConflict
-from backend.orders.intake import Intake, Key
+from backend.orders.intake import Key
 from backend.orders.model import OrderDraft, Outcome, Refused
 from backend.orders.normalise import Surroundings, check_shape, keys_of, normalise
-from backend.orders.work import Work
+from backend.orders.work import BREATH_ORDERS, Work
 from tenants.brands import Brand
 from tenants.principal import PermissionMissing, Principal, system_principal
 
@@ -53,7 +53,8 @@ class Understanding:
         self._principal = system_principal(brand.id, "orders")
         self._skus = SkuCache()
         self._shops = ShopCache()
-        self._around = Surroundings(self._shops.get, self._skus.get, regions, brand.currency)
+        self._regions = regions
+        self._currency = brand.currency
 
     async def works(self, submissions: Sequence[Submission]) -> list[Work]:
         """Return the works of the orders that can be placed; the others are answered here.
@@ -61,15 +62,17 @@ class Understanding:
         An order given twice is one work, and so is answered once for both.
         """
         readable = [submission for submission in submissions if _is_readable(submission)]
-        await self._look_up([submission.draft for submission in readable])
+        around = await self._look_up([submission.draft for submission in readable])
         works, refusals = [], []
-        for submission in readable:
+        for number, submission in enumerate(readable, 1):
+            if number % BREATH_ORDERS == 0:
+                await asyncio.sleep(0)
             try:
-                intake = normalise(submission.draft, submission.principal, self._around)
+                intake = normalise(submission.draft, submission.principal, around)
             except PermissionMissing as error:
                 submission.fail(error)
             except YipanError as error:
-                keys = self._keys(submission.draft, submission.principal)
+                keys = _keys(submission.draft, submission.principal, around)
                 refusals.append(_Refusal(keys, refused(error), submission.answer))
             else:
                 works.append(Work(intake, submission.future))
@@ -81,35 +84,29 @@ class Understanding:
         self._skus.forget(retired_sku_ids)
         intakes = [work.intake for work in works if work.intake is not None]
         assert len(intakes) == len(works), "a backorder is not understood twice"
-        await self._look_up([intake.draft for intake in intakes])
+        around = await self._look_up([intake.draft for intake in intakes])
         renewed, refusals = [], []
         for work, intake in zip(works, intakes, strict=True):
             try:
-                renewed.append(work.with_intake(self._normalised_again(intake)))
+                again = normalise(intake.draft, intake.principal, around)
+                renewed.append(work.with_intake(again))
             except YipanError as error:
                 refusals.append(_Refusal(intake.keys, refused(error), work.answer))
         await self._refuse(refusals)
         return renewed
 
-    def _normalised_again(self, intake: Intake) -> Intake:
-        return normalise(intake.draft, intake.principal, self._around)
-
-    def _keys(self, draft: OrderDraft, principal: Principal) -> tuple[Key, ...]:
-        try:
-            return keys_of(draft, principal, self._shops.get(draft.shop))
-        except YipanError:
-            return ()
-
-    async def _look_up(self, drafts: Sequence[OrderDraft]) -> None:
-        """Fetch the SKUs and shops that the caches lack, in one transaction."""
-        now = time.monotonic()
-        shops = {draft.shop for draft in drafts}
-        codes = {line.sku for draft in drafts for line in draft.lines}
-        if self._shops.knows_all(shops, now) and self._skus.knows_all(codes):
-            return
-        async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
-            await self._shops.load(tx, shops, now)
-            await self._skus.load(tx, codes)
+    async def _look_up(self, drafts: Sequence[OrderDraft]) -> Surroundings:
+        """Return the shops and SKUs of some orders; what the caches lack is fetched."""
+        moment = now()
+        shop_codes = {draft.shop for draft in drafts}
+        sku_codes = {line.sku for draft in drafts for line in draft.lines}
+        shops = self._shops.known(shop_codes, moment)
+        skus = self._skus.known(sku_codes)
+        if len(shops) < len(shop_codes) or len(skus) < len(sku_codes):
+            async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
+                shops |= await self._shops.fetch(tx, shop_codes - shops.keys(), moment)
+                skus |= await self._skus.fetch(tx, sku_codes - skus.keys())
+        return Surroundings(shops, skus, self._regions, self._currency)
 
     async def _refuse(self, refusals: Sequence[_Refusal]) -> None:
         """Answer refused orders; one that was placed when it still could be gets that answer."""
@@ -121,6 +118,13 @@ class Understanding:
         for keys_of_order, outcome, answer in refusals:
             known = [stored[key] for key in keys_of_order if key in stored]
             answer(known[0] if known else outcome)
+
+
+def _keys(draft: OrderDraft, principal: Principal, around: Surroundings) -> tuple[Key, ...]:
+    try:
+        return keys_of(draft, principal, around.shops.get(draft.shop))
+    except YipanError:
+        return ()
 
 
 def _is_readable(submission: Submission) -> bool:

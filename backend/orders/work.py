@@ -4,12 +4,19 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
+from backend.inventory.model import LevelKey
 from backend.orders.intake import Intake
 from backend.orders.model import Outcome, Shortage
 from backend.routing.model import OrderPlan, Place, PlanRequest, PlanRow
 
+BREATH_ORDERS = 32
+"""Orders worked on in one go: a millisecond or two, in which no answer of a server is heard, and
+others wait for the locks that some batch holds meanwhile."""
 
-class WorkLine(NamedTuple):
+
+class WorkLine(msgspec.Struct, frozen=True, gc=False):
     """Units of a line that want a node."""
 
     line_no: int
@@ -37,10 +44,12 @@ class Work:
         "intake",
         "is_sold_out",
         "lines",
+        "nodes",
         "order_id",
         "plan",
         "rows",
         "token",
+        "units_by_level",
     )
 
     def __init__(self, subject: Intake | Backorder, future: "asyncio.Future[Outcome]") -> None:
@@ -53,9 +62,23 @@ class Work:
         self.rows = _merge(self.lines)
         self.order_id = 0 if isinstance(subject, Intake) else subject.order_id
         self.plan: OrderPlan | None = None
+        self.units_by_level: dict[LevelKey, int] = {}
+        """What the plan takes of each level."""
+        self.nodes: tuple[int, ...] = ()
+        """The nodes of the plan: a parcel from each."""
         self.token = ""
         self.is_sold_out = False
         """All that its plan is short of was refused by PostgreSQL a moment ago."""
+
+    def set_plan(self, plan: OrderPlan) -> None:
+        """Take over a plan, and what it takes."""
+        self.plan = plan
+        self.nodes = plan.decision.winner_nodes
+        units: dict[LevelKey, int] = {}
+        for part in plan.allocations:
+            key = LevelKey(part.functional_warehouse_id, self.rows[part.row].sku_id)
+            units[key] = units.get(key, 0) + part.quantity
+        self.units_by_level = units
 
     @property
     def shortage(self) -> Shortage:
@@ -114,7 +137,7 @@ def _merge(lines: Sequence[WorkLine]) -> tuple[PlanRow, ...]:
     return tuple(rows.values())
 
 
-class Share(NamedTuple):
+class Share(msgspec.Struct, frozen=True, gc=False):
     """Units of a line that a functional warehouse gives."""
 
     line_no: int
@@ -131,8 +154,9 @@ def shares_of_lines(work: Work) -> list[Share]:
     for line in work.lines:
         wanted.setdefault(line.sku_id, []).append([line.line_no, line.quantity])
     shares = []
-    for row, node_id, warehouse_id, quantity in work.plan.allocations:
-        sku_id = work.rows[row].sku_id
+    for allocation in work.plan.allocations:
+        sku_id, quantity = work.rows[allocation.row].sku_id, allocation.quantity
+        node_id, warehouse_id = allocation.node_id, allocation.functional_warehouse_id
         for entry in wanted[sku_id]:
             part = min(quantity, entry[1])
             if part:

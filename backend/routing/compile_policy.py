@@ -4,11 +4,14 @@ from array import array
 from collections.abc import Sequence
 
 from backend.routing.criteria import CRITERIA
-from backend.routing.model import InvalidPolicy, Objective, Place, PolicyDocument
+from backend.routing.model import InvalidPolicy, Objective, PolicyDocument
 from backend.routing.network_view import NetworkView
+from backend.routing.places import Places
 from core_ext import Policy
 from core_ext.limits import MAX_SPLIT_NODES
 from core_ext.policy import Kind, Term, pack_lexicographic
+
+BAND_MAX = 1 << 62
 
 
 def check_policy(document: PolicyDocument) -> None:
@@ -22,8 +25,10 @@ def check_policy(document: PolicyDocument) -> None:
                 f"There is no criterion {objective.criterion!r}; there are {known}.",
                 path=("objectives", index, "criterion"),
             )
-        if objective.band is not None and objective.band < 1:
-            raise InvalidPolicy("A band is 1 or more.", path=("objectives", index, "band"))
+        if objective.band is not None and not 1 <= objective.band <= BAND_MAX:
+            raise InvalidPolicy(
+                f"A band lies between 1 and {BAND_MAX}.", path=("objectives", index, "band")
+            )
     if len({objective.criterion for objective in document.objectives}) < len(document.objectives):
         raise InvalidPolicy("A criterion stands once in a policy.", path=("objectives",))
     _check_widths(document)
@@ -53,7 +58,7 @@ def _limit(objective: Objective) -> int:
 def compile_policy(
     document: PolicyDocument,
     view: NetworkView,
-    places: Sequence[Place],
+    places: Places,
     dealer_ids: Sequence[int | None],
 ) -> Policy:
     """Return the policy for orders to `places`, with one node filter for each of `dealer_ids`."""

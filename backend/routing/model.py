@@ -52,7 +52,7 @@ class Place(NamedTuple):
     legal_entity_id: int | None
 
 
-class PlanRow(NamedTuple):
+class PlanRow(msgspec.Struct, frozen=True, gc=False):
     """Units of one SKU that an order needs; a SKU stands once in an order."""
 
     sku_id: int
@@ -60,7 +60,7 @@ class PlanRow(NamedTuple):
     unit_weight_g: int
 
 
-class PlanRequest(NamedTuple):
+class PlanRequest(msgspec.Struct, frozen=True):
     """An order as the planner sees it."""
 
     rows: Sequence[PlanRow]
@@ -69,7 +69,7 @@ class PlanRequest(NamedTuple):
     take_what_is_there: bool
 
 
-class Allocation(NamedTuple):
+class Allocation(msgspec.Struct, frozen=True, gc=False):
     """Units of a row at one functional warehouse of one node."""
 
     row: int
@@ -78,7 +78,7 @@ class Allocation(NamedTuple):
     quantity: int
 
 
-class Decision(NamedTuple):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What is kept of how a plan came about; the full trace is recomputed from it."""
 
     policy_version: int
@@ -92,7 +92,7 @@ class Decision(NamedTuple):
     runner_up_cost: int | None
 
 
-class OrderPlan(NamedTuple):
+class OrderPlan(msgspec.Struct, frozen=True):
     """Where an order's units come from; what is short has no node."""
 
     allocations: tuple[Allocation, ...]

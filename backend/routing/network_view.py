@@ -1,15 +1,15 @@
 """The network of a tenant as the planner's arrays see it: dense indexes for nodes and sources."""
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from backend.network.geo import distance_m
 from backend.network.model import FunctionalWarehouse, Node
 from backend.network.regions.table import RegionTable
-from backend.routing.model import Place
 
 LOAD_UNKNOWN = 0
 PERMILLE = 1000
+LOAD_STEP_PERMILLE = 10
 
 
 class NetworkView:
@@ -35,8 +35,9 @@ class NetworkView:
         ]
         self.source_index = {source.id: index for index, source in enumerate(self.sources)}
         self.source_node = array("i", [self.node_index[s.node_id] for s in self.sources])
+        self.limited_nodes = {n.id for n in self.nodes if n.daily_capacity is not None}
+        """Ids of the nodes that take so many parcels a day."""
         self.load_permille = array("i", [LOAD_UNKNOWN]) * len(self.nodes)
-        self._rows: dict[tuple[str, Place], array[int]] = {}
         self._distances: dict[int, list[int]] = {}
 
     def _holds_own_goods(self, warehouse: FunctionalWarehouse) -> bool:
@@ -57,18 +58,6 @@ class NetworkView:
             ]
         return known
 
-    def place_table(
-        self, name: str, places: Sequence[Place], row: Callable[[Place], Sequence[int]]
-    ) -> "array[int]":
-        """Return `row(place)` for each place, one after the other; each row is computed once."""
-        table = array("i")
-        for place in places:
-            known = self._rows.get((name, place))
-            if known is None:
-                known = self._rows[name, place] = array("i", row(place))
-            table.extend(known)
-        return table
-
     def serving(self, dealer_id: int | None) -> bytes:
         """Return, per node, 1 where it may serve the orders of a dealer (None: the brand's)."""
         return bytes(
@@ -76,11 +65,20 @@ class NetworkView:
             for node in self.nodes
         )
 
-    def set_loads(self, free_parcels: Sequence[int]) -> None:
-        """Take over what each node still takes today."""
+    def loads(self, free_parcels: Sequence[int]) -> list[int]:
+        """Return how much of its daily capacity each node has used, in steps of LOAD_STEP_PERMILLE.
+
+        A finer figure would have the policy compiled anew for every batch, and no planner tells
+        such nodes apart.
+        """
+        used = [LOAD_UNKNOWN] * len(self.nodes)
         for index, node in enumerate(self.nodes):
             if node.daily_capacity:
-                used = node.daily_capacity - max(0, free_parcels[index])
-                self.load_permille[index] = min(
-                    PERMILLE, max(0, used * PERMILLE // node.daily_capacity)
-                )
+                taken = node.daily_capacity - max(0, free_parcels[index])
+                permille = min(PERMILLE, max(0, taken * PERMILLE // node.daily_capacity))
+                used[index] = permille - permille % LOAD_STEP_PERMILLE
+        return used
+
+    def set_loads(self, loads: Sequence[int]) -> None:
+        """Take over what `loads` returned, for the criterion that looks at it."""
+        self.load_permille = array("i", loads)

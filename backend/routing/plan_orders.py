@@ -12,58 +12,111 @@ from backend.routing.model import (
     PolicyDocument,
 )
 from backend.routing.network_view import NetworkView
-from core_ext import Plans, StockBook, plan
+from backend.routing.places import Places
+from core_ext import Plans, Policy, StockBook, plan
 from core_ext.demand import MAY_SPLIT, TAKE_WHAT_IS_THERE, Demand
 from core_ext.limits import INT32_MOST
 
+PLACES_MAX = 10_000
+"""Places that a compiled policy remembers: three times the districts of China."""
 
-def plan_orders(
-    requests: Sequence[PlanRequest],
-    book: StockBook,
-    view: NetworkView,
-    policy: PolicyDocument,
-    policy_version: int,
-) -> list[OrderPlan]:
-    """Return a plan for each request, in order, each seeing what the earlier ones take.
 
-    The book is left as it was. Deterministic for the same requests, book and policy.
+class OrderPlanner:
+    """Plans orders in one network under one policy.
+
+    The policy is compiled for every place that was asked for so far, and anew when another one
+    comes, or when the loads of the nodes have changed.
     """
-    if not requests:
-        return []
-    if not view.nodes:
-        return [_nowhere(request, policy_version) for request in requests]
-    places = {request.place: 0 for request in requests}
-    dealers = {request.dealer_id: 0 for request in requests}
-    for index, place in enumerate(places):
-        places[place] = index
-    for index, dealer_id in enumerate(dealers):
-        dealers[dealer_id] = index
-    view.set_loads([book.capacity(index) for index in range(len(view.nodes))])
-    compiled = compile_policy(policy, view, list(places), list(dealers))
-    split = MAY_SPLIT if policy.may_split_lines else 0
-    offsets = array("i", [0])
-    rows = [row for request in requests for row in request.rows]
-    for request in requests:
-        offsets.append(offsets[-1] + len(request.rows))
-    demand = Demand(
-        order_offsets=offsets,
-        sku=array("q", [row[0] for row in rows]),
-        quantity=array("q", [row[1] for row in rows]),
-        unit_weight_g=array("q", [w for request in requests for w in _unit_weights(request)]),
-        place=array("i", [places[request.place] for request in requests]),
-        filter=array("i", [dealers[request.dealer_id] for request in requests]),
-        flags=array(
-            "B",
+
+    def __init__(self, view: NetworkView, policy: PolicyDocument, policy_version: int) -> None:
+        self.view = view
+        self.policy = policy
+        self.policy_version = policy_version
+        self._places = Places()
+        self._dealers: dict[int | None, int] = {}
+        self._compiled: Policy | None = None
+        self._loads: list[int] = []
+
+    def plan(self, requests: Sequence[PlanRequest], book: StockBook) -> list[OrderPlan]:
+        """Return a plan for each request, in order, each seeing what the earlier ones take.
+
+        The book is left as it was. Deterministic for the same requests and book.
+        """
+        if not requests:
+            return []
+        if not self.view.nodes:
+            return [_nowhere(request, self.policy_version) for request in requests]
+        policy = self._compile(requests, book)
+        demand = self._demand(requests)
+        plans = plan(book, policy, demand)
+        return [self._order_plan(plans, demand, index) for index in range(len(requests))]
+
+    def _compile(self, requests: Sequence[PlanRequest], book: StockBook) -> Policy:
+        view, dealers = self.view, self._dealers
+        if len(self._places) > PLACES_MAX:
+            self._places, self._compiled = Places(), None
+        is_new = self._places.add([request.place for request in requests])
+        known = len(dealers)
+        for request in requests:
+            dealers.setdefault(request.dealer_id, len(dealers))
+        loads = view.loads([book.capacity(index) for index in range(len(view.nodes))])
+        is_new = is_new or len(dealers) > known or loads != self._loads
+        if self._compiled is None or is_new:
+            self._loads = loads
+            view.set_loads(loads)
+            self._compiled = compile_policy(self.policy, view, self._places, list(dealers))
+        return self._compiled
+
+    def _demand(self, requests: Sequence[PlanRequest]) -> Demand:
+        split = MAY_SPLIT if self.policy.may_split_lines else 0
+        partial = split | TAKE_WHAT_IS_THERE
+        offsets = array("i", [0])
+        for request in requests:
+            offsets.append(offsets[-1] + len(request.rows))
+        rows = [row for request in requests for row in request.rows]
+        return Demand(
+            order_offsets=offsets,
+            sku=array("q", [row.sku_id for row in rows]),
+            quantity=array("q", [row.quantity for row in rows]),
+            unit_weight_g=array("q", [w for r in requests for w in _unit_weights(r)]),
+            place=array("i", [self._places.number(request.place) for request in requests]),
+            filter=array("i", [self._dealers[request.dealer_id] for request in requests]),
+            flags=array("B", [partial if r.take_what_is_there else split for r in requests]),
+        )
+
+    def _order_plan(self, plans: Plans, demand: Demand, index: int) -> OrderPlan:
+        nodes, sources = self.view.nodes, self.view.sources
+        first_row, end_row = demand.order_offsets[index], demand.order_offsets[index + 1]
+        start, end = plans.allocation_offsets[index], plans.allocation_offsets[index + 1]
+        allocations = tuple(
             [
-                split | (TAKE_WHAT_IS_THERE if request.take_what_is_there else 0)
-                for request in requests
-            ],
-        ),
-    )
-    plans = plan(book, compiled, demand)
-    return [
-        _order_plan(plans, demand, index, view, policy_version) for index in range(len(requests))
-    ]
+                Allocation(
+                    plans.allocation_demand[at] - first_row,
+                    nodes[plans.allocation_node[at]].id,
+                    sources[plans.allocation_source[at]].id,
+                    plans.allocation_quantity[at],
+                )
+                for at in range(start, end)
+            ]
+        )
+        runner_up = plans.runner_up_node(index)
+        decision = Decision(
+            policy_version=self.policy_version,
+            book_position=plans.book_position,
+            batch_index=index,
+            is_proved=bool(plans.proved[index]),
+            cost=plans.cost(index),
+            lower_bound=plans.lower_bound(index),
+            winner_nodes=tuple(dict.fromkeys([a.node_id for a in allocations])),
+            runner_up_node=None if runner_up < 0 else nodes[runner_up].id,
+            runner_up_cost=None if runner_up < 0 else plans.runner_up_cost(index),
+        )
+        return OrderPlan(
+            allocations,
+            tuple(plans.short[first_row:end_row]),
+            tuple(plans.available[first_row:end_row]),
+            decision,
+        )
 
 
 def _unit_weights(request: PlanRequest) -> list[int]:
@@ -72,45 +125,11 @@ def _unit_weights(request: PlanRequest) -> list[int]:
     Beyond two thousand tonnes an order has no parcel tariff: each unit then counts as light as it
     takes to stay below.
     """
-    weight_g = sum(row.quantity * row.unit_weight_g for row in request.rows)
-    if weight_g <= INT32_MOST:
-        return [row.unit_weight_g for row in request.rows]
-    lightest = INT32_MOST // sum(row.quantity for row in request.rows)
-    return [min(row.unit_weight_g, lightest) for row in request.rows]
-
-
-def _order_plan(
-    plans: Plans, demand: Demand, index: int, view: NetworkView, policy_version: int
-) -> OrderPlan:
-    first_row, end_row = demand.order_offsets[index], demand.order_offsets[index + 1]
-    start, end = plans.allocation_offsets[index], plans.allocation_offsets[index + 1]
-    allocations = tuple(
-        Allocation(
-            plans.allocation_demand[at] - first_row,
-            view.nodes[plans.allocation_node[at]].id,
-            view.sources[plans.allocation_source[at]].id,
-            plans.allocation_quantity[at],
-        )
-        for at in range(start, end)
-    )
-    runner_up = plans.runner_up_node(index)
-    decision = Decision(
-        policy_version=policy_version,
-        book_position=plans.book_position,
-        batch_index=index,
-        is_proved=bool(plans.proved[index]),
-        cost=plans.cost(index),
-        lower_bound=plans.lower_bound(index),
-        winner_nodes=tuple(dict.fromkeys(allocation.node_id for allocation in allocations)),
-        runner_up_node=None if runner_up < 0 else view.nodes[runner_up].id,
-        runner_up_cost=None if runner_up < 0 else plans.runner_up_cost(index),
-    )
-    return OrderPlan(
-        allocations,
-        tuple(plans.short[first_row:end_row]),
-        tuple(plans.available[first_row:end_row]),
-        decision,
-    )
+    weights = [row.unit_weight_g for row in request.rows]
+    if sum([row.quantity * row.unit_weight_g for row in request.rows]) <= INT32_MOST:
+        return weights
+    lightest = INT32_MOST // sum([row.quantity for row in request.rows])
+    return [min(weight, lightest) for weight in weights]
 
 
 def _nowhere(request: PlanRequest, policy_version: int) -> OrderPlan:

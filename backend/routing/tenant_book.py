@@ -7,6 +7,7 @@ and from a sweep over what moved lately. It may lag, never lie for long: the com
 from array import array
 from collections.abc import Iterable
 from datetime import date
+from typing import NamedTuple
 
 import msgspec
 
@@ -21,9 +22,17 @@ from backend.network.nodes import list_nodes
 from backend.network.regions.table import RegionTable
 from backend.routing.model import DEFAULT_POLICY, PolicyDocument
 from backend.routing.network_view import NetworkView
+from backend.routing.plan_orders import OrderPlanner
 from core_ext import StockBook
 
 SQL = load_queries(__file__)
+
+
+class Stock(NamedTuple):
+    """A network and a stock book that is numbered by it."""
+
+    view: NetworkView
+    book: StockBook
 
 
 class TenantBook:
@@ -32,49 +41,67 @@ class TenantBook:
     def __init__(self, regions: RegionTable) -> None:
         self._regions = regions
         self._topology: tuple[list[Node], list[FunctionalWarehouse]] | None = None
-        self.view = NetworkView([], [], regions)
-        self.book = StockBook(array("i"), 1)
-        self.policy: PolicyDocument = DEFAULT_POLICY
-        self.policy_version = 0
+        self._stock = Stock(NetworkView([], [], regions), StockBook(array("i"), 1))
+        self._coming: Stock | None = None
+        """What is being read while orders are still planned on `_stock`."""
+        self.planner = OrderPlanner(self.view, DEFAULT_POLICY, 0)
         self.day = date.min
+
+    @property
+    def view(self) -> NetworkView:
+        return self._stock.view
+
+    @property
+    def book(self) -> StockBook:
+        return self._stock.book
 
     async def refresh(
         self, tx: TenantTransaction, day: date
     ) -> tuple[list[FreeAt], list[CapacityAt]]:
         """Read network, policy and capacities anew; the stock too where the network changed.
 
+        View, book and planner change together, once all is read: batches are under way meanwhile.
         Returns the levels and capacities that were read.
         """
         topology = (await list_nodes(tx), await list_warehouses(tx))
         levels: list[FreeAt] = []
+        view = self.view
         if topology != self._topology:
             view = NetworkView(*topology, self._regions)
-            # In place before it is filled: what is announced meanwhile goes into it.
-            self.view, self.book = view, StockBook(view.source_node, max(1, len(view.nodes)))
-            async for chunk in free_of_all_levels(tx):
-                self.apply_levels(chunk)
-                levels += chunk
-            self._topology = topology
-        row = await tx.fetch_row(SQL.active_policy, tx.tenant_id)
-        if row is not None and row["version"] != self.policy_version:
-            self.policy = msgspec.json.decode(row["document"], type=PolicyDocument)
-            self.policy_version = row["version"]
+            # What is announced while it is being filled goes into it as well.
+            self._coming = Stock(view, StockBook(view.source_node, max(1, len(view.nodes))))
+        try:
+            if self._coming is not None:
+                async for chunk in free_of_all_levels(tx):
+                    self.apply_levels(chunk)
+                    levels += chunk
+            policy, version = await self._policy(tx)
+            capacities = await capacities_of_day(tx, day)
+            if self._coming is not None:
+                self._stock = self._coming
+        finally:
+            self._coming = None
+        self._topology = topology
+        if self.planner.view is not view or self.planner.policy_version != version:
+            self.planner = OrderPlanner(view, policy, version)
         self.day = day
-        capacities = await capacities_of_day(tx, day)
         self.apply_capacities(capacities)
         return levels, capacities
 
+    async def _policy(self, tx: TenantTransaction) -> tuple[PolicyDocument, int]:
+        """Return the active policy and its version."""
+        known = self.planner.policy, self.planner.policy_version
+        row = await tx.fetch_row(SQL.active_policy, tx.tenant_id)
+        if row is None or row["version"] == known[1]:
+            return known
+        return msgspec.json.decode(row["document"], type=PolicyDocument), row["version"]
+
     def apply_levels(self, levels: Iterable[FreeAt]) -> None:
         """Take over what is newer."""
-        skus, sources, free, versions = array("q"), array("i"), array("q"), array("q")
-        for level in levels:
-            source = self.view.source_index.get(level.functional_warehouse_id)
-            if source is not None:
-                skus.append(level.sku_id)
-                sources.append(source)
-                free.append(level.free)
-                versions.append(level.version)
-        self.book.put_many(skus, sources, free, versions)
+        known = list(levels)
+        for stock in (self._stock, self._coming):
+            if stock is not None:
+                _put(stock, known)
 
     def apply_capacities(self, capacities: Iterable[CapacityAt]) -> None:
         """Take over what is newer, of the day that is planned for."""
@@ -86,3 +113,15 @@ class TenantBook:
     def _day_version(self, version: int) -> int:
         """Versions of a later day are newer than any of an earlier one."""
         return (self.day.toordinal() << 40) + version + 1
+
+
+def _put(stock: Stock, levels: Iterable[FreeAt]) -> None:
+    skus, sources, free, versions = array("q"), array("i"), array("q"), array("q")
+    for level in levels:
+        source = stock.view.source_index.get(level.functional_warehouse_id)
+        if source is not None:
+            skus.append(level.sku_id)
+            sources.append(source)
+            free.append(level.free)
+            versions.append(level.version)
+    stock.book.put_many(skus, sources, free, versions)

@@ -1,13 +1,13 @@
 """What a criterion is: a name, what its values mean, and the term it puts into the planner."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
-from backend.routing.model import Place
 from backend.routing.network_view import NetworkView
+from backend.routing.places import Places
 from core_ext.policy import Term
 
-MakeTerm = Callable[[NetworkView, Sequence[Place]], Term]
+MakeTerm = Callable[[NetworkView, Places], Term]
 
 
 class Criterion(NamedTuple):

@@ -1,15 +1,13 @@
 """就近: the great-circle distance from the node to the point of the order's region."""
 
-from collections.abc import Sequence
-
 from backend.routing.criteria.criterion import Criterion
-from backend.routing.model import Place
 from backend.routing.network_view import NetworkView
+from backend.routing.places import Places
 from core_ext.policy import Kind, Term
 
 
-def _term(view: NetworkView, places: Sequence[Place]) -> Term:
-    rows = view.place_table("distance", places, lambda place: view.distances_m(place.region_code))
+def _term(view: NetworkView, places: Places) -> Term:
+    rows = places.table("distance", lambda place: view.distances_m(place.region_code))
     return Term(kind=Kind.PLACE, values=rows)
 
 

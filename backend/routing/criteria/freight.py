@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from backend.routing.criteria.criterion import Criterion
 from backend.routing.model import Place
 from backend.routing.network_view import NetworkView
+from backend.routing.places import Places
 from core_ext.policy import Kind, Term
 
 ZONE_UNTIL_M = (100_000, 300_000, 800_000, 1_500_000)
@@ -19,17 +20,15 @@ PER_KILOGRAM_MINOR = (100, 150, 250, 400, 700)
 STEP_G = 1_000
 
 
-def _term(view: NetworkView, places: Sequence[Place]) -> Term:
+def _term(view: NetworkView, places: Places) -> Term:
     def by_zone(fees: Sequence[int], place: Place) -> list[int]:
         distances = view.distances_m(place.region_code)
         return [fees[bisect_left(ZONE_UNTIL_M, distance)] for distance in distances]
 
     return Term(
         kind=Kind.TARIFF,
-        values=view.place_table("freight", places, lambda place: by_zone(BASE_MINOR, place)),
-        rates=view.place_table(
-            "freight.rate", places, lambda place: by_zone(PER_KILOGRAM_MINOR, place)
-        ),
+        values=places.table("freight", lambda place: by_zone(BASE_MINOR, place)),
+        rates=places.table("freight.rate", lambda place: by_zone(PER_KILOGRAM_MINOR, place)),
         step=STEP_G,
     )
 

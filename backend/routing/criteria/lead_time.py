@@ -4,11 +4,10 @@ The node's own lead time, and on the road 30 minutes and a minute a kilometre: t
 road parcels over the day, with sorting (a round figure until carriers' lanes give a better one).
 """
 
-from collections.abc import Sequence
-
 from backend.routing.criteria.criterion import Criterion
 from backend.routing.model import Place
 from backend.routing.network_view import NetworkView
+from backend.routing.places import Places
 from core_ext.policy import Kind, Term
 
 ROAD_START_MINUTES = 30
@@ -17,7 +16,7 @@ MINUTES_MAX = 65_535
 """A month and a half; what takes longer is equally late."""
 
 
-def _term(view: NetworkView, places: Sequence[Place]) -> Term:
+def _term(view: NetworkView, places: Places) -> Term:
     def row(place: Place) -> list[int]:
         return [
             min(
@@ -27,7 +26,7 @@ def _term(view: NetworkView, places: Sequence[Place]) -> Term:
             for node, distance in zip(view.nodes, view.distances_m(place.region_code), strict=True)
         ]
 
-    return Term(kind=Kind.PLACE, values=view.place_table("lead_time", places, row))
+    return Term(kind=Kind.PLACE, values=places.table("lead_time", row))
 
 
 CRITERION = Criterion(

@@ -3,15 +3,14 @@
 An order without a legal entity, or a node without one, counts as the same.
 """
 
-from collections.abc import Sequence
-
 from backend.routing.criteria.criterion import Criterion
 from backend.routing.model import Place
 from backend.routing.network_view import NetworkView
+from backend.routing.places import Places
 from core_ext.policy import Kind, Term
 
 
-def _term(view: NetworkView, places: Sequence[Place]) -> Term:
+def _term(view: NetworkView, places: Places) -> Term:
     def row(place: Place) -> list[int]:
         wanted = place.legal_entity_id
         return [
@@ -19,7 +18,7 @@ def _term(view: NetworkView, places: Sequence[Place]) -> Term:
             for node in view.nodes
         ]
 
-    return Term(kind=Kind.PLACE, values=view.place_table("legal_entity", places, row))
+    return Term(kind=Kind.PLACE, values=places.table("legal_entity", row))
 
 
 CRITERION = Criterion(

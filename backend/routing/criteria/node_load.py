@@ -1,15 +1,14 @@
 """How much of a node's daily capacity is taken; 0 for a node without one."""
 
 from array import array
-from collections.abc import Sequence
 
 from backend.routing.criteria.criterion import Criterion
-from backend.routing.model import Place
 from backend.routing.network_view import PERMILLE, NetworkView
+from backend.routing.places import Places
 from core_ext.policy import Kind, Term
 
 
-def _term(view: NetworkView, places: Sequence[Place]) -> Term:
+def _term(view: NetworkView, places: Places) -> Term:
     return Term(kind=Kind.NODE, values=array("i", view.load_permille))
 
 
@@ -17,7 +16,7 @@ CRITERION = Criterion(
     name="node_load",
     unit="‰ of the daily capacity",
     range="0 to 1000",
-    source="the capacity counters of the day, as the batch begins",
+    source="the capacity counters of the day as the batch begins, in steps of 10 ‰",
     limit=PERMILLE,
     term=_term,
 )

@@ -1,15 +1,14 @@
 """就全: how many nodes an order is served from. 1 a node; counts nodes, not boxes."""
 
 from array import array
-from collections.abc import Sequence
 
 from backend.routing.criteria.criterion import Criterion
-from backend.routing.model import Place
 from backend.routing.network_view import NetworkView
+from backend.routing.places import Places
 from core_ext.policy import Kind, Term
 
 
-def _term(view: NetworkView, places: Sequence[Place]) -> Term:
+def _term(view: NetworkView, places: Places) -> Term:
     return Term(kind=Kind.NODE, values=array("i", [1]) * len(view.nodes))
 
 

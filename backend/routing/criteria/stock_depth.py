@@ -1,18 +1,17 @@
 """库存深度: units by which a node falls short of a comfortable stock once the order is taken."""
 
 from array import array
-from collections.abc import Sequence
 
 from backend.routing.criteria.criterion import Criterion
-from backend.routing.model import Place
 from backend.routing.network_view import NetworkView
+from backend.routing.places import Places
 from core_ext.policy import Kind, Term
 
 COMFORTABLE_UNITS = 100
 """From this depth on, more stock makes a node no better."""
 
 
-def _term(view: NetworkView, places: Sequence[Place]) -> Term:
+def _term(view: NetworkView, places: Places) -> Term:
     return Term(kind=Kind.DEPTH, values=array("i"), step=COMFORTABLE_UNITS)
 
 

@@ -1,0 +1,74 @@
+"""Who gets what under the locks: the core accepts the orders of a batch one after another."""
+
+from array import array
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from backend.inventory.ledger import LockedLevel
+from backend.inventory.model import LevelKey
+from backend.network.capacity import CapacityAt, CapacityKey
+from backend.orders.model import Shortage
+from backend.orders.work import Work
+from core_ext import reserve
+
+
+class Locked(NamedTuple):
+    """The counters that a batch locked, as they were read."""
+
+    levels: dict[LevelKey, LockedLevel]
+    capacities: dict[CapacityKey, CapacityAt]
+
+
+def accept(works: Sequence[Work], locked: Locked) -> tuple[list[Work], list[Work]]:
+    """Return whose counters are all there, in order, and who wanted more: all or none of an order.
+
+    A parcel takes one of its node's capacity where the node has one.
+    """
+    level_index = {key: index for index, key in enumerate(locked.levels)}
+    free = array("q", [level.free for level in locked.levels.values()])
+    capacity_index = {key.node_id: len(free) + index for index, key in enumerate(locked.capacities)}
+    free.extend([capacity.free for capacity in locked.capacities.values()])
+    candidates, refused = [], []
+    offsets, counters, quantities = array("i", [0]), array("i"), array("q")
+    for work in works:
+        needs = work.units_by_level
+        if not enough(work) or not needs.keys() <= level_index.keys():
+            refused.append(work)
+            continue
+        for key, quantity in needs.items():
+            counters.append(level_index[key])
+            quantities.append(quantity)
+        for node_id in work.nodes:
+            if node_id in capacity_index:
+                counters.append(capacity_index[node_id])
+                quantities.append(1)
+        offsets.append(len(counters))
+        candidates.append(work)
+    answer = reserve(free, offsets, counters, quantities).accepted
+    accepted = [work for work, taken in zip(candidates, answer, strict=True) if taken]
+    if len(accepted) < len(candidates):
+        refused += [work for work, taken in zip(candidates, answer, strict=True) if not taken]
+    return accepted, refused
+
+
+def enough(work: Work) -> bool:
+    """Whether a plan, if its units are there, gives the order enough of what it wants."""
+    if not work.rows or work.shortage is Shortage.BACKORDER:
+        return True
+    if work.plan is None:
+        return False
+    if work.shortage is Shortage.PARTIAL:
+        return bool(work.plan.allocations)
+    return work.plan.is_whole
+
+
+def parcels_of(works: Iterable[Work], locked: Locked) -> dict[CapacityKey, int]:
+    """Return how many parcels the works send from each node that has a capacity."""
+    keys = {key.node_id: key for key in locked.capacities}
+    parcels: dict[CapacityKey, int] = {}
+    for work in works:
+        for node_id in work.nodes:
+            key = keys.get(node_id)
+            if key is not None:
+                parcels[key] = parcels.get(key, 0) + 1
+    return parcels

@@ -1,0 +1,101 @@
+"""What happens to orders, as others are told: the payloads of the events.
+
+Each is published as JSON; its schema is checked in (docs/reference/events) and only ever grows by
+optional fields: whoever reads today's events can read those of tomorrow.
+"""
+
+from typing import ClassVar
+
+import msgspec
+
+from backend.events.model import Payload
+from backend.orders.model import HoldKind, OrderStatus
+
+
+class OrderPlaced(Payload, frozen=True, rename="camel"):
+    """An order exists."""
+
+    TYPE: ClassVar[str] = "order.placed"
+
+    order_id: int
+    shop: str
+    external_id: str | None
+    status: OrderStatus
+    total_minor: int
+    currency: str
+    units: int
+    holds: tuple[HoldKind, ...]
+
+
+class OrderAllocated(Payload, frozen=True, rename="camel"):
+    """Units of an order that waited have got a node."""
+
+    TYPE: ClassVar[str] = "order.allocated"
+
+    order_id: int
+    status: OrderStatus
+    units: int
+
+
+class OrderCancelled(Payload, frozen=True, rename="camel"):
+    """Units of an order were cancelled."""
+
+    TYPE: ClassVar[str] = "order.cancelled"
+
+    order_id: int
+    status: OrderStatus
+    units: int
+    reason: str
+
+
+class OrderHoldReleased(Payload, frozen=True, rename="camel"):
+    """What an order was held for is resolved."""
+
+    TYPE: ClassVar[str] = "order.hold_released"
+
+    order_id: int
+    status: OrderStatus
+    hold: HoldKind
+
+
+class FulfilmentCreated(Payload, frozen=True, rename="camel"):
+    """A node is to send units of an order."""
+
+    TYPE: ClassVar[str] = "fulfilment.created"
+
+    order_id: int
+    fulfilment_no: int
+    node_id: int
+    units: int
+
+
+class FulfilmentCancelled(Payload, frozen=True, rename="camel"):
+    """A node has nothing left to send of an order."""
+
+    TYPE: ClassVar[str] = "fulfilment.cancelled"
+
+    order_id: int
+    fulfilment_no: int
+
+
+PAYLOADS: dict[str, type[Payload]] = {
+    payload.TYPE: payload
+    for payload in (
+        OrderPlaced,
+        OrderAllocated,
+        OrderCancelled,
+        OrderHoldReleased,
+        FulfilmentCreated,
+        FulfilmentCancelled,
+    )
+}
+
+
+def payload_schema(payload: type[Payload]) -> bytes:
+    """Return the JSON Schema (2020-12) of a payload, as it is checked in."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:yipan:event:{payload.TYPE}",
+        **msgspec.json.schema(payload),
+    }
+    return msgspec.json.format(msgspec.json.encode(schema, order="deterministic"), indent=2) + b"\n"

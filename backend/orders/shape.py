@@ -1,0 +1,324 @@
+"""The rows of orders, shaped before their transaction begins: locks are held for no more than they
+must.
+
+A row is a tuple in the order of its row type (`new_order`, `new_line`, … in the schema).
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date
+from typing import NamedTuple
+
+import msgspec
+
+from backend.events.model import NewEvent, Payload
+from backend.inventory.ledger import Take
+from backend.orders.events import FulfilmentCreated, OrderAllocated, OrderPlaced
+from backend.orders.intake import Intake
+from backend.orders.model import LineOutcome, OrderStatus, Placed, Shortage
+from backend.orders.states import START, check_step, derive_status
+from backend.orders.work import Share, Work, shares_of_lines
+
+Rows = list[tuple[object, ...]]
+
+
+class Circumstances(NamedTuple):
+    """What the rows of a batch have in common."""
+
+    day: date
+    batch_id: int
+    attempt: int
+    limited_nodes: Collection[int]
+    """Nodes that take so many parcels a day."""
+
+
+class Counts:
+    """How many fulfilments, reservations, decisions and events an order has."""
+
+    __slots__ = ("decisions", "events", "fulfilments", "reservations")
+
+    def __init__(
+        self, events: int = 0, fulfilments: int = 0, reservations: int = 0, decisions: int = 0
+    ) -> None:
+        self.events = events
+        self.fulfilments = fulfilments
+        self.reservations = reservations
+        self.decisions = decisions
+
+
+class ShipTo(NamedTuple):
+    """To whom and where: what a fulfilment copies for its node."""
+
+    name: str
+    phone: str
+    region_code: int | None
+    address: str
+
+
+class Standing(NamedTuple):
+    """How an order that waits stands, read under its lock."""
+
+    status: OrderStatus
+    is_held: bool
+    counts: Counts
+    lines: Sequence[LineOutcome]
+    ship_to: ShipTo
+
+
+class Shaped:
+    """The rows of a batch, table by table, and what its orders are answered."""
+
+    def __init__(self, around: Circumstances) -> None:
+        self._around = around
+        self.placed: dict[Work, Placed] = {}
+        self.orders: Rows = []
+        self.lines: Rows = []
+        self.fees: Rows = []
+        self.holds: Rows = []
+        self.fulfilments: Rows = []
+        self.reservations: Rows = []
+        self.decisions: Rows = []
+        self.takes: list[Take] = []
+        self.events: list[NewEvent] = []
+        self.moved_lines: Rows = []
+        self.updated_orders: Rows = []
+
+    def add_order(self, work: Work) -> None:
+        """Add a new order with what its plan gives it."""
+        intake = work.intake
+        assert intake is not None, "a backorder is added by add_backorder"
+        shares = shares_of_lines(work) if work.plan else []
+        counts = Counts()
+        outcomes = _line_outcomes(intake, shares)
+        status = check_step(START, derive_status(outcomes, is_held=bool(intake.holds)))
+        dealer_id, address = intake.shop.dealer_id, intake.draft.address
+        self._add_lines(work.order_id, intake, outcomes)
+        payload = _order_placed(work.order_id, intake, status)
+        self._event(counts, payload, work.order_id, dealer_id, None)
+        ship_to = ShipTo(address.name, address.phone, intake.region_code, address.detail)
+        parcels = self._add_shares(work, shares, counts, dealer_id, ship_to)
+        self._add_decision(work, counts)
+        holds = tuple([hold.kind.value for hold in intake.holds])
+        placed = Placed(work.order_id, status, outcomes, holds, parcels)
+        self._add_order_row(placed, intake, counts)
+        self.placed[work] = placed
+
+    def add_backorder(self, work: Work, before: Standing) -> None:
+        """Add what the waiting part of an order gets."""
+        backorder = work.backorder
+        assert backorder is not None, "a new order is added by add_order"
+        counts = before.counts
+        shares = shares_of_lines(work)
+        got = _units_by_line(shares)
+        outcomes = tuple(
+            msgspec.structs.replace(
+                line,
+                reserved=line.reserved + got.get(line.line_no, 0),
+                backordered=line.backordered - got.get(line.line_no, 0),
+            )
+            for line in before.lines
+        )
+        status = check_step(before.status, derive_status(outcomes, is_held=before.is_held))
+        order_id, dealer_id = work.order_id, backorder.dealer_id
+        self.moved_lines.extend(
+            (order_id, line_no, quantity, -quantity, 0, 0) for line_no, quantity in got.items()
+        )
+        payload = OrderAllocated(order_id, status, sum(got.values()))
+        self._event(counts, payload, order_id, dealer_id, None)
+        parcels = self._add_shares(work, shares, counts, dealer_id, before.ship_to)
+        self._add_decision(work, counts)
+        self.updated_orders.append(
+            (
+                order_id,
+                status.value,
+                counts.events,
+                counts.fulfilments,
+                counts.reservations,
+                counts.decisions,
+            )
+        )
+        self.placed[work] = Placed(order_id, status, outcomes, parcels=parcels)
+
+    def _add_order_row(self, placed: Placed, intake: Intake, counts: Counts) -> None:
+        draft, amounts = intake.draft, intake.amounts
+        self.orders.append(
+            (
+                placed.order_id,
+                intake.shop.id,
+                draft.external_id,
+                intake.shop.dealer_id,
+                placed.status.value,
+                intake.shortage.value,
+                intake.currency,
+                amounts.goods,
+                amounts.line_discount,
+                amounts.order_discount,
+                amounts.freight,
+                amounts.fees,
+                amounts.total,
+                draft.address.name,
+                draft.address.phone,
+                intake.region_code,
+                draft.address.detail,
+                draft.remark,
+                intake.ordered_at,
+                counts.events,
+                counts.fulfilments,
+                counts.reservations,
+                counts.decisions,
+                _encode(placed).decode(),
+            )
+        )
+
+    def _add_lines(self, order_id: int, intake: Intake, outcomes: Sequence[LineOutcome]) -> None:
+        dealer_id = intake.shop.dealer_id
+        for line, outcome in zip(intake.lines, outcomes, strict=True):
+            self.lines.append(
+                (
+                    order_id,
+                    line.line_no,
+                    dealer_id,
+                    line.sku_id,
+                    line.sku_code,
+                    line.quantity,
+                    outcome.reserved,
+                    outcome.backordered,
+                    outcome.held,
+                    outcome.cancelled,
+                    line.unit_price_minor,
+                    line.line_discount_minor,
+                    line.order_discount_minor,
+                    line.amount_minor,
+                )
+            )
+        for number, fee in enumerate(intake.draft.fees, 1):
+            self.fees.append(
+                (order_id, number, dealer_id, fee.code, fee.description, fee.amount_minor)
+            )
+        for number, hold in enumerate(intake.holds, 1):
+            self.holds.append(
+                (order_id, number, hold.line_no, dealer_id, hold.kind.value, hold.reason)
+            )
+
+    def _add_shares(
+        self,
+        work: Work,
+        shares: Sequence[Share],
+        counts: Counts,
+        dealer_id: int | None,
+        ship_to: ShipTo,
+    ) -> int:
+        """Add a fulfilment for each node, a reservation and a take for each share."""
+        order_id = work.order_id
+        numbers: dict[int, int] = {}
+        units: dict[int, int] = {}
+        for share in shares:
+            node_id, quantity = share.node_id, share.quantity
+            number = numbers.get(node_id)
+            if number is None:
+                counts.fulfilments += 1
+                number = numbers[node_id] = counts.fulfilments
+                units[node_id] = 0
+                day = self._around.day if node_id in self._around.limited_nodes else None
+                self.fulfilments.append((order_id, number, node_id, dealer_id, day, *ship_to))
+            units[node_id] += quantity
+            counts.reservations += 1
+            self.reservations.append(
+                (
+                    order_id,
+                    counts.reservations,
+                    share.line_no,
+                    number,
+                    share.functional_warehouse_id,
+                    share.sku_id,
+                    node_id,
+                    dealer_id,
+                    quantity,
+                )
+            )
+            self.takes.append(
+                (share.functional_warehouse_id, share.sku_id, quantity, order_id, share.line_no)
+            )
+        for node_id, number in numbers.items():
+            payload = FulfilmentCreated(order_id, number, node_id, units[node_id])
+            self._event(counts, payload, order_id, dealer_id, node_id)
+        return len(numbers)
+
+    def _add_decision(self, work: Work, counts: Counts) -> None:
+        if work.plan is None:
+            return
+        counts.decisions += 1
+        decision = work.plan.decision
+        self.decisions.append(
+            (
+                work.order_id,
+                counts.decisions,
+                decision.policy_version,
+                decision.book_position,
+                self._around.batch_id,
+                decision.batch_index,
+                self._around.attempt,
+                decision.is_proved,
+                str(decision.cost),
+                str(decision.lower_bound),
+                decision.winner_nodes,
+                decision.runner_up_node,
+                None if decision.runner_up_cost is None else str(decision.runner_up_cost),
+            )
+        )
+
+    def _event(
+        self,
+        counts: Counts,
+        payload: Payload,
+        order_id: int,
+        dealer_id: int | None,
+        node_id: int | None,
+    ) -> None:
+        counts.events += 1
+        self.events.append(NewEvent(payload, order_id, counts.events, dealer_id, node_id))
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def shape_orders(works: Iterable[Work], around: Circumstances) -> Shaped:
+    """Return the rows that new orders will be, if all of them are accepted."""
+    shaped = Shaped(around)
+    for work in works:
+        shaped.add_order(work)
+    return shaped
+
+
+def _units_by_line(shares: Sequence[Share]) -> dict[int, int]:
+    got: dict[int, int] = {}
+    for share in shares:
+        got[share.line_no] = got.get(share.line_no, 0) + share.quantity
+    return got
+
+
+def _line_outcomes(intake: Intake, shares: Sequence[Share]) -> tuple[LineOutcome, ...]:
+    got = _units_by_line(shares)
+    is_blocked, is_partial = intake.is_blocked, intake.shortage is Shortage.PARTIAL
+    outcomes = []
+    for line in intake.lines:
+        reserved = got.get(line.line_no, 0)
+        rest = line.quantity - reserved
+        held = rest if is_blocked else 0
+        cancelled = rest - held if is_partial else 0
+        outcomes.append(
+            LineOutcome(line.line_no, reserved, rest - held - cancelled, held, cancelled)
+        )
+    return tuple(outcomes)
+
+
+def _order_placed(order_id: int, intake: Intake, status: OrderStatus) -> OrderPlaced:
+    return OrderPlaced(
+        order_id,
+        intake.shop.code,
+        intake.draft.external_id,
+        status,
+        intake.amounts.total,
+        intake.currency,
+        sum([line.quantity for line in intake.lines]),
+        tuple([hold.kind for hold in intake.holds]),
+    )
