@@ -7,9 +7,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any
 
+import msgspec
 import structlog
 from cross_web import HTTPException
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from graphql import GraphQLError
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -19,13 +21,15 @@ from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.types import ExecutionResult
 
 from backend.admission.valkey import ValkeyAway
 from backend.db.errors import DatabaseUnavailable, YipanError
 from backend.db.pool import SQL
-from backend.metrics import HTTP_SECONDS, QUEUE
+from backend.metrics import HTTP_SECONDS, QUEUE, exposition
 from backend.orders.intake_stream import place_stream
 from backend.runtime import Runtime
+from backend.turnstile import TooManyWaiting, Turnstile
 from graphql_schema.context import Context, Services
 from graphql_schema.paging import id_of
 from graphql_schema.schema import build_schema
@@ -36,6 +40,7 @@ log = structlog.get_logger(__name__)
 
 BODY_BYTES_MAX = 2 * 1024 * 1024
 """Of a GraphQL request; an order of 500 lines takes 50 kB."""
+UNAVAILABLE = 503
 NDJSON = "application/x-ndjson"
 OpenRuntime = AbstractAsyncContextManager[Runtime]
 
@@ -50,6 +55,17 @@ class Api(GraphQL[Context, None]):
             allow_queries_via_get=False,
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
         )
+        self._turnstile = Turnstile()
+
+    async def execute_operation(self, **asked: Any) -> Any:  # type: ignore[override]
+        """Execute when it is the tenant's turn."""
+        principal = asked["context"].known_principal
+        try:
+            async with self._turnstile.turn(principal and principal.tenant_id):
+                return await super().execute_operation(**asked)
+        except TooManyWaiting as error:
+            extensions = {"code": error.code, "retryAfterSeconds": error.retry_after_seconds}
+            return ExecutionResult(None, [GraphQLError(error.message, extensions=extensions)])
 
     async def get_context(
         self, request: Request | WebSocket, response: Response | WebSocket
@@ -66,6 +82,15 @@ class Api(GraphQL[Context, None]):
                 tenant=context.known_principal.tenant_id, subject=context.known_principal.subject
             )
         return context
+
+    def decode_json(self, data: str | bytes) -> object:
+        try:
+            return msgspec.json.decode(data)
+        except msgspec.DecodeError as error:
+            raise HTTPException(400, f"The body is not JSON: {error}") from error
+
+    def encode_json(self, data: object) -> bytes:
+        return msgspec.json.encode(data)
 
     async def on_ws_connect(self, context: Context) -> Any:
         """Take the token from the connection's parameters, where browsers can put it."""
@@ -137,7 +162,7 @@ async def metrics(request: Request) -> Response:
     """What Prometheus reads."""
     runtime: Runtime = request.app.state.runtime
     QUEUE.set(sum(lane.depth for lane in runtime.intake.lanes.values()))
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    return Response(exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
 def create_app(opened: OpenRuntime, *, is_development: bool) -> ASGIApp:
@@ -219,6 +244,8 @@ class RequestLog:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"].append((b"x-request-id", request_id.encode()))
+                if status == UNAVAILABLE:
+                    message["headers"].append((b"retry-after", b"1"))
             await send(message)
 
         try:

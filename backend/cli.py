@@ -1,8 +1,11 @@
 """The command `yipan`: reads the settings, puts the parts together, reports what went wrong."""
 
 import asyncio
+import gc
 import signal
+import socket as socket_module
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from enum import StrEnum
@@ -23,12 +26,18 @@ from backend.demo.run import run_demo
 from backend.demo.seed import seed_demo
 from backend.environment import Servers, prepare, servers
 from backend.logs import set_up_logs
+from backend.messaging import run_intake_topic, run_relay
+from backend.metrics import SHARED_FOLDER, serve_metrics
+from backend.orders.events import PAYLOADS, payload_schema
 from backend.orders.intake_stream import place_stream
 from backend.runtime import Runtime, open_runtime
-from backend.server import Server, open_socket
-from backend.settings import Settings, read_settings
+from backend.server import PortInUse, Server, Supervised, inherited_socket, open_socket
+from backend.settings import Settings, WrongEnvironment, environment_of, read_settings
+from backend.supervisor import Supervisor
+from backend.tracing import start_traces
 from graphql_schema.paging import id_of
 from graphql_schema.schema import schema_text
+from loadtests.bench.run import BenchName, run_bench
 from loadtests.replay.olist import replay_olist
 from loadtests.replay.online_retail import replay_online_retail
 from loadtests.replay.report import ReplayReport
@@ -49,6 +58,7 @@ errors = Console(stderr=True)
 Json = Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")]
 BrandCode = Annotated[str, typer.Option("--brand", help="The brand's code.")]
 READ_BYTES = 256 * 1024
+GC_THRESHOLDS = (100_000, 20, 20)
 
 
 class ReplayName(StrEnum):
@@ -100,41 +110,134 @@ def demo() -> None:
 
 
 @cli.command()
-def serve() -> None:
+def serve(
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Serving processes; SIGHUP replaces them in turn.")
+    ] = 1,
+    socket: Annotated[int | None, typer.Option(hidden=True)] = None,
+    ready: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
     """Serve the API (run `yipan worker` beside it)."""
     settings = _settings()
+    if socket is not None and ready is not None:
+        uvloop.run(_serve_supervised(settings, socket, Supervised(ready)))
+        return
     listening = open_socket(settings.host, settings.port)
     with servers(settings) as where:
-
-        async def run() -> None:
-            if settings.is_development:
-                await prepare(where)
-            opened = open_runtime(
-                where.database_url,
-                where.valkey_url,
-                where.secret,
-                with_maintenance=settings.is_development,
+        if settings.is_development:
+            uvloop.run(prepare(where))
+        if workers == 1:
+            uvloop.run(_server(settings, where, listening).serve())
+        else:
+            environment = environment_of(
+                settings,
+                database_url=where.database_url,
+                valkey_url=where.valkey_url,
+                jwt_secret=where.secret,
             )
-            app = create_app(opened, is_development=settings.is_development)
-            await Server(app, listening).serve()
+            with tempfile.TemporaryDirectory(prefix="yipan-metrics-") as folder:
+                uvloop.run(_supervise(workers, environment | {SHARED_FOLDER: folder}, listening))
 
-        uvloop.run(run())
+
+async def _supervise(
+    workers: int, environment: dict[str, str], listening: socket_module.socket
+) -> None:
+    await Supervisor(workers, environment, listening).run()
+
+
+async def _serve_supervised(settings: Settings, descriptor: int, supervised: Supervised) -> None:
+    with servers(settings) as where:
+        listening = inherited_socket(descriptor)
+        await _server(settings, where, listening).serve_for(supervised)
+
+
+def _keep_out_of_garbage_collection() -> None:
+    """Leave what the imports made to itself, and look for garbage less often.
+
+    A batch makes a hundred thousand objects that reference counts free; each look at them costs
+    milliseconds, in which nobody is answered.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
+def _show(settings: Settings, role: str) -> None:
+    """Let a process without HTTP be seen; raises PortInUse, TracesMissing."""
+    _trace(settings, role)
+    if settings.metrics_port is not None:
+        try:
+            serve_metrics(settings.host, settings.metrics_port)
+        except OSError as error:
+            raise PortInUse(
+                f"Cannot show metrics on port {settings.metrics_port} ({error.strerror}). Stop "
+                "what uses it, or choose another with YIPAN_METRICS_PORT."
+            ) from error
+
+
+def _trace(settings: Settings, role: str) -> None:
+    if settings.traces_url:
+        start_traces(settings.traces_url, role)
+
+
+def _server(settings: Settings, where: Servers, listening: socket_module.socket) -> Server:
+    _keep_out_of_garbage_collection()
+    _trace(settings, "api")
+    opened = open_runtime(
+        where.database_url,
+        where.valkey_url,
+        where.secret,
+        with_maintenance=settings.is_development,
+    )
+    return Server(create_app(opened, is_development=settings.is_development), listening)
 
 
 @cli.command()
 def worker() -> None:
-    """Do the background work: the reaper, warm-up, waiting orders, partitions."""
+    """Do the background work: reaper, warm-up, sweep, waiting orders, partitions, intake topic."""
     settings = _settings()
     with servers(settings) as where:
+        _keep_out_of_garbage_collection()
+        _show(settings, "worker")
+        uvloop.run(_work(settings, where))
 
-        async def run() -> None:
-            async with _runtime(where, with_maintenance=True):
-                stop = asyncio.Event()
-                for number in (signal.SIGINT, signal.SIGTERM):
-                    asyncio.get_running_loop().add_signal_handler(number, stop.set)
-                await stop.wait()
 
-        uvloop.run(run())
+async def _work(settings: Settings, where: Servers) -> None:
+    async with _runtime(where, with_maintenance=True) as runtime:
+        stopped = _stopped()
+        if not settings.kafka_bootstrap:
+            await stopped
+            return
+        await run_intake_topic(settings, runtime, stopped)
+
+
+@cli.command()
+def relay() -> None:
+    """Publish the events of all brands to Kafka; may run many times, each takes its share."""
+    settings = _settings()
+    if not settings.kafka_bootstrap:
+        raise WrongEnvironment("Cannot relay: YIPAN_KAFKA_BOOTSTRAP says where Kafka is.")
+    with servers(settings) as where:
+        _keep_out_of_garbage_collection()
+        _show(settings, "relay")
+        uvloop.run(_relay(settings, where))
+
+
+async def _relay(settings: Settings, where: Servers) -> None:
+    async with _runtime(where, with_maintenance=False) as runtime:
+        await run_relay(settings, runtime, _stopped())
+
+
+def _stopped() -> "asyncio.Task[None]":
+    """Return what is done once SIGINT or SIGTERM has come."""
+    stop = asyncio.Event()
+
+    async def wait() -> None:
+        await stop.wait()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return asyncio.create_task(wait())
 
 
 @cli.command()
@@ -143,7 +246,8 @@ def migrate() -> None:
     settings = _settings()
     with servers(settings) as where:
         applied = uvloop.run(prepare(where))
-    console.print(f"Applied: {', '.join(applied) or 'nothing, the schema is the newest'}.")
+    told = ", ".join(applied) or "nothing, the schema is the newest"
+    console.print(f"Applied: {told}.", soft_wrap=True)
 
 
 @cli.command()
@@ -200,14 +304,15 @@ def import_orders(
         counts: dict[str, int] = {}
         out = answers.open("wb") if answers else None
         principal = system_principal(tenant.id, "import")
-        async for answer in place_stream(
+        async for together in place_stream(
             runtime.intake, principal, read_chunks(file), partial(id_of, "Order")
         ):
-            fields = msgspec.json.decode(answer)
-            result = fields.get("status") or fields.get("code")
-            counts[result] = counts.get(result, 0) + 1
+            for answer in together.splitlines():
+                fields = msgspec.json.decode(answer)
+                result = fields.get("status") or fields.get("code")
+                counts[result] = counts.get(result, 0) + 1
             if out:
-                out.write(answer)
+                out.write(together)
         if out:
             out.close()
         _report({"brand": brand, "file": file.name, "results": counts}, as_json=as_json)
@@ -226,6 +331,10 @@ def replay(
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="For what is drawn by chance.")] = None,
+    brand: Annotated[
+        str | None,
+        typer.Option(help="Code of the brand; a run that was interrupted goes on with it."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Push real orders through the pipeline in a brand of its own; exit status 1 if it differs."""
@@ -237,13 +346,30 @@ def replay(
         options = {} if seed is None else {"seed": seed}
         path = rejects or read_settings().data / f"rejects-{name}.csv"
         with RichProgress() as progress:
-            report = await run(runtime, folder, rejects=path, progress=progress, **options)
+            report = await run(
+                runtime, folder, rejects=path, progress=progress, brand_code=brand, **options
+            )
 
     _with_runtime(work)
     assert report is not None, "a replay reports or raises"
     _report(msgspec.to_builtins(report), as_json=as_json)
     if report.audit_differences:
         raise typer.Exit(1)
+
+
+@cli.command()
+def bench(
+    name: Annotated[BenchName, typer.Argument(help="What is measured; see docs/benchmarks.md.")],
+    seconds: Annotated[float, typer.Option(min=1, help="Of the measured part.")] = 20.0,
+    seed: Annotated[int | None, typer.Option(help="For what is drawn by chance.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Serving processes, where there are any.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure, on servers of its own; needs what `make bench` installs."""
+    report = run_bench(name, seconds=seconds, seed=seed, workers=workers)
+    _report(msgspec.to_builtins(report), as_json=as_json)
 
 
 @cli.command()
@@ -273,9 +399,15 @@ def audit(
 @cli.command()
 def schema(
     file: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("schema.graphql"),
+    events: Annotated[Path, typer.Option(help="Where the schemas of the events go.")] = Path(
+        "docs/reference/events"
+    ),
 ) -> None:
-    """Write the GraphQL schema to a file."""
+    """Write the GraphQL schema to a file, and the schemas of the events into a folder."""
     file.write_text(schema_text(), encoding="utf-8")
+    events.mkdir(parents=True, exist_ok=True)
+    for kind, payload in PAYLOADS.items():
+        (events / f"{kind}.json").write_bytes(payload_schema(payload))
 
 
 def _settings(*, quiet: bool = False) -> Settings:

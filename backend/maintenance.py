@@ -1,28 +1,44 @@
-"""What runs beside the orders: the reaper, the warm-up, waiting orders, partitions.
+"""What runs beside the orders: the reaper, the warm-up, the sweep, waiting orders, partitions.
 
 Each part is safe to run in several processes at once.
 """
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from datetime import datetime
 
 import structlog
 
 from backend.admission.admission import Admission
+from backend.admission.model import Base
 from backend.admission.reaper import reap
 from backend.admission.valkey import ValkeyAway
+from backend.clock import now
 from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import SQL, Database
+from backend.events.log import mark_events
 from backend.inventory.counters import CounterReader
+from backend.metrics import DRIFTED
 from backend.orders.allocate_backorders import BackorderAllocator
 from tenants.brands import BrandDirectory
 
 log = structlog.get_logger(__name__)
 
 REAP_EVERY_SECONDS = 1.0
+SWEEP_EVERY_SECONDS = 3.0
+"""With what a sweep itself takes, every base is right again within five seconds."""
 ALLOCATE_EVERY_SECONDS = 5.0
+MARK_EVERY_SECONDS = 5.0
 PARTITIONS_EVERY_SECONDS = 6 * 3600.0
+
+
+def count_old(bases: Sequence[Base], known: Sequence[tuple[int, int, int] | None]) -> int:
+    """Return how many counters Valkey knows in an older version."""
+    return sum(
+        found is not None and found[1] < base.version
+        for base, found in zip(bases, known, strict=True)
+    )
 
 
 class Maintenance:
@@ -41,39 +57,66 @@ class Maintenance:
         self._brands = brands
         self._counters = counters
         self._allocator = allocator
+        self._stopping = asyncio.Event()
+        self._used: list[int] = []
+        self._swept_at: dict[int, datetime] = {}
 
     async def run(self) -> None:
-        """Do everything in its rhythm until cancelled."""
+        """Do everything in its rhythm, until `stop`."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(_every(REAP_EVERY_SECONDS, self.reap))
-            group.create_task(_every(ALLOCATE_EVERY_SECONDS, self.allocate))
-            group.create_task(_every(PARTITIONS_EVERY_SECONDS, self.ensure_partitions))
+            group.create_task(self._every(REAP_EVERY_SECONDS, self.reap))
+            group.create_task(self._every(SWEEP_EVERY_SECONDS, self.sweep))
+            group.create_task(self._every(ALLOCATE_EVERY_SECONDS, self.allocate))
+            group.create_task(self._every(MARK_EVERY_SECONDS, self.mark_events))
+            group.create_task(self._every(PARTITIONS_EVERY_SECONDS, self.ensure_partitions))
+
+    def stop(self) -> None:
+        """Let `run` end once the piece of work in hand is done."""
+        self._stopping.set()
 
     async def reap(self) -> None:
-        """Warm what is cold, and give back what was left behind, tenant by tenant."""
-        for brand in await self._brands.all():
-            if await self._admission.ensure_warm(brand.id):
-                await reap(self._admission, brand.id, self._counters.read)
+        """Warm again what was warm, and give back what was left behind."""
+        brands = [brand.id for brand in await self._brands.all()]
+        self._used = await self._admission.ensure_used(brands)
+        for tenant_id in await self._admission.with_tokens(self._used):
+            await reap(self._admission, tenant_id, self._counters.read)
+
+    async def sweep(self) -> None:
+        """Publish what moved lately: whoever committed it may have died before saying so."""
+        for tenant_id in self._used:
+            bases, read_at = await self._counters.changed(tenant_id, self._swept_at.get(tenant_id))
+            if bases:
+                known = await self._admission.look(tenant_id, [base.counter for base in bases])
+                DRIFTED.inc(count_old(bases, known))
+                if not await self._admission.finish(tenant_id, [], bases):
+                    continue
+            self._swept_at[tenant_id] = read_at
 
     async def allocate(self) -> None:
         """Give free stock to waiting orders."""
         for brand in await self._brands.all():
+            if self._stopping.is_set():
+                return
             units = await self._allocator.allocate(brand.id)
             if units:
                 log.info("backorders.allocated", tenant=brand.id, units=units)
+
+    async def mark_events(self) -> None:
+        await mark_events(self._database)
 
     async def ensure_partitions(self) -> None:
         async with self._database.platform_transaction() as tx:
             await tx.fetch_value(SQL.ensure_partitions)
 
-
-async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        started = time.monotonic()
-        try:
-            await work()
-        except (DatabaseUnavailable, ValkeyAway) as error:
-            log.warning("maintenance.waiting", work=work.__name__, error=error.message)
-        except Exception:
-            log.exception("maintenance.failed", work=work.__name__)
-        await asyncio.sleep(max(0.0, seconds - (time.monotonic() - started)))
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while not self._stopping.is_set():
+            started = now()
+            try:
+                await work()
+            except (DatabaseUnavailable, ValkeyAway) as error:
+                log.warning("maintenance.waiting", work=work.__name__, error=error.message)
+            except Exception:
+                log.exception("maintenance.failed", work=work.__name__)
+            pause = max(0.0, seconds - (now() - started))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)

@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 
 from backend.admission.admission import Admission
-from backend.admission.announcements import Announcements
-from backend.admission.model import Base, parse_capacity_counter, parse_level_counter
-from backend.admission.valkey import Valkey
+from backend.admission.announcements import Announcements, bases_of
+from backend.admission.model import parse_capacity_counter, parse_level_counter
+from backend.admission.valkey import Valkey, connect_valkey
 from backend.db.pool import Database
 from backend.events.log import EventLog, WakeUps
 from backend.inventory.counters import CounterReader, capacity_bases, level_bases
@@ -41,11 +41,16 @@ class Runtime:
         self.admission = Admission(valkey, database, self.counters.all_counters)
         self.tokens = TokenIssuer(secret)
         self.authenticator = Authenticator(database, self.tokens)
-        self.announcements = Announcements(valkey, self._on_bases, self._on_events)
+        self.announcements = Announcements(valkey, self._on_changes, self._on_events)
         self.wake_ups = WakeUps(self.announcements.announce_events)
         self.events = EventLog(database, self.wake_ups)
         self.intake = OrderIntake(
-            database, self.admission, self.brands, self.regions, self.wake_ups.tell
+            database,
+            self.admission,
+            self.brands,
+            self.regions,
+            self.wake_ups.tell,
+            lambda: self.announcements.hearing,
         )
         self.allocator = BackorderAllocator(database, self.intake)
         self.maintenance = Maintenance(
@@ -76,7 +81,10 @@ class Runtime:
             # Who waits is tried again by the maintenance.
             log.exception("backorders.not_allocated", tenant=tenant_id)
 
-    def _on_bases(self, tenant_id: int, bases: list[Base]) -> None:
+    def _on_changes(self, tenant_id: int, message: bytes) -> None:
+        if tenant_id not in self.intake.lanes:
+            return
+        bases = bases_of(message)
         levels = [
             FreeAt(*key, base.free, base.version)
             for base in bases
@@ -117,21 +125,26 @@ async def open_runtime(
     async with AsyncExitStack() as stack:
         database = await Database.connect(database_url)
         stack.push_async_callback(database.close)
-        valkey = Valkey(valkey_url)
+        valkey = connect_valkey(valkey_url)
         runtime = Runtime(database, valkey, secret)
         stack.push_async_callback(runtime.admission.close)
-        tasks = [asyncio.create_task(runtime.announcements.listen())]
+        listening = asyncio.create_task(runtime.announcements.listen())
+        stack.push_async_callback(end_task, listening)
         if with_maintenance:
-            tasks.append(asyncio.create_task(runtime.maintenance.run()))
-        stack.push_async_callback(_cancel, tasks)
+            working = asyncio.create_task(runtime.maintenance.run())
+            stack.push_async_callback(_finish, working)
+            stack.callback(runtime.maintenance.stop)
         stack.push_async_callback(runtime.settle)
         yield runtime
 
 
-async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """End the tasks; one whose library swallowed the cancellation is cancelled again."""
-    while pending := [task for task in tasks if not task.done()]:
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
-    await asyncio.gather(*tasks, return_exceptions=True)
+async def _finish(task: asyncio.Task[None]) -> None:
+    """Wait until the work in hand is done; its own bounds end it."""
+    await asyncio.wait([task])
+
+
+async def end_task(task: asyncio.Task[None]) -> None:
+    """End a task; where its library swallowed the cancellation, again."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_AGAIN_SECONDS)

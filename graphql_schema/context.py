@@ -1,8 +1,11 @@
-"""What a request carries: who asks, the use cases' surroundings, and the data loaders."""
+"""What a request carries: who asks, the use cases' surroundings, and the data loaders.
+
+A loader is made when it is first asked for: most requests need one of them, or none.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple, TypeVar
 
 from starlette.requests import HTTPConnection
@@ -16,6 +19,7 @@ from backend.channels.shops import shops_by_ids
 from backend.db.commands import apply_once
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.events.log import EventLog, events_of_orders
+from backend.events.model import Event
 from backend.inventory.levels import levels_by_keys, newest_movements
 from backend.inventory.model import Level, LevelKey
 from backend.inventory.warehouses import list_warehouses
@@ -56,25 +60,6 @@ class Context:
         self.known_principal: Principal | None = None
         self.connection_params: dict[str, object] | None = None
         """What a web socket said when it connected."""
-        self.lines = self._loader_by_order(find_orders.lines_of_orders)
-        self.fees = self._loader_by_order(find_orders.fees_of_orders)
-        self.holds = self._loader_by_order(find_orders.holds_of_orders)
-        self.fulfilments = self._loader_by_order(find_orders.fulfilments_of_orders)
-        self.reservations = self._loader_by_order(find_orders.reservations_of_orders)
-        self.decisions = self._loader_by_order(find_orders.decisions_of_orders)
-        self.events = self._loader_by_order(events_of_orders)
-        self.movements: DataLoader[LevelKey, list[Record]] = DataLoader(self._load_movements)
-        self.warehouses_of_node: DataLoader[int, list[FunctionalWarehouse]] = DataLoader(
-            self._load_warehouses_of_nodes
-        )
-        self.orders: DataLoader[int, Record | None] = DataLoader(self._load_orders)
-        self.skus: DataLoader[int, Sku | None] = DataLoader(self._load_skus)
-        self.shops: DataLoader[int, Shop | None] = DataLoader(self._load_shops)
-        self.levels: DataLoader[LevelKey, Level | None] = DataLoader(self._load_levels)
-        self.nodes: DataLoader[int, Any] = DataLoader(partial(self._load_listed, list_nodes))
-        self.warehouses: DataLoader[int, Any] = DataLoader(
-            partial(self._load_listed, list_warehouses)
-        )
 
     @property
     def principal(self) -> Principal:
@@ -125,6 +110,66 @@ class Context:
         self.principal.require(permission)
         async with door or self.writing() as tx:
             return await apply_once(tx, key, content, outcome_type, partial(work, tx))
+
+    @cached_property
+    def lines(self) -> "DataLoader[int, list[Record]]":
+        return self._loader_by_order(find_orders.lines_of_orders)
+
+    @cached_property
+    def fees(self) -> "DataLoader[int, list[Record]]":
+        return self._loader_by_order(find_orders.fees_of_orders)
+
+    @cached_property
+    def holds(self) -> "DataLoader[int, list[Record]]":
+        return self._loader_by_order(find_orders.holds_of_orders)
+
+    @cached_property
+    def fulfilments(self) -> "DataLoader[int, list[Record]]":
+        return self._loader_by_order(find_orders.fulfilments_of_orders)
+
+    @cached_property
+    def reservations(self) -> "DataLoader[int, list[Record]]":
+        return self._loader_by_order(find_orders.reservations_of_orders)
+
+    @cached_property
+    def decisions(self) -> "DataLoader[int, list[Record]]":
+        return self._loader_by_order(find_orders.decisions_of_orders)
+
+    @cached_property
+    def events(self) -> "DataLoader[int, list[Event]]":
+        return self._loader_by_order(events_of_orders)
+
+    @cached_property
+    def movements(self) -> "DataLoader[LevelKey, list[Record]]":
+        return DataLoader(self._load_movements)
+
+    @cached_property
+    def warehouses_of_node(self) -> "DataLoader[int, list[FunctionalWarehouse]]":
+        return DataLoader(self._load_warehouses_of_nodes)
+
+    @cached_property
+    def orders(self) -> "DataLoader[int, Record | None]":
+        return DataLoader(self._load_orders)
+
+    @cached_property
+    def skus(self) -> "DataLoader[int, Sku | None]":
+        return DataLoader(self._load_skus)
+
+    @cached_property
+    def shops(self) -> "DataLoader[int, Shop | None]":
+        return DataLoader(self._load_shops)
+
+    @cached_property
+    def levels(self) -> "DataLoader[LevelKey, Level | None]":
+        return DataLoader(self._load_levels)
+
+    @cached_property
+    def nodes(self) -> "DataLoader[int, Any]":
+        return DataLoader(partial(self._load_listed, list_nodes))
+
+    @cached_property
+    def warehouses(self) -> "DataLoader[int, Any]":
+        return DataLoader(partial(self._load_listed, list_warehouses))
 
     def _loader_by_order(self, find: ByOrder[PartT]) -> "DataLoader[int, list[PartT]]":
         async def load(ids: list[int]) -> list[list[PartT]]:

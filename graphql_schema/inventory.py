@@ -179,7 +179,7 @@ async def _change(
 
 @strawberry.type
 class InventoryQuery:
-    @strawberry.field(description="Levels by functional warehouse and SKU.")
+    @strawberry.field(description="Levels by SKU and functional warehouse.")
     async def stock_levels(
         self,
         info: YipanInfo,
@@ -190,16 +190,21 @@ class InventoryQuery:
     ) -> relay.Connection[StockLevel]:
         info.context.principal.require(Permission.STOCK_READ)
         limit = page_size(first)
-        start = key_of(after, (0, 0))
+        sku, warehouse = key_of(after, (0, 0))
         async with info.context.reading() as tx:
             rows = await reading.page_of_levels(
                 tx,
                 sku_id=None if sku_id is None else number_of("Sku", sku_id),
                 node_id=None if location_id is None else number_of("Location", location_id),
-                after=LevelKey(*start),
+                after=LevelKey(warehouse, sku),
                 limit=limit,
             )
-        return connection(rows, first, level_from, lambda level: cursor_of(*level.key))
+        return connection(
+            rows,
+            first,
+            level_from,
+            lambda level: cursor_of(level.sku_id, level.functional_warehouse_id),
+        )
 
 
 @strawberry.type

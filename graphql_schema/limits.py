@@ -29,14 +29,10 @@ from strawberry.types import ExecutionContext
 
 from graphql_schema.paging import PAGE_DEFAULT, PAGE_MAX
 
-DEPTH_MAX = 12
-ALIASES_MAX = 30
-TOKENS_MAX = 4_000
 COST_MAX = 20_000
 """A page of 100 orders with lines, fulfilments and reservations costs about 15,000."""
 LIST_SIZE = 5
 """What a plain list is taken to hold: an order has three lines on average."""
-DOCUMENTS_CACHED = 500
 BUDGET_MAX = 400_000
 """What a client may spend at once."""
 BUDGET_PER_SECOND = 40_000

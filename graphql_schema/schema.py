@@ -4,28 +4,17 @@ import strawberry
 import structlog
 from graphql import GraphQLError
 from strawberry import relay
-from strawberry.extensions import (
-    MaskErrors,
-    MaxAliasesLimiter,
-    MaxTokensLimiter,
-    ParserCache,
-    QueryDepthLimiter,
-    ValidationCache,
-)
+from strawberry.extensions import MaskErrors
 from strawberry.types import ExecutionContext
 
 from backend.db.errors import YipanError
 from graphql_schema.catalog import CatalogMutation, CatalogQuery
+from graphql_schema.documents import Documents
 from graphql_schema.errors import HANDLERS
 from graphql_schema.events import EventsSubscription
+from graphql_schema.execution import Execution
 from graphql_schema.inventory import InventoryMutation, InventoryQuery
-from graphql_schema.limits import (
-    ALIASES_MAX,
-    DEPTH_MAX,
-    DOCUMENTS_CACHED,
-    TOKENS_MAX,
-    CostLimit,
-)
+from graphql_schema.limits import CostLimit
 from graphql_schema.members import MembersMutation, MembersQuery
 from graphql_schema.network import NetworkMutation, NetworkQuery
 from graphql_schema.order_commands import OrdersMutation
@@ -93,12 +82,9 @@ def build_schema(*, is_sorted: bool = False) -> strawberry.Schema:
         subscription=Subscription,
         config=schema_config(is_sorted=is_sorted),
         exception_handlers=HANDLERS,
+        execution_context_class=Execution,
         extensions=[
-            lambda: MaxTokensLimiter(TOKENS_MAX),
-            lambda: ParserCache(DOCUMENTS_CACHED),
-            lambda: ValidationCache(DOCUMENTS_CACHED),
-            lambda: QueryDepthLimiter(DEPTH_MAX),
-            lambda: MaxAliasesLimiter(ALIASES_MAX),
+            Documents,
             CostLimit,
             lambda: MaskErrors(should_mask_error=is_unexpected),
         ],

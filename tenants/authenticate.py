@@ -1,10 +1,11 @@
 """Logging in, and finding the principal behind a request."""
 
-import time
-from collections.abc import Awaitable, Callable, Hashable
+import asyncio
+from collections.abc import Callable, Coroutine, Hashable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from backend.clock import now
 from backend.db.pool import Database, Record
 from tenants.brands import SQL
 from tenants.errors import BrandChoiceRequired, LoginFailed, NoAccess, TokenInvalid
@@ -40,6 +41,8 @@ class Authenticator:
         self._database = database
         self._tokens = tokens
         self._known: dict[Hashable, tuple[float, Principal]] = {}
+        self._reading: dict[Hashable, asyncio.Task[Principal | None]] = {}
+        """What is being read: who asks for the same meanwhile waits for the same answer."""
 
     async def log_in(
         self, email: str, password: str, brand_code: str | None
@@ -53,7 +56,9 @@ class Authenticator:
             user = await tx.fetch_row(SQL.user_by_email, email if email.isprintable() else "")
             roles = await tx.fetch(SQL.roles_of_user, user["id"]) if user else []
         stored = user["password_hash"] if user else None
-        if not await verify_password(password[:LENGTH_MAX], stored) or user is None:
+        # A longer one is nobody's; it is checked all the same, for the time that takes.
+        is_right = await verify_password(password[:LENGTH_MAX], stored)
+        if not is_right or len(password) > LENGTH_MAX or user is None:
             raise LoginFailed
         role = _choose(roles, brand_code)
         principal = _principal(role, f"user:{user['id']}")
@@ -100,18 +105,22 @@ class Authenticator:
         )
 
     async def _remembered(
-        self, who: Hashable, read: Callable[[], Awaitable[Principal | None]]
+        self, who: Hashable, read: Callable[[], Coroutine[Any, Any, Principal | None]]
     ) -> Principal:
         known = self._known.get(who)
-        if known and known[0] > time.monotonic():
+        if known and known[0] > now():
             return known[1]
-        principal = await read()
+        reading = self._reading.get(who)
+        if reading is None:
+            reading = self._reading[who] = asyncio.ensure_future(read())
+            reading.add_done_callback(lambda _: self._reading.pop(who, None))
+        principal = await asyncio.shield(reading)
         if principal is None:
             self._known.pop(who, None)
             raise TokenInvalid
         if len(self._known) >= REMEMBERED_MAX:
             self._known.clear()
-        self._known[who] = (time.monotonic() + MEMORY_SECONDS, principal)
+        self._known[who] = (now() + MEMORY_SECONDS, principal)
         return principal
 
     async def _principal_of_key(self, key_hash: bytes) -> Principal | None:

@@ -47,6 +47,13 @@ class BrandDirectory:
         self._brands = {brand.id: brand for brand in brands}
         return brands
 
+    async def find(self, code: str) -> Brand | None:
+        """Return a brand by its code, None where there is none."""
+        known = {brand.code: brand for brand in self._brands.values()}
+        if code not in known:
+            known = {brand.code: brand for brand in await self.all()}
+        return known.get(code)
+
     async def get(self, tenant_id: int) -> Brand:
         """Return a brand; raises UnknownBrand."""
         if tenant_id not in self._brands:

@@ -51,7 +51,7 @@ async def register_brand(
     """
     try:
         ZoneInfo(time_zone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise OutOfRange(
             f"There is no time zone {time_zone!r}; take one as in Asia/Shanghai."
         ) from error

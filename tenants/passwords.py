@@ -9,10 +9,10 @@ from argon2.exceptions import VerificationError
 LENGTH_MIN = 8
 LENGTH_MAX = 1_000
 """Hashing reads all of a password; nobody's needs a megabyte."""
-PARALLEL_MAX = 2
+PARALLEL_MAX = 1
 """Hashes computed at once in a process: each takes 64 MiB and some 50 ms of a core."""
 
-_hasher = PasswordHasher()
+_hasher = PasswordHasher(parallelism=1)
 _nobody = _hasher.hash("nobody has this password")
 _threads = ThreadPoolExecutor(PARALLEL_MAX, thread_name_prefix="argon2")
 

@@ -21,6 +21,7 @@ from tests.test_tidy import files, modules, name_of, report
 
 OURS = ("backend", "core_ext", "graphql_schema", "tenants", "loadtests")
 GROUND = frozenset({"backend.db", "backend.admission", "backend.events"})
+WATCHED = frozenset({"backend.clock", "backend.metrics"})
 WHO = frozenset({"tenants", "tenants.principal"})
 CENTRES: dict[str, frozenset[str]] = {
     "backend.catalog": frozenset(),
@@ -48,19 +49,24 @@ LAYERS: dict[str, frozenset[str]] = {
     "core_ext": frozenset(),
     "backend.embedded": frozenset(),
     "backend.logs": frozenset(),
-    "backend.metrics": frozenset(),
-    "backend.db": frozenset({"tenants.principal"}),
-    "tenants": frozenset({"tenants.principal", "backend.db"}),
+    "backend.clock": frozenset(),
+    "backend.tracing": frozenset({"backend.db"}),
+    "backend.metrics": frozenset({"backend.tracing"}),
+    "backend.turnstile": frozenset({"backend.db", "backend.metrics"}),
+    "backend.db": frozenset({"tenants.principal", "backend.clock"}),
+    "tenants": frozenset({"tenants.principal", "backend.db", "backend.clock"}),
     "backend.settings": frozenset({"backend.db"}),
     "backend.server": frozenset({"backend.db"}),
-    "backend.admission": frozenset({"tenants.principal", "backend.db"}),
-    "backend.events": frozenset({"tenants.principal", "backend.db"}),
-    **{centre: met | GROUND | WHO | {"backend.metrics"} for centre, met in CENTRES.items()},
+    "backend.admission": frozenset({"tenants.principal", "backend.db"}) | WATCHED,
+    "backend.events": frozenset({"tenants.principal", "backend.db"}) | WATCHED,
+    **{centre: met | GROUND | WHO | WATCHED for centre, met in CENTRES.items()},
     "graphql_schema": frozenset(CENTRES) | GROUND | WHO,
     "loadtests": frozenset(CENTRES)
     | GROUND
     | WHO
-    | {"core_ext", "backend.runtime", "backend.environment", "backend.settings"}
+    | {"core_ext", "backend.runtime", "backend.environment", "backend.logs", "backend.settings"}
+    # Who measures or breaks servers starts them.
+    | {"backend.embedded", "backend.clock"}
     # A replay runs over the demo's nodes.
     | {"backend.demo"},
 }
@@ -68,12 +74,15 @@ LAYERS: dict[str, frozenset[str]] = {
 
 COMPOSING = frozenset(
     {
+        "backend.__main__",
         "backend.app",
         "backend.cli",
         "backend.demo",
         "backend.environment",
         "backend.maintenance",
+        "backend.messaging",
         "backend.runtime",
+        "backend.supervisor",
     }
 )
 """These put everything together and may import it all; LAYERS says who may import them."""

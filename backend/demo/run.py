@@ -14,7 +14,7 @@ from backend.demo import brand as demo
 from backend.demo.seed import BRAND_USER, DEALER_USER, STORE_USER, seed_demo
 from backend.demo.stream import DemoStream, Tally
 from backend.environment import Servers, prepare
-from backend.runtime import Runtime, open_runtime
+from backend.runtime import Runtime, end_task, open_runtime
 from backend.server import Server, open_socket
 from backend.settings import Settings
 
@@ -28,13 +28,18 @@ async def run_demo(settings: Settings, where: Servers, console: Console) -> None
     listening = open_socket(settings.host, settings.port)
     await prepare(where)
     ready: asyncio.Future[Runtime] = asyncio.get_running_loop().create_future()
+    customers: list[asyncio.Task[None]] = []
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Runtime]:
         async with open_runtime(where.database_url, where.valkey_url, where.secret) as runtime:
             await seed_demo(runtime.database, runtime.brands)
             ready.set_result(runtime)
-            yield runtime
+            try:
+                yield runtime
+            finally:
+                # The customers go before what they order from does.
+                await asyncio.gather(*map(end_task, customers))
 
     server = Server(create_app(opened(), is_development=True), listening)
     serving = asyncio.create_task(server.serve())
@@ -45,30 +50,38 @@ async def run_demo(settings: Settings, where: Servers, console: Console) -> None
         return
     await server.started()
     _greet(settings, console)
-    await _live(ready.result(), serving, console)
+    tally = Tally()
+    stream = await _stream(ready.result(), tally)
+    customers.append(stream)
+    await _live(tally, stream, serving, console)
     console.print("\nStopped. The data stays in", f"[b]{settings.data}[/b].")
 
 
-async def _live(runtime: Runtime, serving: "asyncio.Task[None]", console: Console) -> None:
-    tally = Tally()
+async def _stream(runtime: Runtime, tally: Tally) -> "asyncio.Task[None]":
+    """Let customers come."""
     brand_id = next(
         brand.id for brand in await runtime.brands.all() if brand.code == demo.BRAND_CODE
     )
-    stream = asyncio.create_task(DemoStream(runtime, brand_id, tally).run())
-    try:
-        if console.is_terminal:
-            with Live(tally.line(), console=console, auto_refresh=False) as live:
-                while not serving.done():
-                    live.update(tally.line(), refresh=True)
-                    await asyncio.wait([serving, stream], timeout=REFRESH_SECONDS)
-        else:
+    return asyncio.create_task(DemoStream(runtime, brand_id, tally).run())
+
+
+async def _live(
+    tally: Tally,
+    stream: "asyncio.Task[None]",
+    serving: "asyncio.Task[None]",
+    console: Console,
+) -> None:
+    """Show what happens until the server ends."""
+    if console.is_terminal:
+        with Live(tally.line(), console=console, auto_refresh=False) as live:
             while not serving.done():
-                await asyncio.wait([serving], timeout=STATUS_LINE_SECONDS)
-                console.print(tally.line(), soft_wrap=True)
-    finally:
-        stream.cancel()
-        await asyncio.gather(stream, return_exceptions=True)
-        await serving
+                live.update(tally.line(), refresh=True)
+                await asyncio.wait([serving, stream], timeout=REFRESH_SECONDS)
+    else:
+        while not serving.done():
+            await asyncio.wait([serving], timeout=STATUS_LINE_SECONDS)
+            console.print(tally.line(), soft_wrap=True)
+    await serving
 
 
 def _greet(settings: Settings, console: Console) -> None:

@@ -77,6 +77,11 @@ class ChildServer:
                 raise failure_from_log(self.name, reason, self._written())
             time.sleep(POLL_SECONDS)
 
+    @property
+    def process_id(self) -> int:
+        assert self._process is not None, "spawn first"
+        return self._process.pid
+
     def stop(self) -> None:
         """End it and wait for that; nothing happens if it does not run."""
         process, self._process = self._process, None

@@ -23,10 +23,10 @@ class EmbeddedServices:
     def __init__(self, folder: Path, *, database: bool = True, valkey: bool = True) -> None:
         self._folder = folder.resolve()
         self._postgres = PostgresServer(self._folder)
-        self._valkey = ValkeyServer(self._folder)
+        self.valkey = ValkeyServer(self._folder)
         self._wanted = [
             server
-            for server, is_wanted in ((self._postgres, database), (self._valkey, valkey))
+            for server, is_wanted in ((self._postgres, database), (self.valkey, valkey))
             if is_wanted
         ]
         self._running: ExitStack | None = None
@@ -39,7 +39,7 @@ class EmbeddedServices:
     @property
     def valkey_url(self) -> str:
         """For `redis.asyncio.from_url`; known before the start."""
-        return self._valkey.url
+        return self.valkey.url
 
     def start(self) -> None:
         """Return once both answer; does nothing if they were started already.

@@ -47,6 +47,11 @@ class ValkeyServer:
         """For `redis.asyncio.from_url`."""
         return f"unix://{quote(str(self._socket))}"
 
+    @property
+    def process_id(self) -> int:
+        """Of the server that runs."""
+        return self._child.process_id
+
     def start(self) -> None:
         """Return once it answers; raises EmbeddedServiceError."""
         program = valkey_program()
