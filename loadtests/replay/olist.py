@@ -23,16 +23,17 @@ from backend.network.model import NodeDraft, NodeKind, Region
 from backend.network.regions.table import RegionTable
 from backend.orders.model import AddressDraft, LineDraft, OrderDraft, Placed
 from backend.runtime import Runtime
+from loadtests.errors import NotTheData
+from loadtests.fresh_brand import SHOP, BrandDraft, create_fresh_brand
+from loadtests.receive_stock import receive_stock
 from loadtests.replay.cancel import Wanted, cancel_many
 from loadtests.replay.close_replay import close_replay
-from loadtests.replay.errors import NotTheData
-from loadtests.replay.fresh_brand import SHOP, BrandDraft, create_fresh_brand
-from loadtests.replay.receive_stock import receive_stock
 from loadtests.replay.rejects import RejectsFile
 from loadtests.replay.report import NoProgress, Progress, ReplayReport, Tally
 
 SEED = 2016
-BRAND = BrandDraft("olist", "Olist", "BRL", "America/Sao_Paulo", "marketplace")
+REPLAY = "olist"
+BRAND = BrandDraft(f"replay-{REPLAY}", "Olist", "BRL", "America/Sao_Paulo", "marketplace")
 FILES = ("orders", "order_items", "order_payments", "customers", "products", "sellers")
 CANCELLED = {"canceled", "unavailable"}
 """Statuses of orders that were given up; they are placed, and then cancelled."""
@@ -79,16 +80,19 @@ async def replay_olist(
     rejects: Path,
     seed: int = SEED,
     progress: Progress | None = None,
+    brand_code: str | None = None,
 ) -> ReplayReport:
     """Push every order of the folder's files through the pipeline of a fresh brand.
+
+    With the code of a brand it goes on with what an interrupted run has left there.
 
     Each item is counted in exactly one of placed and rejected; an order that was given up is
     placed and cancelled, its items stay placed. Nothing is drawn by chance; the seed is only
     reported.
-    Raises NotTheData, TooManyReplays, DatabaseUnavailable.
+    Raises NotTheData, TooManyRuns, DatabaseUnavailable.
     """
     with RejectsFile(rejects, COLUMNS) as rejected:
-        tally = Tally(BRAND.replay, seed, rejected)
+        tally = Tally(REPLAY, seed, rejected)
         with tally.timed("reading"):
             places = Places(runtime.regions)
             data = read_data(folder, places)
@@ -99,14 +103,18 @@ async def replay_olist(
         with tally.timed("setting_up"):
             sold = Counter(_stock_key(item) for sale in data.sales for item in sale.items)
             brand = await create_fresh_brand(
-                runtime, BRAND, _nodes(data, sold, places), _skus(data, sold)
+                runtime,
+                BRAND,
+                _nodes(data, sold, places),
+                _skus(data, sold),
+                code=brand_code,
             )
             tally.report.brand = brand.code
             units = {
                 LevelKey(brand.warehouses[seller], brand.skus[product]): quantity
                 for (seller, product), quantity in sold.items()
             }
-            await receive_stock(runtime, brand.principal, units)
+            await receive_stock(runtime, brand.principal, units, "opening")
         cancelled = []
         for first in range(0, len(data.sales), ORDERS_AT_ONCE):
             part = data.sales[first : first + ORDERS_AT_ONCE]

@@ -13,11 +13,11 @@ from pathlib import Path
 from backend.catalog.model import SkuDraft
 from backend.orders.cancel_orders import CancelLine
 from backend.runtime import Runtime
+from loadtests.fresh_brand import BrandDraft, FreshBrand, create_fresh_brand
+from loadtests.receive_stock import receive_stock
 from loadtests.replay.cancel import Wanted, cancel_many
 from loadtests.replay.cancellations import Match, OpenSales
 from loadtests.replay.close_replay import close_replay
-from loadtests.replay.fresh_brand import BrandDraft, FreshBrand, create_fresh_brand
-from loadtests.replay.receive_stock import receive_stock
 from loadtests.replay.rejects import RejectsFile
 from loadtests.replay.report import NoProgress, Progress, ReplayReport, Tally
 from loadtests.replay.retail_invoices import Invoice, gather_invoices, order_of
@@ -40,7 +40,8 @@ from loadtests.replay.ship_to import draw_regions
 
 SEED = 20_101_201
 """The first day of the data."""
-BRAND = BrandDraft("online-retail", "Online Retail", "GBP", "Europe/London", "wholesale")
+REPLAY = "online-retail"
+BRAND = BrandDraft(f"replay-{REPLAY}", "Online Retail", "GBP", "Europe/London", "wholesale")
 DISTRICTS = ("CN", 3)
 """Ship-to: the districts of China, since the demo's nodes stand there."""
 
@@ -52,20 +53,23 @@ async def replay_online_retail(
     rejects: Path,
     seed: int = SEED,
     progress: Progress | None = None,
+    brand_code: str | None = None,
 ) -> ReplayReport:
     """Push every invoice of the folder's files through the pipeline of a fresh brand.
 
+    With the code of a brand it goes on with what an interrupted run has left there.
+
     Each line is counted in exactly one of placed, cancelled, fees and rejected; the rejected ones
-    are written to `rejects` with their reason. Raises NotTheData, TooManyReplays,
+    are written to `rejects` with their reason. Raises NotTheData, TooManyRuns,
     DatabaseUnavailable.
     """
     with RejectsFile(rejects, COLUMNS) as rejected:
-        tally = Tally(BRAND.replay, seed, rejected)
+        tally = Tally(REPLAY, seed, rejected)
         with tally.timed("reading"):
             invoices = _sift(read_lines(folder), tally)
             supply = plan_supply(invoices)
         replay = _Replay(runtime, tally, progress or NoProgress())
-        await replay.set_up(invoices, supply)
+        await replay.set_up(invoices, supply, brand_code)
         await replay.run(invoices, supply)
         return await close_replay(runtime, replay.brand.principal, tally)
 
@@ -101,15 +105,17 @@ class _Replay:
         self._region_of = draw_regions(runtime.regions, *DISTRICTS, tally.report.seed)
         self._sales = OpenSales()
 
-    async def set_up(self, invoices: Sequence[Invoice], supply: Supply) -> None:
+    async def set_up(
+        self, invoices: Sequence[Invoice], supply: Supply, brand_code: str | None
+    ) -> None:
         """Create the brand and its opening stock."""
         with self._tally.timed("setting_up"):
             self.brand = await create_fresh_brand(
-                self._runtime, BRAND, demo_nodes(), _skus(invoices)
+                self._runtime, BRAND, demo_nodes(), _skus(invoices), code=brand_code
             )
             self._tally.report.brand = self.brand.code
             opening = spread_opening(supply.opening, self.brand.skus, self.brand.warehouses)
-            await receive_stock(self._runtime, self.brand.principal, opening)
+            await receive_stock(self._runtime, self.brand.principal, opening, "opening")
 
     async def run(self, invoices: Sequence[Invoice], supply: Supply) -> None:
         """Live through all days, and tell the progress."""
@@ -132,7 +138,7 @@ class _Replay:
     async def _receive(self, turn: int, units: dict[str, int]) -> None:
         with self._tally.timed("receiving"):
             levels = spread_receipt(units, turn, self.brand.skus, self.brand.warehouses)
-            await receive_stock(self._runtime, self.brand.principal, levels)
+            await receive_stock(self._runtime, self.brand.principal, levels, f"receipt:{turn}")
 
     async def _place(self, invoices: Sequence[Invoice]) -> None:
         orders = [

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from backend.orders.model import AddressDraft, FeeDraft, LineDraft, OrderDraft
-from loadtests.replay.fresh_brand import SHOP
+from loadtests.fresh_brand import SHOP
 from loadtests.replay.retail_lines import InvoiceKind, RetailLine
 from loadtests.replay.retail_rules import amount_minor, is_fee, unit_price_minor
 

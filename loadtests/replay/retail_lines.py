@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from loadtests.replay.errors import NotTheData
+from loadtests.errors import NotTheData
 
 COLUMNS = (
     "InvoiceNo", "StockCode", "Description", "Quantity",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backend.runtime import Runtime
-from loadtests.replay.errors import NotTheData
+from loadtests.errors import NotTheData
 from loadtests.replay.online_retail import replay_online_retail
 from loadtests.replay.report import ReplayReport
 from loadtests.replay.retail_lines import COLUMNS
