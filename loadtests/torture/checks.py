@@ -1,0 +1,221 @@
+"""What must hold at the end of every history."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+
+from backend.admission.model import capacity_counter, level_counter
+from backend.orders.model import AddressDraft, LineDraft, LineOutcome, OrderDraft, Outcome, Placed
+from backend.orders.model import Refused as OrderRefused
+from backend.orders.states import derive_status
+from loadtests.torture.history import REGIONS, SKUS
+from loadtests.torture.machine import Machine
+from loadtests.torture.played import TENANT, Played
+from loadtests.torture.rows import Fields
+from loadtests.torture.stock_statements import free
+
+Place = Callable[[int, OrderDraft], Awaitable[Outcome]]
+SHORT = "INSUFFICIENT_STOCK"
+"""The refusal that says that there is no unit."""
+FINAL_ORDERS_MAX = 40
+
+
+async def check_all(played: Played, machines: Sequence[Machine], place: Place) -> None:
+    """Note what is wrong with a history that has been played and has healed."""
+    await played.servers.read()
+    played.observer.note(asyncio.get_running_loop().time())
+    played.findings += played.observer.findings
+    played.findings += check_rows(played)
+    played.findings += await check_admission(played, machines)
+    played.findings += check_answers(played)
+    played.findings += [line async for line in _ask_again(played, place)]
+    played.findings += [line async for line in _sell_what_is_free(played, place)]
+    await played.servers.read()
+    played.findings += check_rows(played)
+
+
+# --------------------------------------------------------------------------- counters
+
+
+def check_rows(played: Played) -> list[str]:
+    """Return what does not add up in the rows."""
+    return [*_levels(played), *_orders(played), *_capacities(played), *_events(played)]
+
+
+def _table(played: Played, name: str) -> list[Fields]:
+    return list(played.servers.database.tables[name].values())
+
+
+def _levels(played: Played) -> Iterator[str]:
+    moved: defaultdict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0])
+    for move in _table(played, "stock_movement"):
+        sums = moved[move["functional_warehouse_id"], move["sku_id"]]
+        sums[0] += move["on_hand_delta"]
+        sums[1] += move["reserved_delta"]
+    active: defaultdict[tuple[int, int], int] = defaultdict(int)
+    for held in _table(played, "reservation"):
+        active[held["functional_warehouse_id"], held["sku_id"]] += held["active"]
+        if not 0 <= held["active"] <= held["quantity"]:
+            yield f"a reservation ends more than once: {held}"
+    for level in _table(played, "stock_level"):
+        key = (level["functional_warehouse_id"], level["sku_id"])
+        if [level["on_hand"], level["reserved"]] != moved[key]:
+            yield f"level {key} is {level}, its movements say {moved[key]}"
+        if level["reserved"] != active[key]:
+            yield f"level {key} has {level['reserved']} reserved, of orders {active[key]}"
+
+
+def _orders(played: Played) -> Iterator[str]:
+    lines: defaultdict[int, list[Fields]] = defaultdict(list)
+    for line in _table(played, "order_line"):
+        lines[line["order_id"]].append(line)
+    active: defaultdict[tuple[int, int], int] = defaultdict(int)
+    for held in _table(played, "reservation"):
+        active[held["order_id"], held["line_no"]] += held["active"]
+    for order in _table(played, "orders"):
+        outcomes = []
+        for line in lines[order["id"]]:
+            units = [line[name] for name in ("reserved", "backordered", "held", "cancelled")]
+            outcomes.append(LineOutcome(line["line_no"], *units))
+            if sum(units) != line["quantity"] or min(units) < 0:
+                yield f"the units of a line do not add up: {line}"
+            if line["reserved"] != active[order["id"], line["line_no"]]:
+                yield f"a line and its reservations differ: {line}"
+        if derive_status(outcomes, is_held=False) != order["status"]:
+            yield f"order {order['id']} is {order['status']}, its lines say otherwise"
+
+
+def _capacities(played: Played) -> Iterator[str]:
+    parcels: defaultdict[tuple[int, object], int] = defaultdict(int)
+    full: set[tuple[int, int]] = {
+        (held["order_id"], held["fulfilment_no"])
+        for held in _table(played, "reservation")
+        if held["active"]
+    }
+    for parcel in _table(played, "fulfilment"):
+        is_live = parcel["status"] == "reserved"
+        if is_live and parcel["capacity_day"] is not None:
+            parcels[parcel["node_id"], parcel["capacity_day"]] += 1
+        if is_live is not ((parcel["order_id"], parcel["fulfilment_no"]) in full):
+            yield f"a parcel stands without units, or has units and does not: {parcel}"
+    for at in _table(played, "node_capacity"):
+        if at["taken"] != parcels[at["node_id"], at["day"]]:
+            yield f"capacity {at} is not {parcels[at['node_id'], at['day']]} parcels"
+
+
+def _events(played: Played) -> Iterator[str]:
+    sequences: defaultdict[int, list[int]] = defaultdict(list)
+    for event in _table(played, "outbox"):
+        sequences[event["order_id"]].append(event["sequence"])
+    for order in _table(played, "orders"):
+        if sequences[order["id"]] != list(range(1, order["event_sequence"] + 1)):
+            yield f"order {order['id']} tells {sequences[order['id']]} of {order['event_sequence']}"
+
+
+# -------------------------------------------------------------------------- admission
+
+
+async def check_admission(played: Played, machines: Sequence[Machine]) -> list[str]:
+    """Return where Valkey, once all is healed, is not what PostgreSQL says."""
+    findings = []
+    if played.servers.database.deadlocks:
+        findings.append(f"{played.servers.database.deadlocks} deadlocks")
+    admission = machines[0].runtime.admission
+    if await admission.stale(TENANT, 0, 100):
+        findings.append("tokens are left")
+    wanted = {
+        level_counter(at["functional_warehouse_id"], at["sku_id"]): (free(at), at["version"])
+        for at in _table(played, "stock_level")
+    } | {
+        capacity_counter(at["node_id"], at["day"]): (
+            at["limit_parcels"] - at["taken"],
+            at["version"],
+        )
+        for at in _table(played, "node_capacity")
+    }
+    known = await admission.look(TENANT, list(wanted))
+    for (counter, (base, version)), found in zip(wanted.items(), known, strict=True):
+        if found is not None and found != (base, version, 0):
+            findings.append(f"counter {counter} is {found} and should be {(base, version, 0)}")
+    return findings
+
+
+# ---------------------------------------------------------------------------- answers
+
+
+def check_answers(played: Played) -> list[str]:
+    """Return which answers are not what happened."""
+    return [*_one_order_a_key(played), *_refused_wrongly(played), *_waits_for_nothing(played)]
+
+
+def _key(draft: OrderDraft) -> str:
+    return draft.external_id or draft.idempotency_key or ""
+
+
+def _one_order_a_key(played: Played) -> Iterator[str]:
+    ids: defaultdict[str, set[int]] = defaultdict(set)
+    refused: set[str] = set()
+    for answer in played.answers:
+        if isinstance(answer.outcome, Placed):
+            ids[_key(answer.draft)].add(answer.outcome.order_id)
+        else:
+            refused.add(_key(answer.draft))
+            if answer.draft.is_paid:
+                yield f"a paid order is refused: {answer.outcome}"
+    stored = {order["id"] for order in _table(played, "orders")}
+    told = {order_id for found in ids.values() for order_id in found}
+    if stored != told:
+        yield f"orders {sorted(stored)} are stored, {sorted(told)} were answered"
+    for key, found in ids.items():
+        if len(found) > 1:
+            yield f"{key} gave orders {sorted(found)}"
+
+
+def _refused_wrongly(played: Played) -> Iterator[str]:
+    if not played.servers.sees_commits:
+        return
+    if played.history.closings:
+        return  # who has not heard that a node is open again may refuse for a second
+    for answer in played.answers:
+        outcome, lines = answer.outcome, answer.draft.lines
+        is_one = len(lines) == 1 and lines[0].quantity == 1
+        if is_one and isinstance(outcome, OrderRefused) and outcome.code == SHORT:
+            sku_id = SKUS.index(lines[0].sku) + 1
+            if played.observer.could_be_sold(sku_id, answer.asked_at, answer.answered_at):
+                yield f"{_key(answer.draft)} was refused while a unit was free"
+
+
+def _waits_for_nothing(played: Played) -> Iterator[str]:
+    sellable = played.observer.moments[-1].sellable
+    for line in _table(played, "order_line"):
+        if line["backordered"] and sellable.get(line["sku_id"], 0) > 0:
+            yield f"a line waits although there is stock: {line}"
+
+
+async def _ask_again(played: Played, place: Place) -> AsyncIterator[str]:
+    """Ask once more under each key: what was placed is answered again."""
+    for number, answer in enumerate(played.answers):
+        if isinstance(answer.outcome, Placed):
+            again = await place(number, answer.draft)
+            if again != answer.outcome:
+                yield f"{_key(answer.draft)} was {answer.outcome} and is {again}"
+
+
+async def _sell_what_is_free(played: Played, place: Place) -> AsyncIterator[str]:
+    """Sell every unit that is free, one by one, and one more."""
+    if any(node.daily_capacity is not None for node in played.history.nodes):
+        return
+    for sku_id, units in sorted(played.observer.moments[-1].sellable.items()):
+        for number in range(min(units, FINAL_ORDERS_MAX) + 1):
+            outcome = await place(number, _one_unit(sku_id, number))
+            if isinstance(outcome, Placed) is (number == units):
+                yield f"unit {number + 1} of {units} free units of SKU {sku_id}: {outcome}"
+
+
+def _one_unit(sku_id: int, number: int) -> OrderDraft:
+    return OrderDraft(
+        shop="shop",
+        address=AddressDraft(detail="1", region_code=REGIONS[0], name="n", phone="1"),
+        lines=(LineDraft(SKUS[sku_id - 1], 1, 100),),
+        idempotency_key=f"last-{sku_id}-{number}",
+    )

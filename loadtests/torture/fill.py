@@ -1,0 +1,72 @@
+"""The world of a history, as rows."""
+
+from backend.network.regions.table import bundled_regions
+from loadtests.torture.database_server import DatabaseServer
+from loadtests.torture.history import SKUS, History
+from loadtests.torture.played import TENANT, Played
+from loadtests.torture.stock_statements import BEGAN, FIGURES
+
+
+def fill(played: Played, server: DatabaseServer) -> None:
+    """Store the brand, its network and its stock."""
+    _fill_brand(server)
+    _fill_network(server, played.history)
+    _fill_stock(server, played.history)
+    played.observer.begin()
+
+
+def _fill_brand(server: DatabaseServer) -> None:
+    store = server.fill
+    brand = {"code": "acme", "name": "Acme", "currency": "CNY", "time_zone": "Asia/Shanghai"}
+    store("brand", TENANT, id=TENANT, group_id=None, **brand)
+    shop = {"code": "shop", "name": "Shop", "channel": "tmall", "is_active": True}
+    store("shop", 1, id=1, dealer_id=None, legal_entity_id=None, **shop)
+    for number, code in enumerate(SKUS, 1):
+        sizes = {"length_mm": None, "width_mm": None, "height_mm": None}
+        names = {"code": code, "name": code, "category": "", "product_line": ""}
+        flags = {"needs_installation": False, "attributes": "{}", "is_active": True}
+        store("sku", number, id=number, weight_g=1_000, **sizes, **names, **flags)
+
+
+def _fill_network(server: DatabaseServer, history: History) -> None:
+    store = server.fill
+    for number, node in enumerate(history.nodes, 1):
+        region = bundled_regions().by_code[node.region_code]
+        store(
+            "node",
+            number,
+            id=number,
+            code=node.code,
+            name=node.code,
+            kind="warehouse",
+            region_code=node.region_code,
+            longitude_e6=region.longitude_e6,
+            latitude_e6=region.latitude_e6,
+            priority=100,
+            daily_capacity=node.daily_capacity,
+            lead_time_minutes=0,
+            legal_entity_id=None,
+            dealer_id=None,
+            serves_all=True,
+            is_active=True,
+        )
+        kind = {"code": node.code, "condition": "good", "purpose": "default", "rank": 0}
+        owner = {"legal_entity_id": None, "dealer_id": None}
+        store("functional_warehouse", number, id=number, node_id=number, **kind, **owner)
+
+
+def _fill_stock(server: DatabaseServer, history: History) -> None:
+    store = server.fill
+    warehouses = {node.code: number for number, node in enumerate(history.nodes, 1)}
+    for number, (code, sku, units) in enumerate(history.stock):
+        key = (warehouses[code], SKUS.index(sku) + 1)
+        figures = {**dict.fromkeys(FIGURES, 0), "on_hand": units}
+        place = {
+            "functional_warehouse_id": key[0],
+            "sku_id": key[1],
+            "node_id": key[0],
+            "dealer_id": None,
+        }
+        store("stock_level", key, **place, **figures, version=1)
+        deltas = {"on_hand_delta": units, "reserved_delta": 0}
+        store("stock_movement", -1 - number, **place, **deltas, recorded_at=BEGAN)

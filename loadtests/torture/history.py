@@ -1,0 +1,186 @@
+"""A history: a small world, what its people do when, and what goes wrong, all from one seed."""
+
+from random import Random
+
+import msgspec
+
+from backend.inventory.change_stock import StockAdjust, StockCommand, StockReceive, StockTransfer
+from backend.orders.model import AddressDraft, LineDraft, OrderDraft, Shortage
+from loadtests.torture.accidents import Accident
+from loadtests.torture.effects import Fault
+
+LASTS_SECONDS = 0.4
+"""In which everybody comes; most of them at once."""
+REGIONS = (310104, 330106, 110105, 440106)
+SKUS = ("A", "B", "C")
+FAULTS_MAX = 3
+WARM_SHARE = 0.7
+EFFECTS = 160
+"""Effects of a process in a usual history: a fault strikes one of these."""
+
+
+class NodeAt(msgspec.Struct, frozen=True):
+    """A node with a functional warehouse of its own code."""
+
+    code: str
+    region_code: int
+    daily_capacity: int | None
+
+
+class Order(msgspec.Struct, frozen=True):
+    """Somebody orders, and asks again until there is an answer."""
+
+    at: float
+    machine: int
+    draft: OrderDraft
+
+
+class Change(msgspec.Struct, frozen=True):
+    """Somebody changes stock, and asks again until it is done, or does not care."""
+
+    at: float
+    machine: int
+    command: StockCommand
+    key: str
+    insists: bool
+
+
+class Cancel(msgspec.Struct, frozen=True):
+    """Somebody cancels an order once it is placed, and asks again until it is done."""
+
+    at: float
+    machine: int
+    order: int
+    """Which of the history's orders."""
+    key: str
+
+
+class Closing(msgspec.Struct, frozen=True):
+    """A node closes, or opens again."""
+
+    at: float
+    machine: int
+    code: str
+    is_active: bool
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is decided before it begins."""
+
+    seed: int
+    nodes: tuple[NodeAt, ...]
+    stock: tuple[tuple[str, str, int], ...]
+    """Functional warehouse, SKU, units."""
+    machines: int
+    is_warm: bool
+    """Whether Valkey knows the counters when the first people come."""
+    orders: tuple[Order, ...]
+    changes: tuple[Change, ...] = ()
+    cancels: tuple[Cancel, ...] = ()
+    closings: tuple[Closing, ...] = ()
+    accidents: tuple[tuple[float, Accident], ...] = ()
+    """When, and what happens to a server."""
+    faults: tuple[tuple[int, int, Fault], ...] = ()
+    """Machine, number of its effect, what goes wrong with it."""
+
+
+def make_history(seed: int) -> History:
+    """Return the history of a seed."""
+    chance = Random(seed)
+    nodes = _nodes(chance)
+    machines = chance.choice((1, 2, 2, 3))
+    orders = _orders(chance, machines)
+    return History(
+        seed=seed,
+        nodes=nodes,
+        stock=tuple(
+            (node.code, sku, chance.choice((0, 1, 1, 2, 3, 5)))
+            for node in nodes
+            for sku in SKUS
+            if chance.random() < 0.7
+        ),
+        machines=machines,
+        is_warm=chance.random() < WARM_SHARE,
+        orders=orders,
+        changes=_changes(chance, machines, nodes),
+        cancels=tuple(
+            Cancel(
+                _moment(chance), chance.randrange(machines), chance.randrange(len(orders)), f"c{n}"
+            )
+            for n in range(chance.choice((0, 0, 1, 2)))
+        ),
+        closings=tuple(
+            Closing(_moment(chance), chance.randrange(machines), nodes[0].code, is_active)
+            for is_active in (False, True)
+            if chance.random() < 0.1
+        ),
+        accidents=_accidents(chance),
+        faults=tuple(
+            (chance.randrange(machines), chance.randrange(1, EFFECTS), chance.choice(list(Fault)))
+            for _ in range(chance.randrange(FAULTS_MAX + 1))
+        ),
+    )
+
+
+def _moment(chance: Random) -> float:
+    """Return when somebody comes: in a crowd at the beginning, or at any time."""
+    return chance.choice((0.0, 0.0, 0.01, chance.uniform(0, LASTS_SECONDS)))
+
+
+def _nodes(chance: Random) -> tuple[NodeAt, ...]:
+    return tuple(
+        NodeAt(f"n{n}", REGIONS[n], chance.choice((None, None, 1, 4)))
+        for n in range(chance.choice((1, 2, 2, 3)))
+    )
+
+
+def _orders(chance: Random, machines: int) -> tuple[Order, ...]:
+    orders: list[Order] = []
+    for number in range(chance.randrange(2, 11)):
+        if orders and chance.random() < 0.15:
+            draft = chance.choice(orders).draft
+        else:
+            draft = _draft(chance, number)
+        orders.append(Order(_moment(chance), chance.randrange(machines), draft))
+    return tuple(orders)
+
+
+def _draft(chance: Random, number: int) -> OrderDraft:
+    skus = chance.sample(SKUS, chance.choice((1, 1, 1, 2, 3)))
+    is_paid = chance.random() < 0.3
+    return OrderDraft(
+        shop="shop",
+        address=AddressDraft(detail="1", region_code=chance.choice(REGIONS), name="n", phone="1"),
+        lines=tuple(LineDraft(sku, chance.choice((1, 1, 2, 3)), 100) for sku in skus),
+        external_id=f"o-{number}" if is_paid else None,
+        idempotency_key=None if is_paid else f"k-{number}",
+        is_paid=is_paid,
+        shortage=None if is_paid else chance.choice((None, None, *Shortage)),
+    )
+
+
+def _changes(chance: Random, machines: int, nodes: tuple[NodeAt, ...]) -> tuple[Change, ...]:
+    changes = []
+    for number in range(chance.choice((0, 1, 2, 4))):
+        code, sku = chance.choice(nodes).code, chance.choice(SKUS)
+        units = chance.choice((1, 2, 5))
+        command: StockCommand = StockReceive(warehouse=code, sku=sku, quantity=units)
+        kind = chance.random()
+        if kind < 0.2:
+            command = StockAdjust(warehouse=code, sku=sku, quantity=-1, reason="count")
+        elif kind < 0.4 and len(nodes) > 1:
+            other = nodes[0].code if code != nodes[0].code else nodes[1].code
+            command = StockTransfer(source=code, destination=other, sku=sku, quantity=1)
+        insists = chance.random() < 0.6
+        who = chance.randrange(machines)
+        changes.append(Change(_moment(chance), who, command, f"s{number}", insists))
+    return tuple(changes)
+
+
+def _accidents(chance: Random) -> tuple[tuple[float, Accident], ...]:
+    if chance.random() < 0.5:
+        return ()
+    return tuple(
+        (chance.uniform(0, LASTS_SECONDS), chance.choice(list(Accident)))
+        for _ in range(chance.choice((1, 1, 2)))
+    )
