@@ -7,7 +7,7 @@ dealer's too, rows with a node are that node's stores' too, and anything else is
 import asyncpg
 import pytest
 
-from backend.db.pool import SQL, Database
+from backend.db.pool import Database, enter_text
 from backend.db.sql import Query
 from tenants.principal import Kind, Principal, system_principal
 from tests.catalogue import PARTITIONS, Connection, contents, names, tenant_tables
@@ -45,6 +45,11 @@ READERS = {
     "store without nodes": principal(Kind.STORE),
     "store of a dealer": principal(Kind.STORE, DEALER, (NODE,)),
 }
+ENTER = """
+    select set_config('yipan.tenant', $1, true), set_config('yipan.kind', $2, true),
+           set_config('yipan.dealer', $3, true), set_config('yipan.nodes', $4, true)
+"""
+"""What the door sets, with whatever values."""
 EVERYBODY = pytest.mark.parametrize(
     "who", {**WRITERS, **READERS}.values(), ids=[*WRITERS, *READERS]
 )
@@ -70,13 +75,7 @@ def rows_of(table: Table, condition: str = "true") -> str:
 
 async def enter(connection: Connection, who: Principal) -> None:
     """Make an open transaction the principal's, and leave it writable for groups too."""
-    await connection.fetchrow(
-        SQL.enter_tenant.text,
-        str(who.tenant_id),
-        who.kind.value,
-        str(who.dealer_id or ""),
-        "{" + ",".join(map(str, who.node_ids)) + "}" if who.node_ids else "",
-    )
+    await connection.execute(enter_text(who))
 
 
 # ------------------------------------------------------------------------------- the sample
@@ -138,7 +137,7 @@ async def test_without_a_tenant_nothing_is_seen(
     sample_application: Connection, sample_admin: Connection, settings: tuple[str, ...]
 ) -> None:
     async with sample_application.transaction():
-        await sample_application.fetchrow(SQL.enter_tenant.text, *settings)
+        await sample_application.fetchrow(ENTER, *settings)
         for table in await read_tables(sample_admin):
             assert await names(sample_application, rows_of(table)) == [], table.name
 
@@ -148,7 +147,7 @@ async def test_an_unknown_kind_sees_what_everybody_does(
 ) -> None:
     async with sample_application.transaction():
         settings = (str(OURS), "janitor", str(DEALER), f"{{{NODE}}}")
-        await sample_application.fetchrow(SQL.enter_tenant.text, *settings)
+        await sample_application.fetchrow(ENTER, *settings)
         for table in await read_tables(sample_admin):
             seen = await names(sample_application, rows_of(table))
             assert bool(seen) == (table.name in FOR_EVERYBODY), table.name
