@@ -21,6 +21,8 @@ from tests.world import World, create_world
 
 TEMPLATE = "yipan_template"
 WORLD_TEMPLATE = "yipan_world"
+HASTY = ("fsync", "full_page_writes", "synchronous_commit")
+"""What a database that nobody misses after a power cut does without."""
 SECRET = "a secret for tests, of more than 32 characters"
 
 
@@ -45,6 +47,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 async def _make_template(servers: Servers) -> None:
     admin = await asyncpg.connect(servers.admin_url)
+    for setting in HASTY:
+        await admin.execute(f"alter system set {setting} = off")
+    await admin.execute("select pg_reload_conf()")
     await admin.execute(f"create database {TEMPLATE}")
     await admin.close()
     await migrate(servers.url_of(TEMPLATE), load_regions)

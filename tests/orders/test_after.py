@@ -137,4 +137,4 @@ async def test_events_rise_by_one_and_belong_to_their_owner(runtime: Runtime, wo
         async with runtime.database.tenant_transaction(who, read_only=True) as tx:
             events = (await events_of_orders(tx, [order.order_id])).get(order.order_id, [])
         assert [event.sequence for event in events] == list(range(1, count + 1))
-    assert await runtime.events.read(world.other_brand, Position(0, 0)) == []
+    assert (await runtime.events.read(world.other_brand, Position.at(0))).events == []

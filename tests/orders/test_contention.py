@@ -6,16 +6,24 @@ from random import Random
 
 import pytest
 
+from backend.catalog.model import SkuDraft
+from backend.channels import shops
 from backend.db.errors import YipanError
 from backend.inventory.change_stock import StockAdjust, StockReceive, change_stock
+from backend.network.model import NodeDraft, NodeKind
 from backend.orders.cancel_orders import cancel_order
 from backend.orders.model import Placed
 from backend.runtime import Runtime
+from loadtests.fresh_brand import SHOP, BrandDraft, create_fresh_brand
+from tests.catalogue import Connection
 from tests.orders.checks import assert_clean, second_runtime
-from tests.world import World, draft, fresh_key, receive
+from tests.world import SHANGHAI, World, draft, fresh_key, receive
 
 UNITS = 50
 BUYERS = 400
+PARCELS = 30
+TENANTS = 20
+FLOOD = 3_000
 
 
 async def test_400_buyers_get_50_units(
@@ -51,6 +59,15 @@ async def test_baskets_that_share_counters_are_whole_or_nothing(
     # 75 units in pairs: at least the scarcest SKU is sold out, or nobody could buy a pair more.
     assert 25 <= len(done) <= 37
     await assert_clean(runtime, world)
+
+
+async def test_batches_that_look_up_at_once_find_what_is_there(
+    runtime: Runtime, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shops, "CACHE_SECONDS", 0.0)
+    await receive(runtime.database, world.brand, "wh", "A", BUYERS)
+    buying = [runtime.intake.place(draft({"A": 1}), world.brand) for _ in range(BUYERS)]
+    assert all(isinstance(outcome, Placed) for outcome in await asyncio.gather(*buying))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -93,3 +110,61 @@ async def test_a_random_history_adds_up(
                 assert answer is None or isinstance(answer, YipanError), answer
         await other.settle()
     await assert_clean(runtime, world)
+
+
+async def test_a_nodes_capacity_is_taken_to_the_last_parcel_and_no_further(
+    runtime: Runtime, world: World, admin: Connection, database_url: str, valkey_url: str
+) -> None:
+    await admin.execute(
+        "update node set daily_capacity = $1 where id = $2", PARCELS, world.nodes["wh"]
+    )
+    await receive(runtime.database, world.brand, "wh", "A", BUYERS)
+    await receive(runtime.database, world.brand, "wh", "B", BUYERS)
+    async with second_runtime(database_url, valkey_url) as other:
+        outcomes = await asyncio.gather(
+            *(
+                (runtime, other)[n % 2].intake.place(draft({"AB"[n % 2]: 1}), world.brand)
+                for n in range(BUYERS)
+            )
+        )
+    assert sum(isinstance(outcome, Placed) for outcome in outcomes) == PARCELS
+    assert await admin.fetchval("select sum(taken) from node_capacity") == PARCELS
+    await assert_clean(runtime, world)
+
+
+async def test_many_tenants_with_one_order_each_are_all_served(
+    runtime: Runtime, database_url: str, valkey_url: str
+) -> None:
+    node = NodeDraft(code="node", name="Node", kind=NodeKind.WAREHOUSE, region_code=SHANGHAI)
+    sku = SkuDraft(code="A", name="A", weight_g=300)
+    brands = []
+    for number in range(TENANTS):
+        base = BrandDraft(f"t{number}", f"T{number}", "CNY", "Asia/Shanghai", "direct")
+        brand = await create_fresh_brand(runtime, base, [node], [sku])
+        await receive(runtime.database, brand.principal, "node", "A", 1)
+        brands.append(brand)
+    async with second_runtime(database_url, valkey_url) as other:
+        outcomes = await asyncio.gather(
+            *(
+                at.intake.place(draft({"A": 1}, shop=SHOP), brand.principal)
+                for brand in brands
+                for at in (runtime, other)
+            )
+        )
+    assert sum(isinstance(outcome, Placed) for outcome in outcomes) == TENANTS
+
+
+async def test_who_shops_while_another_floods_does_not_wait_for_the_flood(
+    runtime: Runtime, world: World
+) -> None:
+    await receive(runtime.database, world.brand, "wh", "A", FLOOD)
+    await receive(runtime.database, world.other_brand, "wh", "A", 1)
+    flood = [
+        asyncio.ensure_future(runtime.intake.place(draft({"A": 1}), world.brand))
+        for _ in range(FLOOD)
+    ]
+    shopping = asyncio.ensure_future(runtime.intake.place(draft({"A": 1}), world.other_brand))
+    assert isinstance(await shopping, Placed)
+    answered = sum(order.done() for order in flood)
+    await asyncio.gather(*flood)
+    assert answered < FLOOD // 2

@@ -11,7 +11,7 @@ from backend.admission.reaper import reap
 from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import Database
 from backend.orders import pipeline
-from backend.orders.commit import commit_batch
+from backend.orders.commit import commit_admitted
 from backend.runtime import Runtime
 from tests.orders.checks import assert_clean, facts, placed
 from tests.world import World, draft, receive
@@ -50,7 +50,7 @@ async def test_dying_after_admit_leaves_a_token_that_is_reaped(
         raise Crash
 
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline, "commit_batch", dies)
+        patched.setattr(pipeline, "commit_admitted", dies)
         patched.setattr(Admission, "finish", dies_with_tokens)
         with pytest.raises(Crash):
             await runtime.intake.place(order, world.brand)
@@ -113,14 +113,14 @@ async def test_an_error_inside_the_commit_leaves_nothing(
 ) -> None:
     await receive(runtime.database, world.brand, "wh", "A", 5)
     assert await runtime.admission.ensure_warm(world.tenant_id)
-    before, order, real = await facts(runtime, world), draft({"A": 2}), commit_batch
+    before, order, real = await facts(runtime, world), draft({"A": 2}), commit_admitted
 
     async def dies(*arguments: Any, **options: Any) -> None:
         await real(*arguments, **options)
         raise Crash
 
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline, "commit_batch", dies)
+        patched.setattr(pipeline, "commit_admitted", dies)
         with pytest.raises(Crash):
             await runtime.intake.place(order, world.brand)
     assert await facts(runtime, world) == before

@@ -15,7 +15,7 @@ from backend.network.model import NodeDraft, NodeKind, WarehouseDraft
 from backend.network.nodes import create_node, set_node_active
 from backend.orders import lane, pipeline
 from backend.orders.apportion import apportion
-from backend.orders.commit import commit_batch
+from backend.orders.commit import commit_planned
 from backend.orders.model import (
     AddressDraft,
     FeeDraft,
@@ -185,14 +185,14 @@ async def test_a_value_that_cannot_be_stored_fails_alone(
     runtime: Runtime, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await receive(runtime.database, world.brand, "wh", "A", 9)
-    real = commit_batch
+    real = commit_planned
 
-    async def picky(tx: Any, works: Any, ground: Any, **options: Any) -> Any:
+    async def picky(tx: Any, works: Any, *rest: Any) -> Any:
         if any(work.intake and work.intake.draft.remark == "bad" for work in works):
             raise asyncpg.DataError("not storable")
-        return await real(tx, works, ground, **options)
+        return await real(tx, works, *rest)
 
-    monkeypatch.setattr(pipeline, "commit_batch", picky)
+    monkeypatch.setattr(pipeline, "commit_planned", picky)
     orders = [draft({"A": 1}, remark="bad" if n == 3 else "") for n in range(8)]
     outcomes = await runtime.intake.place_many(orders, world.brand)
     assert [isinstance(o, Placed) for o in outcomes] == [n != 3 for n in range(8)]
