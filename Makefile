@@ -5,10 +5,10 @@ PYTHON ?= python3
 SOURCES := backend core_ext graphql_schema tenants loadtests tests setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean lock
+.PHONY: help demo test lint bench torture load load-day clean lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/pip.stamp: requirements.txt
 	@echo "Setting up $(VENV) …"
@@ -36,6 +36,19 @@ lint: $(VENV)/dev.stamp ## formatting, lint and strict types
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/mypy
+
+bench: $(VENV)/dev.stamp ## every benchmark once: planner, admit, intake, checkout, hotsku
+	@for name in planner admit intake checkout hotsku; do $(BIN)/yipan bench $$name || exit 1; done
+
+torture: $(VENV)/dev.stamp ## 20,000 histories in which everything goes wrong, and some on real servers
+	@$(BIN)/python -m loadtests.torture.run
+	@$(BIN)/python -m loadtests.torture.real
+
+load: $(VENV)/dev.stamp ## a minute of load, with its thresholds, on servers of its own
+	@$(BIN)/python -m loadtests.locust.run
+
+load-day: $(VENV)/dev.stamp ## a promotion day in ten minutes, with its own thresholds
+	@$(BIN)/python -m loadtests.locust.run --day
 
 lock: ## lock the packages of requirements*.in anew
 	@$(PYTHON) -m venv $(VENV)
