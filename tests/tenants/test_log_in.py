@@ -134,6 +134,14 @@ async def test_a_hash_is_computed_whoever_asks(
     assert looked_at == ["x" * passwords.LENGTH_MAX]
 
 
+async def test_a_password_with_something_after_its_end_is_wrong(
+    ready_world: World, doorman: Authenticator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "_verify", lambda *_: True)
+    with pytest.raises(LoginFailed):
+        await doorman.log_in("brand@example.com", "x" * (passwords.LENGTH_MAX + 1), None)
+
+
 async def test_a_user_without_a_membership_gets_nowhere(
     world: World, database: Database, authenticator: Authenticator, admin: Connection
 ) -> None:

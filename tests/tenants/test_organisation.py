@@ -307,3 +307,15 @@ async def test_an_unknown_brand_is_refused(still: Database, ready_world: World) 
     with pytest.raises(UnknownBrand) as refusal:
         await BrandDirectory(still).get(NOBODY)
     assert refusal.value.code == "UNKNOWN_BRAND"
+
+
+async def test_what_was_only_asked_for_is_not_noted(world: World, admin: Connection) -> None:
+    count = "select count(*) from platform.audit_log"
+    before = await admin.fetchval(count)
+    for asked in (
+        "select platform.disable_user('test', 999999)",
+        "select platform.end_agreement('test', 1, 999999)",
+        "select platform.revoke_api_key('test', 1, 999999)",
+    ):
+        assert await admin.fetchval(asked) is None
+    assert await admin.fetchval(count) == before
