@@ -138,3 +138,4 @@ class Wire:
 def _break(writer: asyncio.StreamWriter) -> None:
     with suppress(OSError, RuntimeError):
         writer.transport.abort()
+        writer.close()

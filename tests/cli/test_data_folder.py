@@ -3,27 +3,16 @@
 import os
 import shutil
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
-from tests.cli.running import Finished, end_of, launch, run
+from tests.cli.running import run
 
-OTHER_USER = 65533
-# The user's Python may lie where others cannot enter, so the user is left after its start.
-AS_OTHER_USER = f"""
-import os
-from backend.cli import main
-os.setgroups([])
-os.setgid({OTHER_USER})
-os.setuid({OTHER_USER})
-main()
-"""
-SMALL_DISK = "20m"
+SMALL_DISK = "size=20m"
 
 
 def cannot(what: str) -> NoReturn:
@@ -33,28 +22,31 @@ def cannot(what: str) -> NoReturn:
     pytest.skip(f"this machine cannot {what}")
 
 
-def run_as_normal_user(folder: Path, *words: str, **settings: object) -> Finished:
-    """Run a command as somebody for whom permissions count."""
-    if os.geteuid() != 0:
-        return run(folder, *words, **settings)
-    finished = end_of(launch([sys.executable, "-c", AS_OTHER_USER, *words], folder, settings))
-    if "os.set" in finished.err and "PermissionError" in finished.err:
-        cannot("run a program as another user")
-    return finished
+@contextmanager
+def mounted(folder: Path, options: str) -> Iterator[None]:
+    """Mount a disk of its own at a folder."""
+    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode != 0:
+        cannot("mount a disk")
+    yield
+    subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.fixture
-def read_only() -> Iterator[Path]:
-    """A folder that everybody may enter, which pytest's own are not, and nobody write to."""
-    folder = Path(tempfile.mkdtemp(prefix="yipan-test-"))
-    folder.chmod(0o555)
-    yield folder
-    folder.chmod(0o700)
-    shutil.rmtree(folder)
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    """A folder that nobody may write to; root is stopped by a disk that takes no writes."""
+    folder = tmp_path / "read-only"
+    folder.mkdir(mode=0o555)
+    if os.geteuid() != 0:
+        yield folder
+        folder.chmod(0o700)
+        return
+    with mounted(folder, "ro"):
+        yield folder
 
 
 def test_a_read_only_folder_is_named(read_only: Path) -> None:
-    finished = run_as_normal_user(Path("/"), "demo", data=read_only / ".yipan")
+    finished = run(read_only.parent, "demo", data=read_only / ".yipan")
     assert (finished.status, finished.out) == (1, "")
     (line,) = finished.said
     assert line.startswith("Cannot start: The data folder cannot be written; ")
@@ -68,11 +60,8 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of its own, with hardly any room."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK}", "tmpfs", str(folder)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode != 0:
-        cannot("mount a disk")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with mounted(folder, SMALL_DISK):
+        yield folder
 
 
 def test_a_full_disk_is_named(full_disk: Path) -> None:

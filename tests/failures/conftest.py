@@ -11,6 +11,14 @@ from backend.embedded.valkey import ValkeyServer
 from loadtests.wire import Wire
 
 POSTGRES_PORT = 5432
+LEFT_OPEN = "ignore::pytest.PytestUnraisableExceptionWarning"
+"""Connections that broke are left to the garbage collector, by the libraries and by who died."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.filterwarnings(LEFT_OPEN))
 
 
 @pytest.fixture
