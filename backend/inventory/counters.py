@@ -1,7 +1,7 @@
 """Stock and capacity as admission's counters, read from PostgreSQL without locks."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from backend.admission.model import (
     Base,
@@ -22,6 +22,9 @@ from backend.inventory.model import FreeAt, LevelKey
 from backend.network.capacity import CapacityAt, CapacityKey, capacities_of_day, read_capacities
 from tenants.brands import BrandDirectory
 from tenants.principal import system_principal
+
+FIRST_LOOK_BACK = timedelta(seconds=30)
+"""Longer than a server is paused, or a worker is replaced, on an ordinary bad day."""
 
 
 def level_bases(levels: Iterable[FreeAt]) -> list[Base]:
@@ -49,13 +52,16 @@ class CounterReader:
             yield capacity_bases(await capacities_of_day(tx, today))
 
     async def changed(self, tenant_id: int, since: datetime | None) -> tuple[list[Base], datetime]:
-        """Return the levels that moved since a time (none without one), and the time it is now."""
+        """Return the levels that moved since a time, and the time it is now.
+
+        Without a time it looks back a little: whoever looks for the first time may come after
+        somebody who moved a level and died, or lost its connection, before saying so.
+        """
         principal = system_principal(tenant_id, "counters")
         async with self._database.tenant_transaction(principal, read_only=True) as tx:
             now = await database_time(tx)
-            levels = (
-                [] if since is None else await free_of_changed_levels(tx, since - SWEEP_OVERLAP)
-            )
+            begin = since - SWEEP_OVERLAP if since else now - FIRST_LOOK_BACK
+            levels = await free_of_changed_levels(tx, begin)
         return level_bases(levels), now
 
     async def read(self, tenant_id: int, counters: Sequence[str]) -> list[Base]:

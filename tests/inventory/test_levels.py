@@ -116,8 +116,9 @@ async def test_what_moved_since_is_read_again(
 ) -> None:
     monkeypatch.setattr("backend.inventory.counters.SWEEP_OVERLAP", levels.SWEEP_OVERLAP * 0)
     reader = CounterReader(database, BrandDirectory(database))
-    await receive(database, world.brand, "wh", "A", 1)
-    nothing, moment = await reader.changed(world.tenant_id, None)
+    earlier = await receive(database, world.brand, "wh", "A", 1)
+    first, moment = await reader.changed(world.tenant_id, None)
     level = await receive(database, world.brand, "far", "A", 2)
     changed, _ = await reader.changed(world.tenant_id, moment)
-    assert (nothing, changed) == ([], [Base(level_counter(*level.key), 2, 1)])
+    assert first == [Base(level_counter(*earlier.key), 1, 1)]
+    assert changed == [Base(level_counter(*level.key), 2, 1)]
