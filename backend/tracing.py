@@ -1,4 +1,4 @@
-"""Traces through the pipeline with OpenTelemetry, an extra: `pip install yipan[traces]`.
+"""Traces through the pipeline with OpenTelemetry, an extra: `pip install '.[traces]'`.
 
 Without the extra, or without YIPAN_TRACES_URL, a span is nothing and costs nothing.
 """
@@ -15,7 +15,7 @@ _tracer: Any = None
 
 
 class TracesMissing(YipanError):
-    """Traces need packages that are not installed: pip install yipan[traces]."""
+    """Traces need packages that are not installed: run pip install '.[traces]' in the checkout."""
 
     code = "TRACES_MISSING"
 
