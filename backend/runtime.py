@@ -20,6 +20,7 @@ from backend.network.capacity import CapacityAt
 from backend.network.regions.table import bundled_regions
 from backend.orders.allocate_backorders import BackorderAllocator
 from backend.orders.place_orders import OrderIntake
+from backend.routing.live_book import LiveBooks
 from tenants.authenticate import Authenticator
 from tenants.brands import BrandDirectory
 from tenants.tokens import TokenIssuer
@@ -44,13 +45,15 @@ class Runtime:
         self.announcements = Announcements(valkey, self._on_changes, self._on_events)
         self.wake_ups = WakeUps(self.announcements.announce_events)
         self.events = EventLog(database, self.wake_ups)
-        self.intake = OrderIntake(
+        self.books = LiveBooks(
             database,
             self.admission,
             self.brands,
             self.regions,
-            self.wake_ups.tell,
             lambda: self.announcements.hearing,
+        )
+        self.intake = OrderIntake(
+            database, self.admission, self.books, self.regions, self.wake_ups.tell
         )
         self.allocator = BackorderAllocator(database, self.intake)
         self.maintenance = Maintenance(
@@ -82,7 +85,7 @@ class Runtime:
             log.exception("backorders.not_allocated", tenant=tenant_id)
 
     def _on_changes(self, tenant_id: int, message: bytes) -> None:
-        if tenant_id not in self.intake.lanes:
+        if self.books.opened(tenant_id) is None:
             return
         bases = bases_of(message)
         levels = [
@@ -100,10 +103,10 @@ class Runtime:
     def _learn(
         self, tenant_id: int, levels: Sequence[FreeAt], capacities: Sequence[CapacityAt]
     ) -> None:
-        lane = self.intake.lanes.get(tenant_id)
-        if lane is not None:
-            lane.book.apply_levels(levels)
-            lane.book.apply_capacities(capacities)
+        book = self.books.opened(tenant_id)
+        if book is not None:
+            book.apply_levels(levels)
+            book.apply_capacities(capacities)
 
     def _on_events(self, tenant_id: int) -> None:
         self.wake_ups.wake(tenant_id)

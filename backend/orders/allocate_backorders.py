@@ -54,8 +54,8 @@ async def allocate_backorders(database: Database, lane: Lane) -> int:
     for what found stock; the others go on waiting.
     """
     principal = system_principal(lane.brand.id, "backorders")
-    await lane.freshen()
-    warehouses = [source.id for source in lane.book.view.sources]
+    await lane.live.freshen()
+    warehouses = [source.id for source in lane.live.book.view.sources]
     units, after = 0, BEFORE_ALL
     while True:
         async with database.tenant_transaction(principal, read_only=True) as tx:

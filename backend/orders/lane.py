@@ -6,26 +6,20 @@ themselves. No timer, nothing to tune.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 
 import structlog
 
 from backend.admission.admission import Admission
-from backend.clock import now
 from backend.db.ids import OrderIds
 from backend.db.pool import Database
-from backend.inventory.counters import capacity_bases, level_bases
-from backend.inventory.levels import SWEEP_OVERLAP, database_time, free_of_changed_levels
 from backend.metrics import stage
 from backend.network.regions.table import RegionTable
 from backend.orders.model import Outcome
 from backend.orders.pipeline import Pipeline, TellEvents
 from backend.orders.understand import Submission, Understanding
 from backend.orders.work import Backorder, Work
-from backend.routing.tenant_book import TenantBook
-from tenants.brands import Brand
-from tenants.principal import system_principal
+from backend.routing.live_book import LiveBook
 
 log = structlog.get_logger(__name__)
 
@@ -36,11 +30,6 @@ QUEUE_MAX = 5_000
 """Orders that may wait in a process for a tenant: about a second's work."""
 BATCHES_MAX = 2
 """Batches on their way at once: one is planned while the other one commits."""
-FRESH_SECONDS = 1.0
-"""How often network, policy and capacities are read anew."""
-
-Hearing = Callable[[], int | None]
-"""Says by which connection other processes are heard, or None while they are not."""
 
 
 class Lane:
@@ -48,33 +37,25 @@ class Lane:
 
     def __init__(
         self,
-        brand: Brand,
+        live: LiveBook,
         database: Database,
         admission: Admission,
         ids: OrderIds,
         regions: RegionTable,
         tell_events: TellEvents,
-        hearing: Hearing,
     ) -> None:
+        brand = live.brand
         self.brand = brand
-        self.book = TenantBook(regions)
-        self._database = database
-        self._admission = admission
+        self.live = live
         self._ids = ids
         self._understanding = Understanding(brand, database, regions)
-        self._principal = system_principal(brand.id, "orders")
         self._pipeline = Pipeline(
-            brand.id, database, admission, self.book, self._understanding.again, tell_events
+            brand.id, database, admission, live.book, self._understanding.again, tell_events
         )
         self._queue: deque[Submission | Work] = deque()
         self._room = asyncio.Event()
         self._room.set()
         self._running: set[asyncio.Task[None]] = set()
-        self._hearing = hearing
-        self._heard: int | None = None
-        self._freshening = asyncio.Lock()
-        self._swept_at: datetime | None = None
-        self._fresh_until = 0.0
 
     @property
     def depth(self) -> int:
@@ -136,7 +117,7 @@ class Lane:
 
     async def _process(self, batch: Sequence[Submission | Work]) -> None:
         """Carry a batch to its answers; who has waited longest for stock comes first."""
-        await self.freshen()
+        await self.live.freshen()
         waiting = _once_each([item for item in batch if isinstance(item, Work)])
         submitted = [item for item in batch if isinstance(item, Submission)]
         with stage("understand", self.brand.id, len(submitted)):
@@ -145,29 +126,6 @@ class Lane:
             work.order_id = order_id
         if waiting or works:
             await self._pipeline.run(waiting + works)
-
-    async def freshen(self) -> None:
-        """Read the book anew if it is older than FRESH_SECONDS, and tell Valkey what was read.
-
-        Levels are followed by what other processes announce; what was announced while nobody
-        listened is read.
-        """
-        async with self._freshening:
-            moment = now()
-            if moment < self._fresh_until:
-                return
-            hearing = self._hearing()
-            async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
-                swept_at = await database_time(tx)
-                levels, capacities = await self.book.refresh(tx, self.brand.today())
-                if self._swept_at is not None and (hearing is None or hearing != self._heard):
-                    levels += await free_of_changed_levels(tx, self._swept_at - SWEEP_OVERLAP)
-            self.book.apply_levels(levels)
-            self._heard, self._swept_at = hearing, swept_at
-            self._fresh_until = moment + FRESH_SECONDS
-        bases = level_bases(levels) + capacity_bases(capacities)
-        if bases:
-            await self._admission.finish(self.brand.id, [], bases)
 
 
 def _once_each(waiting: Sequence[Work]) -> list[Work]:

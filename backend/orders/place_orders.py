@@ -9,11 +9,11 @@ from backend.db.pool import Database
 from backend.network.regions.table import RegionTable
 from backend.orders.claim import refused
 from backend.orders.errors import TooBusy
-from backend.orders.lane import Hearing, Lane
+from backend.orders.lane import Lane
 from backend.orders.model import OrderDraft, Outcome
 from backend.orders.pipeline import TellEvents
 from backend.orders.understand import Submission
-from tenants.brands import BrandDirectory
+from backend.routing.live_book import LiveBooks
 from tenants.principal import Principal
 
 RETRY_AFTER_SECONDS = 1.0
@@ -26,16 +26,14 @@ class OrderIntake:
         self,
         database: Database,
         admission: Admission,
-        brands: BrandDirectory,
+        books: LiveBooks,
         regions: RegionTable,
         tell_events: TellEvents,
-        hearing: Hearing,
     ) -> None:
         self._tell_events = tell_events
-        self._hearing = hearing
         self._database = database
         self._admission = admission
-        self._brands = brands
+        self._books = books
         self._regions = regions
         self._ids = OrderIds(database)
         self._lanes: dict[int, Lane] = {}
@@ -48,17 +46,16 @@ class OrderIntake:
         """Return the tenant's lane; raises UnknownBrand."""
         lane = self._lanes.get(tenant_id)
         if lane is None:
-            brand = await self._brands.get(tenant_id)
+            live = await self._books.open(tenant_id)
             lane = self._lanes.setdefault(
                 tenant_id,
                 Lane(
-                    brand,
+                    live,
                     self._database,
                     self._admission,
                     self._ids,
                     self._regions,
                     self._tell_events,
-                    self._hearing,
                 ),
             )
         return lane

@@ -19,7 +19,7 @@ from backend.network.capacity import (
 )
 from backend.network.model import WarehouseDraft
 from backend.network.nodes import DAILY_CAPACITY_MAX
-from backend.orders import lane
+from backend.routing import live_book
 from backend.runtime import Runtime
 from tenants.brands import Brand
 from tests.catalogue import Connection, contents
@@ -153,7 +153,7 @@ async def test_a_day_begins_once_for_many_at_once(database: Database, world: Wor
 async def test_orders_of_the_next_day_find_the_node_free(
     runtime: Runtime, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lane, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(live_book, "FRESH_SECONDS", 0.0)
     near = replace(NODE, region_code=SHANGHAI, priority=1, daily_capacity=1)
     node_id = await add_node(runtime.database, world.brand, near)
     await add_warehouse(runtime.database, world.brand, WarehouseDraft(node_id=node_id, code="new"))

@@ -1,0 +1,105 @@
+"""The books of the tenants that this process works for, each kept fresh."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from backend.admission.admission import Admission
+from backend.clock import now
+from backend.db.pool import Database
+from backend.inventory.counters import capacity_bases, level_bases
+from backend.inventory.levels import SWEEP_OVERLAP, database_time, free_of_changed_levels
+from backend.network.regions.table import RegionTable
+from backend.routing.tenant_book import TenantBook
+from tenants.brands import Brand, BrandDirectory
+from tenants.principal import system_principal
+
+FRESH_SECONDS = 1.0
+"""How often network, policy, pools and capacities are read anew."""
+
+Hearing = Callable[[], int | None]
+"""Says by which connection other processes are heard, or None while they are not."""
+
+
+class LiveBook:
+    """One tenant's book, and what it takes to keep it fresh."""
+
+    def __init__(
+        self,
+        brand: Brand,
+        database: Database,
+        admission: Admission,
+        regions: RegionTable,
+        hearing: Hearing,
+    ) -> None:
+        self.brand = brand
+        self.book = TenantBook(regions)
+        self._database = database
+        self._admission = admission
+        self._hearing = hearing
+        self._principal = system_principal(brand.id, "book")
+        self._heard: int | None = None
+        self._freshening = asyncio.Lock()
+        self._swept_at: datetime | None = None
+        self._fresh_until = 0.0
+
+    async def freshen(self) -> None:
+        """Read the book anew if it is older than FRESH_SECONDS, and tell Valkey what was read.
+
+        Levels are followed by what other processes announce; what was announced while nobody
+        listened is read.
+        """
+        async with self._freshening:
+            moment = now()
+            if moment < self._fresh_until:
+                return
+            hearing = self._hearing()
+            async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
+                swept_at = await database_time(tx)
+                levels, capacities = await self.book.refresh(tx, self.brand.today())
+                if self._swept_at is not None and (hearing is None or hearing != self._heard):
+                    levels += await free_of_changed_levels(tx, self._swept_at - SWEEP_OVERLAP)
+            self.book.apply_levels(levels)
+            self._heard, self._swept_at = hearing, swept_at
+            self._fresh_until = moment + FRESH_SECONDS
+        bases = level_bases(levels) + capacity_bases(capacities)
+        if bases:
+            await self._admission.finish(self.brand.id, [], bases)
+
+
+class LiveBooks:
+    """The books of this process; a tenant's is opened when somebody first asks for it."""
+
+    def __init__(
+        self,
+        database: Database,
+        admission: Admission,
+        brands: BrandDirectory,
+        regions: RegionTable,
+        hearing: Hearing,
+    ) -> None:
+        self._database = database
+        self._admission = admission
+        self._brands = brands
+        self._regions = regions
+        self._hearing = hearing
+        self._books: dict[int, LiveBook] = {}
+
+    def __iter__(self) -> Iterator[LiveBook]:
+        return iter(list(self._books.values()))
+
+    def opened(self, tenant_id: int) -> TenantBook | None:
+        """Return the tenant's book if somebody has asked for it here."""
+        live = self._books.get(tenant_id)
+        return None if live is None else live.book
+
+    async def open(self, tenant_id: int) -> LiveBook:
+        """Return the tenant's book, which may have to be freshened; raises UnknownBrand."""
+        live = self._books.get(tenant_id)
+        if live is None:
+            brand = await self._brands.get(tenant_id)
+            live = self._books.setdefault(
+                tenant_id,
+                LiveBook(brand, self._database, self._admission, self._regions, self._hearing),
+            )
+        return live
