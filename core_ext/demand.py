@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 TAKE_WHAT_IS_THERE: Final = 1
@@ -25,6 +25,8 @@ class Demand:
     | place | n, 'i' | row of the destination in the policy's place tables |
     | filter | n, 'i' | row of the policy's node filters, -1 for none |
     | flags | n, 'B' | TAKE_WHAT_IS_THERE, MAY_SPLIT |
+    | scope | n, 'i' | row of `scopes`, -1 for every source; empty where all are -1 |
+    | scopes | bytes | rows of one byte a source of the book: 1 where an order may take from it |
 
     Units and grams of one order stay below 2**31. `plan` checks all of it.
     """
@@ -36,3 +38,5 @@ class Demand:
     place: array[int]
     filter: array[int]
     flags: array[int]
+    scope: array[int] = field(default_factory=lambda: array("i"))
+    scopes: bytes = b""

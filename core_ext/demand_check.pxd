@@ -26,6 +26,9 @@ cdef int32_t most_demands_of(const int32_t[::1] order_offsets) except -1
 cdef int check_way(
     int32_t order, int32_t place, int32_t filter, unsigned char flags, Policy policy
 ) except -1
+cdef int check_scopes(
+    const int32_t[::1] scope, const unsigned char[::1] scopes, int32_t orders, int32_t sources
+) except -1
 cdef int check_rows(
     int32_t order,
     const int32_t[::1] order_offsets,

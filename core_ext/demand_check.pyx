@@ -78,6 +78,25 @@ cdef int check_way(
     return 0
 
 
+cdef int check_scopes(
+    const int32_t[::1] scope, const unsigned char[::1] scopes, int32_t orders, int32_t sources
+) except -1:
+    cdef int64_t rows
+    cdef Py_ssize_t i
+    if scope.shape[0] not in (0, orders):
+        raise ValueError(f"scope has {scope.shape[0]} numbers instead of {orders}")
+    if scopes.shape[0] and (sources == 0 or scopes.shape[0] % sources):
+        raise ValueError(f"scopes must be rows of {sources} bytes")
+    rows = scopes.shape[0] // sources if sources else 0
+    for i in range(scopes.shape[0]):
+        if scopes[i] > 1:
+            raise ValueError("scopes must be bytes that are 0 or 1")
+    for i in range(scope.shape[0]):
+        if not -1 <= scope[i] < rows:
+            raise ValueError(f"order {i} has scope {scope[i]}")
+    return 0
+
+
 cdef int check_rows(
     int32_t order,
     const int32_t[::1] order_offsets,

@@ -27,8 +27,22 @@ def check_demand(book: StockBook, policy: Policy, demand: Demand) -> None:
         _check_array(name, values, "q", rows)
     if orders < 0 or demand.order_offsets[0] != 0 or demand.order_offsets[-1] != rows:
         raise ValueError(f"order_offsets must run from 0 to {rows}")
+    _check_scopes(book.source_count, demand, orders)
     for order in range(orders):
         _check_order(policy, demand, order)
+
+
+def _check_scopes(sources: int, demand: Demand, orders: int) -> None:
+    _check_array("scope", demand.scope, "i", orders if len(demand.scope) else 0)
+    scopes = demand.scopes
+    if scopes and (not sources or len(scopes) % sources):
+        raise ValueError(f"scopes must be rows of {sources} bytes")
+    if not set(scopes) <= {0, 1}:
+        raise ValueError("scopes must be bytes that are 0 or 1")
+    rows = len(scopes) // sources if sources else 0
+    for order, scope in enumerate(demand.scope):
+        if not -1 <= scope < rows:
+            raise ValueError(f"order {order} has scope {scope}")
 
 
 def _check_order(policy: Policy, demand: Demand, order: int) -> None:

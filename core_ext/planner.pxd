@@ -50,6 +50,9 @@ cdef class Batch:
     cdef const int32_t[::1] filter
     cdef const unsigned char[::1] flags
     cdef const unsigned char[::1] filters
+    cdef const int32_t[::1] scope
+    cdef const unsigned char[::1] scopes
+    cdef const unsigned char *sources
     cdef int32_t order_count
     cdef int32_t row_count
     cdef int32_t most_demands

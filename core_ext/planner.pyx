@@ -7,6 +7,7 @@
 | placed      | row, int64          | units of the order in hand that got a node |
 | total, most | demand, int64       | units at all allowed nodes; most units at one of them |
 | allowed     | node, byte          | passes the order's filter and has capacity for a parcel |
+| sources     | source, byte        | the order may take from it; NULL: from all |
 | excluded    | node, byte          | in the plan, hence no runner-up; all 0 between orders |
 | allocations | Allocation, growing | what was taken, with the address of the book's cell, to undo |
 | parcels     | int32, growing      | nodes of which a unit of capacity was taken, to undo |
@@ -26,6 +27,7 @@ from core_ext.demand_check cimport (
     MAY_SPLIT,
     TAKE_WHAT_IS_THERE,
     check_rows,
+    check_scopes,
     check_way,
     most_demands_of,
     order_count_of,
@@ -59,8 +61,8 @@ def plan(StockBook book not None, Policy policy not None, demand):
     another thread meanwhile. The same book, policy and batch always give the same plans.
 
     Per order:
-    - A demand may come from nodes that pass the filter and can take one more parcel. One with
-    MAY_SPLIT
+    - A demand may come from nodes that pass the filter and can take one more parcel, and there
+      from the sources in the order's scope. One with MAY_SPLIT
       can get what they have together, otherwise the most that one of them has. If that is less than
       asked for, an order with TAKE_WHAT_IS_THERE goes on with that quantity; others are UNPLACED.
     - Up to 10 demands that all fit some node wholly: exact (see `whole_lines`), also when they
@@ -102,6 +104,8 @@ cdef class Batch:
         self.filter = demand.filter
         self.flags = demand.flags
         self.filters = policy.filters or NO_FILTERS
+        self.scope = demand.scope
+        self.scopes = demand.scopes
         self.blocks = []
         self.check()
         self.costs = policy.costs
@@ -124,6 +128,7 @@ cdef class Batch:
         self.order_count = order_count_of(offsets, self.place, self.filter, self.flags)
         self.row_count = row_count_of(offsets, self.sku, self.quantity, self.unit_weight_g)
         self.most_demands = most_demands_of(offsets)
+        check_scopes(self.scope, self.scopes, self.order_count, self.book.source_count)
         for i in range(self.order_count):
             check_way(i, self.place[i], self.filter[i], self.flags[i], self.policy)
             check_rows(i, offsets, self.sku, self.quantity, self.unit_weight_g)
@@ -265,6 +270,9 @@ cdef class Batch:
             filter = &self.filters[<int64_t>self.filter[index] * nodes]
         for n in range(nodes):
             self.allowed[n] = self.book.capacities[n] >= 1 and (filter == NULL or filter[n] == 1)
+        self.sources = NULL
+        if self.scope.shape[0] and self.scope[index] >= 0:
+            self.sources = &self.scopes[<int64_t>self.scope[index] * self.book.source_count]
         self.order.demand_count = self.order_offsets[index + 1] - first
         for d in range(self.order.demand_count):
             self.shelf[d] = find_shelf(self.book.slots, self.book.slot_mask, self.sku[first + d])
@@ -284,6 +292,8 @@ cdef class Batch:
             return
         entries = &self.book.shelves[shelf]
         for i in range(entries.count):
+            if self.sources and not self.sources[entries.source[i]]:
+                continue
             n = self.book.source_node[entries.source[i]]
             if entries.free[i] > 0 and self.allowed[n]:
                 cells[n] += entries.free[i]
@@ -432,6 +442,8 @@ cdef class Batch:
             if quantity == 0:
                 break
             if shelf.free[i] <= 0 or self.book.source_node[shelf.source[i]] != node:
+                continue
+            if self.sources and not self.sources[shelf.source[i]]:
                 continue
             if self.allocation_count == self.allocation_room:
                 self.allocation_room = 2 * self.allocation_room + 64

@@ -53,10 +53,26 @@ def order_as_seen(book: StockBook, policy: Policy, demand: Demand, order: int) -
         quantities=[demand.quantity[r] for r in rows],
         unit_weights=[demand.unit_weight_g[r] for r in rows],
         available=[
-            [book.node_free(demand.sku[r], n) if ok else 0 for n, ok in enumerate(allowed)]
+            [_free(book, demand, order, r, n) if ok else 0 for n, ok in enumerate(allowed)]
             for r in rows
         ],
     )
+
+
+def _free(book: StockBook, demand: Demand, order: int, row: int, node: int) -> int:
+    """Units that the sources of a node have for the order."""
+    return sum(
+        max(0, free)
+        for source, free, _ in book.entries(demand.sku[row])
+        if book.source_node[source] == node and may_take(book, demand, order, source)
+    )
+
+
+def may_take(book: StockBook, demand: Demand, order: int, source: int) -> bool:
+    """Whether a source is in the order's scope."""
+    if not demand.scope or demand.scope[order] < 0:
+        return True
+    return demand.scopes[demand.scope[order] * book.source_count + source] == 1
 
 
 @dataclass
@@ -81,18 +97,18 @@ class _Batch:
         """Plan one order, take what it gets, and write its part of the answer."""
         seen = order_as_seen(self.book, self.policy, self.demand, order)
         flags = self.demand.flags[order]
-        first = self.demand.order_offsets[order]
         self.available += [sum(row) for row in seen.available]
         capped, failed = _capped(seen, bool(flags & MAY_SPLIT))
         found = None
         if failed < 0 or flags & TAKE_WHAT_IS_THERE:
             found = _assign(self.policy, seen, capped, flags)
-        self.finish(first, seen, found, failed, flags)
+        self.finish(order, seen, found, failed, flags)
 
     def finish(
-        self, first: int, seen: Order, found: Assignment | None, failed: int, flags: int
+        self, order: int, seen: Order, found: Assignment | None, failed: int, flags: int
     ) -> None:
         """Write status, costs and runner-up, and take the pieces from the book."""
+        first = self.demand.order_offsets[order]
         pieces = found.pieces if found else []
         placed = [sum(q for d, _, q in pieces if d == demand) for demand in seen.demands]
         self.short += [q - p for q, p in zip(seen.quantities, placed, strict=True)]
@@ -109,7 +125,7 @@ class _Batch:
         self.costs.append(found.cost if pieces and found else 0)
         self.bounds.append(found.lower_bound if pieces and found else 0)
         self.runners.append(self.runner_up(seen, placed, pieces))
-        self.take(first, pieces)
+        self.take(order, pieces)
 
     def runner_up(self, seen: Order, placed: list[int], pieces: list[Piece]) -> tuple[int, int]:
         """(node, cost) of the best single node outside the plan."""
@@ -119,15 +135,18 @@ class _Batch:
         single = best_single(self.policy, active, frozenset(n for _, n, _ in pieces))
         return (single[1], single[0]) if single else (-1, 0)
 
-    def take(self, first: int, pieces: list[Piece]) -> None:
+    def take(self, order: int, pieces: list[Piece]) -> None:
         """Take each piece from the sources of its node, the first ones first, and one parcel a
         node.
         """
+        first = self.demand.order_offsets[order]
         for d, node, quantity in pieces:
             sku, rest = self.demand.sku[first + d], quantity
             for source, free, _ in self.book.entries(sku):
                 units = min(rest, free)
                 if units <= 0 or self.book.source_node[source] != node:
+                    continue
+                if not may_take(self.book, self.demand, order, source):
                     continue
                 self.book.take(sku, source, units)
                 self.allocations.append((first + d, node, source, units))

@@ -70,7 +70,7 @@ def books_of(random: Random, nodes: int, skus: list[int]) -> tuple[Any, Any]:
     return books
 
 
-def demand_of(random: Random, skus: list[int], places: int, filters: int) -> Demand:
+def demand_of(random: Random, skus: list[int], places: int, filters: int, sources: int) -> Demand:
     """Return a batch of a few orders, some of them for a SKU that nobody has."""
     offsets, sku, quantity, weight = array("i", [0]), array("q"), array("q"), array("q")
     orders = random.randint(1, 6)
@@ -81,6 +81,7 @@ def demand_of(random: Random, skus: list[int], places: int, filters: int) -> Dem
             quantity.append(random.randint(1, random.choice([2, 8, 40])))
             weight.append(random.randint(0, 900))
         offsets.append(len(sku))
+    scopes = random.choice([0, 2]) if sources else 0
     return Demand(
         offsets,
         sku,
@@ -89,6 +90,8 @@ def demand_of(random: Random, skus: list[int], places: int, filters: int) -> Dem
         array("i", [random.randrange(places) for _ in range(orders)]),
         array("i", [random.randint(-1, filters - 1) for _ in range(orders)]),
         array("B", [random.randrange(4) for _ in range(orders)]),
+        array("i", [random.randint(-1, scopes - 1) for _ in range(orders if scopes else 0)]),
+        bytes(int(random.random() < 0.6) for _ in range(scopes * sources)),
     )
 
 
@@ -106,4 +109,6 @@ def instance(seed: int) -> Instance:
         core_ext.parcel_cost.Policy(nodes, places, terms, allowed, most),
         core_ext.parcel_cost_twin.Policy(nodes, places, terms, allowed, most),
     )
-    return Instance(books, policies, demand_of(random, skus, places, filters))
+    return Instance(
+        books, policies, demand_of(random, skus, places, filters, books[0].source_count)
+    )

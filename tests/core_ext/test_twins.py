@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from array import array
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import core_ext
+import core_ext.parcel_cost_twin
 import core_ext.planner
 import core_ext.planner_twin
 import core_ext.reservation
 import core_ext.reservation_twin
 import core_ext.stock_book
 import core_ext.stock_book_twin
+from core_ext.demand import Demand
 from tests.core_ext.instances import instance
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +50,38 @@ def test_planning_leaves_the_book_as_it_was() -> None:
         again = core_ext.planner.plan(books[0], policies[0], demand)
         assert again.costs == first.costs
         assert again.allocation_source == first.allocation_source
+
+
+@pytest.mark.parametrize(
+    ("scope", "scopes"),
+    [([0], b""), ([1], b"\1\1"), ([-2], b"\1\1"), ([0], b"\1"), ([0], b"\2\1"), ([0, 0], b"\1\1")],
+)
+def test_a_bad_scope_is_refused(scope: list[int], scopes: bytes) -> None:
+    one, many = array("i", [0]), array("q", [1])
+    demand = Demand(array("i", [0, 1]), many, many, many, one, one, array("B", [0]))
+    demand = replace(demand, filter=array("i", [-1]), scope=array("i", scope), scopes=scopes)
+    for book, policy, plan in (
+        (core_ext.StockBook, core_ext.Policy, core_ext.plan),
+        (
+            core_ext.stock_book_twin.StockBook,
+            core_ext.parcel_cost_twin.Policy,
+            core_ext.planner_twin.plan,
+        ),
+    ):
+        with pytest.raises(ValueError, match="scope"):
+            plan(book(array("i", [0, 0]), 1), policy(1, 1, [], b"", 1), demand)  # type: ignore[operator]
+
+
+def test_an_order_takes_from_the_sources_of_its_scope() -> None:
+    book = core_ext.StockBook(array("i", [0, 0, 1]), 2)
+    for source in range(3):
+        book.put(1, source, 5, 1)
+    demand = Demand(
+        array("i", [0, 1]), array("q", [1]), array("q", [4]), array("q", [0]), array("i", [0]),
+        array("i", [-1]), array("B", [0]), array("i", [0]), b"\0\1\1",
+    )  # fmt: skip
+    plans = core_ext.plan(book, core_ext.Policy(2, 1, [], b"", 1), demand)
+    assert (list(plans.available), list(plans.allocation_source)) == ([10], [1])
 
 
 amounts = st.integers(-5, 30)
