@@ -57,20 +57,17 @@ def plan(StockBook book not None, Policy policy not None, demand):
 
     Orders are planned one after another, each seeing the units and the node capacity (one a parcel)
     that those before it took. The book is as before when the function returns; it must not be used
-    by
-    another thread meanwhile. The same book, policy and batch always give the same plans.
+    by another thread meanwhile. The same book, policy and batch always give the same plans.
 
     Per order:
-    - A demand may come from nodes that pass the filter and can take one more parcel, and there
-      from the sources in the order's scope. One with MAY_SPLIT
-      can get what they have together, otherwise the most that one of them has. If that is less than
-      asked for, an order with TAKE_WHAT_IS_THERE goes on with that quantity; others are UNPLACED.
+    - A demand may come from nodes that pass the filter and can take one more parcel, and there from
+      the sources in the order's scope. One with MAY_SPLIT can get what they have together,
+      otherwise the most that one of them has. If that is less than asked for, an order with
+      TAKE_WHAT_IS_THERE goes on with that quantity; others are UNPLACED.
     - Up to 10 demands that all fit some node wholly: exact (see `whole_lines`), also when they
-    could be
-      split. Up to 10 of which some fit no node: quantities over at most `policy.max_nodes` nodes
-      (see `split_lines`), exact for additive costs. More demands: construction and local search
-      (see
-      `large_orders`).
+      could be split. Up to 10 of which some fit no node: quantities over at most
+      `policy.max_nodes` nodes (see `split_lines`), exact for additive costs. More demands:
+      construction and local search (see `large_orders`).
     - Ties: total cost, then the smaller node for the first demand, then for the second, and so on;
       for split quantities total cost, fewer nodes, then the smaller nodes.
 
@@ -263,8 +260,7 @@ cdef class Batch:
         """Look up what each allowed node has of each demand."""
         cdef int32_t first = self.order_offsets[index]
         cdef int32_t nodes = self.order.node_count
-        cdef int32_t n
-        cdef int32_t d
+        cdef int32_t n, d
         cdef const unsigned char *filter = NULL
         if self.filter[index] >= 0:
             filter = &self.filters[<int64_t>self.filter[index] * nodes]
@@ -283,8 +279,7 @@ cdef class Batch:
         cdef int32_t nodes = self.order.node_count
         cdef int64_t *cells = self.order.available + <int64_t>demand * nodes
         cdef const Shelf *entries
-        cdef int32_t i
-        cdef int32_t n
+        cdef int32_t i, n
         memset(cells, 0, nodes * sizeof(int64_t))
         self.total[demand] = 0
         self.most[demand] = 0
@@ -302,9 +297,7 @@ cdef class Batch:
                     self.most[demand] = cells[n]
 
     cdef int32_t cap(self, int32_t index) noexcept nogil:
-        """Cut each demand to what it can get; returns the first that is short of its quantity,
-        or -1.
-        """
+        """Cut each demand to what it can get; returns the first that is short of it, or -1."""
         cdef int32_t first = self.order_offsets[index]
         cdef int32_t failed = -1
         cdef int32_t d
@@ -322,9 +315,7 @@ cdef class Batch:
         return failed
 
     cdef void keep_demands(self, const int64_t *quantities) noexcept nogil:
-        """Give the demands other quantities (by row of the order), and drop those that have
-        none.
-        """
+        """Give the demands other quantities (by row of the order); drop those that have none."""
         cdef int32_t nodes = self.order.node_count
         cdef int32_t kept = 0
         cdef int32_t d
@@ -349,8 +340,7 @@ cdef class Batch:
 
     cdef void assign(self) noexcept nogil:
         """The method that fits the order."""
-        cdef int32_t d
-        cdef int32_t n
+        cdef int32_t d, n
         cdef bint all_fit = True
         if self.order.demand_count > WHOLE_LINES:
             plan_large_order(&self.costs, &self.order, &self.large)

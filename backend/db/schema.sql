@@ -965,6 +965,27 @@ create type new_event as (
     type text, order_id bigint, sequence integer, dealer_id bigint, node_id bigint, payload text
 );
 
+-- ------------------------------------------------------------------- called in the middle of it
+
+-- Takes the keys that are free, in order, and returns how many; waits for whoever holds one.
+create function claim_keys(of_tenant bigint, keys new_key[]) returns bigint
+language sql set search_path = public, pg_temp as $$
+    with claimed as (
+        insert into command_key (tenant_id, key, fingerprint, order_id)
+        select of_tenant, k.key, k.fingerprint, k.order_id from unnest(keys) as k order by k.key
+        on conflict do nothing
+        returning key)
+    select count(*) from claimed
+$$;
+
+-- Events are written by whichever statement reports them.
+create function append_events(of_tenant bigint, events new_event[]) returns void
+language sql set search_path = public, pg_temp as $$
+    insert into outbox (tenant_id, type, order_id, sequence, dealer_id, node_id, payload)
+    select of_tenant, r.type, r.order_id, r.sequence, r.dealer_id, r.node_id, r.payload::json
+    from unnest(events) as r
+$$;
+
 -- ------------------------------------------------------------------------------- partitions
 
 -- Creates what is missing of the monthly partitions, from this month to `months_ahead` on.
@@ -999,4 +1020,5 @@ revoke execute on all procedures in schema public from public;
 revoke execute on all functions in schema public from public;
 grant execute on all functions in schema platform to yipan_app;
 revoke execute on function platform.note from yipan_app;
-grant execute on function ensure_partitions, closed_nodes, retired_skus, mark_events to yipan_app;
+grant execute on function ensure_partitions, closed_nodes, retired_skus, mark_events, claim_keys,
+    append_events to yipan_app;

@@ -12,11 +12,19 @@ SQL = load_queries(__file__)
 _encode = msgspec.json.Encoder().encode
 
 
+EventRow = tuple[str, int | None, int, int | None, int | None, str]
+"""The fields of the row type `new_event`."""
+
+
 async def append_events(tx: TenantTransaction, events: Sequence[NewEvent]) -> None:
     """Write the events; they become readable when the transaction commits."""
-    if not events:
-        return
-    rows = [
+    if events:
+        await tx.execute(SQL.append_events, tx.tenant_id, event_rows(events))
+
+
+def event_rows(events: Sequence[NewEvent]) -> list[EventRow]:
+    """Return the events for a statement that writes them itself, by calling `append_events`."""
+    return [
         (
             event.payload.TYPE,
             event.order_id,
@@ -27,4 +35,3 @@ async def append_events(tx: TenantTransaction, events: Sequence[NewEvent]) -> No
         )
         for event in events
     ]
-    await tx.execute(SQL.append_events, tx.tenant_id, rows)

@@ -1,8 +1,6 @@
 -- append_events --
 -- Write events into the outbox, in the order given.
-insert into outbox (tenant_id, type, order_id, sequence, dealer_id, node_id, payload)
-select $1::bigint, r.type, r.order_id, r.sequence, r.dealer_id, r.node_id, r.payload::json
-from unnest($2::new_event[]) as r
+select append_events($1, $2::new_event[])
 
 -- event_window --
 -- Until where events can be read in one go from a transaction on; null where there is none.

@@ -96,12 +96,24 @@ async def reserve_locked(
     Returns what is free after it, each level once. Raises ReservationMoved if a level has less
     than was read under the lock.
     """
-    if not takes:
-        return []
-    rows = await tx.fetch(SQL.reserve, tx.tenant_id, takes, cause.value, actor)
-    if len(rows) != len({take[:2] for take in takes}):
+    levels = await try_reserve(tx, takes, cause, actor)
+    if levels is None:
         raise ReservationMoved
-    return [FreeAt(row[0], row[1], row[2], row[3]) for row in rows]
+    return [FreeAt(*key, level.free, level.version) for key, level in levels.items()]
+
+
+async def try_reserve(
+    tx: TenantTransaction, takes: Sequence[Take], cause: CauseKind, actor: str
+) -> dict[LevelKey, LockedLevel] | None:
+    """Lock the levels in the one order and reserve in them, with a movement for each take.
+
+    Returns what they are after it, or None where one of them has less than is taken: the caller
+    rolls back, for the others have been taken from.
+    """
+    if not takes:
+        return {}
+    levels = _free_by_key(await tx.fetch(SQL.reserve, tx.tenant_id, takes, cause.value, actor))
+    return levels if len(levels) == len({take[:2] for take in takes}) else None
 
 
 async def record(

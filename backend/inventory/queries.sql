@@ -57,14 +57,23 @@ returning l.functional_warehouse_id, l.sku_id, l.node_id, l.dealer_id,
           l.on_hand, l.reserved, l.floor, l.earmark_unused, l.version
 
 -- reserve --
--- Reserve in locked levels and append the movements; the condition asserts what was read.
+-- Lock levels in the one order, reserve in those that have enough and append the movements.
 with taking as (select * from unnest($2::new_take[])),
 wanted as (
     select functional_warehouse_id, sku_id, sum(quantity) as quantity from taking group by 1, 2),
+locked as materialized (
+    select l.functional_warehouse_id, l.sku_id, k.quantity
+    from (select * from wanted order by functional_warehouse_id, sku_id) as k
+    cross join lateral (
+        select l.functional_warehouse_id, l.sku_id
+        from stock_level l
+        where l.tenant_id = $1 and l.sku_id = k.sku_id
+          and l.functional_warehouse_id = k.functional_warehouse_id
+        for no key update) as l),
 taken as (
     update stock_level l
     set reserved = l.reserved + w.quantity, version = l.version + 1
-    from wanted w
+    from locked w
     where l.tenant_id = $1 and l.sku_id = w.sku_id
       and l.functional_warehouse_id = w.functional_warehouse_id
       and l.on_hand - l.reserved - l.floor - l.earmark_unused >= w.quantity
@@ -77,7 +86,7 @@ moved as (
     select $1::bigint, t.functional_warehouse_id, t.sku_id, l.node_id, l.dealer_id, 'reserved',
            t.quantity, 0, t.quantity, 0, 0, l.version, $3, t.cause_id, t.cause_line, $4
     from taking t join taken l using (functional_warehouse_id, sku_id))
-select functional_warehouse_id, sku_id, free, version from taken
+select functional_warehouse_id, sku_id, free, version, node_id from taken
 
 -- insert_movements --
 -- Append to the ledger.

@@ -74,6 +74,19 @@ async def take_locked(
 
     Raises CapacityMoved if a counter has less than was read under the lock.
     """
+    taken = await try_parcels(tx, parcels)
+    if taken is None:
+        raise CapacityMoved
+    return taken
+
+
+async def try_parcels(
+    tx: TenantTransaction, parcels: dict[CapacityKey, int]
+) -> dict[CapacityKey, CapacityAt] | None:
+    """Lock counters in the one order and take from them; returns what is free after it.
+
+    None where one of them has less than is taken, or does not exist yet: the caller rolls back.
+    """
     if not parcels:
         return {}
     keys = list(parcels)
@@ -84,9 +97,7 @@ async def take_locked(
         [key.day for key in keys],
         list(parcels.values()),
     )
-    if len(rows) != len(keys):
-        raise CapacityMoved
-    return _by_key(rows)
+    return _by_key(rows) if len(rows) == len(keys) else None
 
 
 async def read_capacities(tx: TenantTransaction, keys: Iterable[CapacityKey]) -> list[CapacityAt]:

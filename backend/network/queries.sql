@@ -55,9 +55,15 @@ order by c.node_id, c.day
 for no key update of c
 
 -- take_capacities --
--- Take from (or, below 0, give back to) locked counters, once for each.
+-- Lock counters in the one order, and take from (or, below 0, give back to) those that have enough.
+with locked as materialized (
+    select c.node_id, c.day, d.parcels
+    from unnest($2::bigint[], $3::date[], $4::bigint[]) as d(node_id, day, parcels)
+    join node_capacity c on c.tenant_id = $1 and c.node_id = d.node_id and c.day = d.day
+    order by c.node_id, c.day
+    for no key update of c)
 update node_capacity c set taken = c.taken + d.parcels, version = c.version + 1
-from unnest($2::bigint[], $3::date[], $4::bigint[]) as d(node_id, day, parcels)
+from locked d
 where c.tenant_id = $1 and c.node_id = d.node_id and c.day = d.day
   and (d.parcels < 0 or c.limit_parcels - c.taken >= d.parcels)
 returning c.node_id, c.day, c.limit_parcels - c.taken as free, c.version

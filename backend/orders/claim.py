@@ -1,6 +1,6 @@
 """The first locks of a commit: the keys of the orders."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -13,6 +13,9 @@ from backend.orders.model import Outcome, Refused
 from backend.orders.work import Work
 
 SQL = load_queries(__file__)
+KeyRow = tuple[str, bytes, int]
+"""The fields of the row type `new_key`."""
+
 DECODE_OUTCOME = msgspec.json.Decoder(Outcome)
 
 
@@ -28,8 +31,8 @@ async def claim_keys(tx: TenantTransaction, works: Sequence[Work]) -> dict[Work,
     with other content answers OrderConflict. An order that loses one key gives the other back.
     """
     keys = {key.key: (work, key) for work in works if work.intake for key in work.intake.keys}
-    rows = [(name, key.fingerprint, work.order_id) for name, (work, key) in keys.items()]
-    if await tx.execute(SQL.claim_keys, tx.tenant_id, rows) == len(rows):
+    rows = key_rows(works)
+    if await tx.fetch_value(SQL.claim_keys, tx.tenant_id, rows) == len(rows):
         return {}
     answers: dict[Work, Outcome] = {}
     losers: set[Work] = set()
@@ -46,6 +49,17 @@ async def claim_keys(tx: TenantTransaction, works: Sequence[Work]) -> dict[Work,
             answers.setdefault(work, DECODE_OUTCOME.decode(row["outcome"]))
     await delete_keys(tx, losers, except_for=lost)
     return answers
+
+
+def key_rows(works: Iterable[Work]) -> list[KeyRow]:
+    """Return the keys of new orders, each once."""
+    rows = {
+        key.key: (key.key, key.fingerprint, work.order_id)
+        for work in works
+        if work.intake
+        for key in work.intake.keys
+    }
+    return list(rows.values())
 
 
 async def stored_outcomes(tx: TenantTransaction, keys: Sequence[Key]) -> dict[Key, Outcome]:

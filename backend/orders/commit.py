@@ -7,11 +7,12 @@ accepted orders only. What can be done without a lock is done before (see `shape
 these locks.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from backend.db.pool import TenantTransaction
-from backend.events.outbox import append_events
+from backend.events.outbox import event_rows
 from backend.inventory import ledger
 from backend.inventory.ledger import LockedLevel
 from backend.inventory.model import CauseKind, FreeAt, LevelKey
@@ -21,9 +22,10 @@ from backend.network.capacity import (
     CapacityMissing,
     lock_capacities,
     take_locked,
+    try_parcels,
 )
 from backend.orders.accept import Locked, accept, enough, parcels_of
-from backend.orders.claim import SQL, claim_keys, delete_keys, refused
+from backend.orders.claim import SQL, KeyRow, claim_keys, delete_keys, key_rows, refused
 from backend.orders.errors import InsufficientStock, NoNode, NotAuthorised, ShortLine
 from backend.orders.model import LineOutcome, OrderStatus, Outcome, Placed
 from backend.orders.shape import Circumstances, Counts, Shaped, ShipTo, Standing, shape_orders
@@ -69,21 +71,34 @@ async def commit_admitted(
 ) -> Committed:
     """Place new orders whose counters admission has taken, all of them, or raise NotAllAccepted.
 
-    What admission has taken PostgreSQL hardly ever refuses, so the rows are inserted before the
-    counters are locked: others wait for these locks, and wait a third as long. `shaped` has the
-    rows of exactly these works. Raises CapacityMissing.
+    What admission has taken PostgreSQL hardly ever refuses, so everything is inserted before the
+    counters are locked, and they are taken as they are locked: others wait for these locks, and
+    wait for one statement a kind of counter. `shaped` has the rows of exactly these works.
     """
-    outcomes = await claim_keys(tx, works)
-    if outcomes:
+    if len(shaped.placed) < len(works) or not await _insert(tx, shaped, key_rows(works)):
         raise NotAllAccepted
-    await _insert(tx, shaped)
-    locked = await _lock_planned(tx, works, ground)
-    retired, retired_skus, _ = await _look_again(tx, works, locked, outcomes)
-    accepted, _ = accept(works, locked)
-    if outcomes or retired or len(accepted) < len(works):
+    levels = await ledger.try_reserve(tx, shaped.takes, CauseKind.ORDER, ACTOR)
+    if levels is None:
         raise NotAllAccepted
-    taken = await _take(tx, works, locked, shaped)
-    return Committed(dict(shaped.placed), [], [], *_seen(locked, taken), retired_skus)
+    locked = Locked(levels, await _try_parcels(tx, works, ground))
+    outcomes: dict[Work, Outcome] = {}
+    retired, retired_skus, left = await _look_again(tx, works, locked, outcomes)
+    if len(left) < len(works) or len(locked.levels) < len({take[:2] for take in shaped.takes}):
+        raise NotAllAccepted
+    seen = _seen(locked, _Taken([], {}))
+    return Committed(dict(shaped.placed), [], retired, *seen, retired_skus)
+
+
+async def _try_parcels(
+    tx: TenantTransaction, works: Iterable[Work], ground: Ground
+) -> dict[CapacityKey, CapacityAt]:
+    """Take a parcel of each node's day that has a limit, or raise NotAllAccepted."""
+    day, limited = ground.around.day, ground.around.limited_nodes
+    nodes = (node_id for work in works for node_id in work.nodes if node_id in limited)
+    taken = await try_parcels(tx, Counter(CapacityKey(node_id, day) for node_id in nodes))
+    if taken is None:
+        raise NotAllAccepted
+    return taken
 
 
 async def commit_planned(
@@ -283,7 +298,8 @@ async def _write(
     if shaped.moved_lines:
         await tx.execute(SQL.move_line_units, tx.tenant_id, *zip(*shaped.moved_lines, strict=True))
         await tx.execute(SQL.update_orders, tx.tenant_id, *zip(*shaped.updated_orders, strict=True))
-    await _insert(tx, shaped)
+    if shaped.orders or shaped.reservations or shaped.events:
+        await _insert(tx, shaped)
     return taken
 
 
@@ -295,21 +311,22 @@ async def _take(
     return _Taken(levels, await take_locked(tx, parcels_of(works, locked)))
 
 
-async def _insert(tx: TenantTransaction, shaped: Shaped) -> None:
-    """Insert the rows of orders, and their events."""
-    if shaped.orders or shaped.reservations:
-        await tx.execute(
-            SQL.insert_orders,
-            tx.tenant_id,
-            shaped.orders,
-            shaped.lines,
-            shaped.fees,
-            shaped.holds,
-            shaped.fulfilments,
-            shaped.reservations,
-            shaped.decisions,
-        )
-    await append_events(tx, shaped.events)
+async def _insert(tx: TenantTransaction, shaped: Shaped, keys: Sequence[KeyRow] = ()) -> bool:
+    """Insert the rows of orders and their events, and take keys; whether all of these were free."""
+    claimed = await tx.fetch_value(
+        SQL.insert_orders,
+        tx.tenant_id,
+        shaped.orders,
+        shaped.lines,
+        shaped.fees,
+        shaped.holds,
+        shaped.fulfilments,
+        shaped.reservations,
+        shaped.decisions,
+        keys,
+        event_rows(shaped.events),
+    )
+    return bool(claimed == len(keys))
 
 
 def _seen(locked: Locked, taken: _Taken) -> tuple[list[FreeAt], list[CapacityAt]]:

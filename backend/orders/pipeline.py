@@ -94,7 +94,7 @@ class Way(Enum):
     """How a batch is committed."""
 
     ADMITTED = "admitted"
-    """Admission has taken every counter: insert, then lock and look."""
+    """Admission has taken every counter: insert, then lock and take at once, then look."""
     PLANNED = "planned"
     """Lock and look, then insert what is accepted."""
     FINAL = "final"
@@ -290,6 +290,8 @@ class Pipeline:
                 UNKNOWN_COMMITS.inc()
                 if unknowns > UNKNOWN_OUTCOME_RETRIES_MAX:
                     raise DatabaseUnavailable from error
+                if way is Way.ADMITTED:  # its orders may be there already: ask the keys first
+                    way = Way.PLANNED
                 await asyncio.sleep(RETRY_PAUSE_SECONDS * unknowns)
 
     async def _look_at_counters(self, works: Sequence[Work]) -> list[Base]:

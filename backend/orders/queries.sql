@@ -1,8 +1,6 @@
 -- claim_keys --
 -- Take the keys that are free, in order; waits for whoever holds the same one.
-insert into command_key (tenant_id, key, fingerprint, order_id)
-select $1::bigint, k.key, k.fingerprint, k.order_id from unnest($2::new_key[]) as k order by k.key
-on conflict do nothing
+select claim_keys($1, $2::new_key[])
 
 -- read_keys --
 -- What is stored under keys, whether this transaction stored it, and what was answered.
@@ -24,7 +22,7 @@ union all select 'closed', id from closed_nodes($1, $6::bigint[]) as id
 union all select 'retired', id from retired_skus($1, $7::bigint[]) as id
 
 -- insert_orders --
--- Store new orders with all that belongs to them, and what waiting ones got.
+-- Store orders, what waiting ones got, and their events; take keys, and say how many were free.
 with new_orders as (
     insert into orders (tenant_id, id, shop_id, external_id, dealer_id, status, shortage, currency,
         goods_minor, line_discount_minor, order_discount_minor, freight_minor, fees_minor,
@@ -63,14 +61,16 @@ new_reservations as (
         functional_warehouse_id, sku_id, node_id, dealer_id, quantity, active)
     select $1::bigint, r.order_id, r.reservation_no, r.line_no, r.fulfilment_no,
            r.functional_warehouse_id, r.sku_id, r.node_id, r.dealer_id, r.quantity, r.quantity
-    from unnest($7::new_reservation[]) as r)
-insert into routing_decision (tenant_id, order_id, decision_no, policy_version, book_position,
-    batch_id, batch_index, attempt, is_proved, cost, lower_bound, winner_nodes, runner_up_node,
-    runner_up_cost)
-select $1::bigint, r.order_id, r.decision_no, r.policy_version, r.book_position, r.batch_id,
-       r.batch_index, r.attempt, r.is_proved, r.cost::numeric, r.lower_bound::numeric,
-       r.winner_nodes, r.runner_up_node, r.runner_up_cost::numeric
-from unnest($8::new_decision[]) as r
+    from unnest($7::new_reservation[]) as r),
+new_decisions as (
+    insert into routing_decision (tenant_id, order_id, decision_no, policy_version, book_position,
+        batch_id, batch_index, attempt, is_proved, cost, lower_bound, winner_nodes, runner_up_node,
+        runner_up_cost)
+    select $1::bigint, r.order_id, r.decision_no, r.policy_version, r.book_position, r.batch_id,
+           r.batch_index, r.attempt, r.is_proved, r.cost::numeric, r.lower_bound::numeric,
+           r.winner_nodes, r.runner_up_node, r.runner_up_cost::numeric
+    from unnest($8::new_decision[]) as r)
+select claim_keys($1, $9::new_key[]) as claimed, append_events($1, $10::new_event[])
 
 -- lock_orders --
 -- Lock orders, in order.

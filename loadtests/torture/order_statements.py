@@ -102,7 +102,11 @@ UNITS = ("reserved", "backordered", "held", "cancelled")
 
 
 @STATEMENTS.add
-async def claim_keys(session: Session, tenant: int, keys: Value) -> int:
+async def claim_keys(session: Session, tenant: int, keys: Value) -> list[Row]:
+    return [row(claim_keys=await _claim_keys(session, keys))]
+
+
+async def _claim_keys(session: Session, keys: Value) -> int:
     inserted = 0
     for name, mark, order_id in sorted(keys):
         fields = {"key": name, "fingerprint": mark, "order_id": order_id, "outcome": None}
@@ -188,7 +192,10 @@ async def insert_orders(
     fulfilments: Value,
     reservations: Value,
     decisions: Value,
-) -> int:
+    keys: Value,
+    events: Value,
+) -> list[Row]:
+    claimed = await _claim_keys(session, keys)
     for each in orders:
         fields = {**dict(zip(ORDER, each, strict=True)), "placed_at": clock()}
         assert await session.insert("orders", each[0], fields), "an order id is given twice"
@@ -205,7 +212,8 @@ async def insert_orders(
         await session.insert("reservation", each[:2], fields)
     for each in decisions:
         await session.insert("routing_decision", each[:2], {"order_id": each[0]})
-    return len(decisions)
+    await append_events(session, tenant, events)
+    return [row(claimed=claimed, append_events=None)]
 
 
 def _of(session: Session, table: str, order_ids: Sequence[int]) -> Iterator[Fields]:

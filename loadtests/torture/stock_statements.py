@@ -141,8 +141,11 @@ async def reserve(
     for warehouse, sku, quantity, _, _ in takes:
         wanted[warehouse, sku] = wanted.get((warehouse, sku), 0) + quantity
     taken: dict[tuple[int, int], Fields] = {}
+    for key in sorted(wanted):
+        if session.find("stock_level", key) is not None:
+            await session.lock("stock_level", key)
     for key, quantity in wanted.items():
-        level = await session.lock("stock_level", key)
+        level = session.find("stock_level", key)
         if level is not None and free(level) >= quantity:
             taken[key] = session.change(
                 "stock_level",
@@ -156,7 +159,7 @@ async def reserve(
             effect = ("reserved", quantity, 0, quantity, 0, 0, at["version"])
             place = (warehouse, sku, at["node_id"], at["dealer_id"])
             await _append(session, (*place, *effect, cause_kind, order_id, line_no, None), actor)
-    return [_free_row(level) for level in taken.values()]
+    return [_locked_row(level) for level in taken.values()]
 
 
 @STATEMENTS.add
@@ -294,7 +297,9 @@ async def take_capacities(
     session: Session, tenant: int, node_ids: Value, days: Value, parcels: Value
 ) -> list[Row]:
     taken = []
-    for node_id, day, count in zip(node_ids, days, parcels, strict=True):
+    for node_id, day, count in sorted(zip(node_ids, days, parcels, strict=True)):
+        if session.find("node_capacity", (node_id, day)) is None:
+            continue
         at = await session.lock("node_capacity", (node_id, day))
         if at is not None and (count < 0 or at["limit_parcels"] - at["taken"] >= count):
             changed = {"taken": at["taken"] + count, "version": at["version"] + 1}

@@ -20,7 +20,7 @@ from loadtests.torture.twin_core import twin_core
 HISTORIES = 200
 SWEEP_STEP = 11
 """Of the faults of one history every so many are tried here; `make torture` tries them all."""
-ENOUGH = 150
+ENOUGH = 250
 """Histories in which a planted defect must show."""
 
 
