@@ -42,6 +42,11 @@ cdef class StockBook:
     cdef int _grow_slots(self) except -1
 
 
+cdef void insert_slot(
+    Slot *slots, uint64_t slot_mask, int64_t sku, int64_t shelf
+) noexcept nogil
+
+
 cdef inline uint64_t hash_of(int64_t sku) noexcept nogil:
     # The finaliser of splitmix64: external ids are often consecutive.
     cdef uint64_t mixed = <uint64_t>sku

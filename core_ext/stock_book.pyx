@@ -11,11 +11,16 @@ Entries of a shelf are sorted by source. A source that was changed by `take` or 
 version -1, so that any `put` is newer.
 """
 
+from cpython.array cimport array, clone
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport free as release, malloc, realloc
 from libc.string cimport memcpy, memmove
 
+import array as _array
+
 from core_ext import limits
+
+cdef array LONGS = _array.array("q")
 
 cdef enum:
     FIRST_ROOM = 4
@@ -75,6 +80,16 @@ cdef class StockBook:
     def sku_count(self) -> int:
         """SKUs the book has heard of."""
         return self.shelf_count
+
+    def skus(self) -> array:
+        """SKUs in the order in which the book heard of them (array('q'))."""
+        cdef array found = clone(LONGS, self.shelf_count, False)
+        cdef int64_t *skus = <int64_t *>found.data.as_longlongs
+        cdef uint64_t at
+        for at in range(self.slot_mask + 1):
+            if self.slots[at].shelf >= 0:
+                skus[self.slots[at].shelf] = self.slots[at].sku
+        return found
 
     def put(self, int64_t sku, int64_t source, int64_t free, int64_t version) -> bool:
         """Set the free units of a source if `version` (>= 0) is newer; True if it was."""

@@ -36,6 +36,10 @@ class StockBook:
         """Entries of all SKUs together."""
         return sum(len(shelf) for shelf in self._shelves.values())
 
+    def skus(self) -> array[int]:
+        """SKUs in the order in which the book heard of them (array('q'))."""
+        return array("q", self._shelves)
+
     def put(self, sku: int, source: int, free: int, version: int) -> bool:
         """Set the free units of a source if `version` (>= 0) is newer; True if it was."""
         self._need_source(source)
