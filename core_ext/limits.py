@@ -60,3 +60,31 @@ COST_BITS: Final = 127
 
 LIMIT_MOST: Final = 2**62
 """Largest `limit` of a term; every value of a term stays below 2**63."""
+
+COUNTED_MOST: Final = 2**32
+"""Free units of one source that availability counts: 10,000 times as much in each of `MAX_SOURCES`
+sums to less than 2**62."""
+
+UNITS_MOST: Final = 2**48
+"""Largest reserve, limit, earmark, cap or depth: all sources together count no more units."""
+
+MAX_VERTICES: Final = 2**12
+"""Pools and shops of one graph: a SKU's numbers take 32 KiB, who lies below whom 32 MiB at most."""
+
+MAX_LINKS: Final = 2**14
+"""Links of one graph: four a vertex, and the flows into one vertex sum to 2**62 at most."""
+
+MAX_CLASSES: Final = 2**14
+"""Classes of sources: more than there are nodes; sources that feed the same links share one."""
+
+MAX_LINK_MEMBERS: Final = 2**20
+"""Members of all links together: 64 a link on average, 4 MiB."""
+
+MAX_SET_MEMBERS: Final = 2**22
+"""Classes in all distinct sets of a graph together: 16 MiB, of which each SKU reads its part."""
+
+MAX_RULES: Final = 2**20
+"""Profiles x links: 24 MiB, which one recomputation reads over and over."""
+
+MAX_DEEPEST_TURNS: Final = 2**10
+"""Links that leave one DEEPEST vertex: they are sorted for each SKU by insertion, in under 1 ms."""
