@@ -1,4 +1,4 @@
-"""What the planner and the reservation kernel answer."""
+"""What the planner, the reservation kernel and the availability engine answer."""
 
 from __future__ import annotations
 
@@ -106,6 +106,37 @@ class Reservations:
     failed_row: array[int]
     left: array[int]
     taken: array[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """How the numbers of one SKU come about; C classes, L links, V vertices as in `PoolGraph`.
+
+    | field | shape, dtype | meaning |
+    | class_units | C, 'q' | units that the sources of the class have free, unweighted |
+    | class_offered | C, 'q' | units that they offer: weighted, rounded down |
+    | quantity | L, 'q' | units that the link draws from, before reserve and ratio |
+    | flow | L, 'q' | units that flow |
+    | bound | V, 'q' | units that all classes that reach the vertex offer together |
+    | flows_in | V, 'q' | units that flow in, some perhaps over several paths |
+    | pool_part | V, 'q' | the smaller of flows_in and bound |
+    | earmarks | V, 'q' | units set aside for the vertex or one above it |
+    | cap | V, 'q' | most units that may be shown, -1 for no cap |
+    | number | V, 'q' | units that may be offered: pool_part + earmarks, at most the cap |
+
+    Of each source at most `COUNTED_MOST` units count.
+    """
+
+    class_units: array[int]
+    class_offered: array[int]
+    quantity: array[int]
+    flow: array[int]
+    bound: array[int]
+    flows_in: array[int]
+    pool_part: array[int]
+    earmarks: array[int]
+    cap: array[int]
+    number: array[int]
 
 
 def _joined(halves: array[int], index: int) -> int:

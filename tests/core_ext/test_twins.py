@@ -24,7 +24,11 @@ from tests.core_ext.instances import instance
 
 ROOT = Path(__file__).parents[2]
 SEEDS_A_TEST = 60
-NO_TWIN_OF_ITS_OWN = {"large_bound": "large_orders_twin", "whole_bound": "whole_lines_twin"}
+NO_TWIN_OF_ITS_OWN = {
+    "large_bound": "large_orders_twin",
+    "pool_flow": "availability_twin",
+    "whole_bound": "whole_lines_twin",
+}
 """Part of an algorithm whose twin stands in one module."""
 
 
