@@ -189,7 +189,7 @@ def _check_members(graph: PoolGraph, vertex: int, link: int) -> None:
         raise ValueError(f"the members of {what} do not rise")
     if members and not (members[0] >= 0 and members[-1] < end):
         outside = members[0] if members[0] < 0 else members[-1]
-        raise ValueError(f"{what} has the member {outside}, must be within 0 and {end - 1}")
+        raise ValueError(f"{what} has the member {outside}, must be 0 or more and below {end}")
     if of_classes:
         return
     for member in members:
