@@ -40,9 +40,10 @@ lint: $(VENV)/dev.stamp ## formatting, lint and strict types
 bench: $(VENV)/dev.stamp ## every benchmark once: planner, admit, intake, checkout, hotsku
 	@for name in planner admit intake checkout hotsku; do $(BIN)/yipan bench $$name || exit 1; done
 
-torture: $(VENV)/dev.stamp ## 20,000 histories in which everything goes wrong, and some on real servers
+torture: $(VENV)/dev.stamp ## 20,000 histories in which everything goes wrong, some on real servers; pools
 	@$(BIN)/python -m loadtests.torture.run
 	@$(BIN)/python -m loadtests.torture.real
+	@$(BIN)/python -m loadtests.torture.availability
 
 load: $(VENV)/dev.stamp ## a minute of load, with its thresholds, on servers of its own
 	@$(BIN)/python -m loadtests.locust.run

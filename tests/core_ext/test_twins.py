@@ -197,8 +197,13 @@ def test_the_checked_build_finds_nothing(tmp_path: Path) -> None:
         "    books, policies, demand = instance(seed)\n"
         "    compiled = core_ext.planner.plan(books[0], policies[0], demand)\n"
         "    assert compiled == core_ext.planner_twin.plan(books[1], policies[1], demand)\n"
+        "from loadtests.torture.availability import availability, play\n"
+        "from loadtests.torture.pool_graphs import course\n"
+        f"assert availability.__file__.startswith({str(tmp_path)!r})\n"
+        "assert not any(play(course(seed), against_twin=True) for seed in range(150))\n"
     )
-    (tmp_path / "lib" / "tests").symlink_to(ROOT / "tests")
+    for name in ("tests", "loadtests"):
+        (tmp_path / "lib" / name).symlink_to(ROOT / name)
     run = [sys.executable, "-c", program]
     paths = {**os.environ, "PYTHONPATH": str(tmp_path / "lib")}
     subprocess.run(run, check=True, env=paths, cwd=tmp_path / "lib")
