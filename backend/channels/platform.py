@@ -1,0 +1,103 @@
+"""What Yipan needs of a channel, in the words of the field: the interface of its connectors."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+
+class StockPush(msgspec.Struct, frozen=True):
+    """The quantity that a listing shall show.
+
+    `sequence` rises with each new number of a listing, so that a delayed push cannot undo a newer
+    one. It is at least 1. A push whose outcome is unknown is sent again under its sequence; a
+    number that is found to be shown wrong needs a higher one.
+    """
+
+    listing: str
+    quantity: int
+    sequence: int
+
+
+class PushOutcome(StrEnum):
+    """What a channel did with a push."""
+
+    ACCEPTED = "accepted"
+    UNKNOWN_LISTING = "unknown_listing"
+    STALE = "stale"
+    """It knows a number with this sequence or a higher one, and keeps it.
+
+    To a push that was sent again: it had been done, or is out of date.
+    """
+    REFUSED = "refused"
+
+
+class PushAnswer(msgspec.Struct, frozen=True):
+    """What a channel says about a push; `quantity_shown` is what it says it shows now."""
+
+    listing: str
+    outcome: PushOutcome
+    quantity_shown: int
+
+
+class ChannelBuyer(msgspec.Struct, frozen=True):
+    """Who bought on a channel, and where it goes."""
+
+    name: str
+    phone: str
+    region_code: int
+    address: str
+
+
+class ChannelLine(msgspec.Struct, frozen=True):
+    """Units of a listing that were bought."""
+
+    listing: str
+    quantity: int
+    unit_price_minor: int
+
+
+class ChannelOrder(msgspec.Struct, frozen=True):
+    """A paid order of a channel; `paid_at` in RFC 3339, the number unique in the shop."""
+
+    number: str
+    paid_at: str
+    buyer: ChannelBuyer
+    lines: list[ChannelLine]
+    total_minor: int
+
+
+class OrderPage(msgspec.Struct, frozen=True):
+    """Orders in the order in which they were paid, and the cursor of what follows them."""
+
+    orders: list[ChannelOrder]
+    next: str
+
+
+class ChannelStock(Protocol):
+    """One shop on one channel. Nothing here tries again by itself: who calls knows when to.
+
+    Every method raises ChannelAway (the outcome is unknown: ask or push again), ChannelBusy
+    (nothing happened: wait as long as it says) or ChannelRefused (nothing happened, and nothing
+    will until a person has looked).
+    """
+
+    push_items_max: int
+    """Listings in one push, at most."""
+    read_listings_max: int
+    """Listings in one read, at most."""
+    orders_page_max: int
+    """Orders of one page, at most."""
+
+    async def push(self, items: Sequence[StockPush]) -> list[PushAnswer]:
+        """Let listings show what they shall; return an answer to each item, in their order."""
+
+    async def read(self, listings: Sequence[str]) -> dict[str, int]:
+        """Return what listings show; those that the channel does not know are left out."""
+
+    async def orders(self, since: str, limit: int) -> OrderPage:
+        """Return up to `limit` paid orders after a cursor; "" is the first one's.
+
+        The same order can come again, and the same cursor can be read again.
+        """
