@@ -197,6 +197,13 @@ def test_modules_have_no_import_cycle() -> None:
         pytest.fail(" ← ".join(error.args[1]), pytrace=False)
 
 
+def test_the_simulated_platform_shares_nothing_with_us() -> None:
+    platform = "backend.demo.platform."
+    found = [one for one in imports() if one.source.startswith(platform)]
+    assert found, "the test does not see the platform"
+    report(one.at for one in found if not f"{one.target}.".startswith(platform))
+
+
 def test_the_compiled_core_imports_nothing_of_ours() -> None:
     imported = re.compile(r"^\s*(?:from|import|cimport)\s+(?!core_ext)(\w+)")
     report(

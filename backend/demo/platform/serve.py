@@ -1,0 +1,42 @@
+"""Serving the platform until a signal comes."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from starlette.applications import Starlette
+
+from backend.demo.platform import limits
+from backend.demo.platform.control import ControlDoor
+from backend.demo.platform.http import Severable, answer_refusal
+from backend.demo.platform.market import Market
+from backend.demo.platform.refusal import Refusal
+from backend.demo.platform.seller import SellerApi
+
+
+def create_app(market: Market) -> Starlette:
+    """Return the application on a market."""
+    routes = [*SellerApi(market).routes(), *ControlDoor(market).routes()]
+    return Starlette(routes=routes, exception_handlers={Refusal: answer_refusal})
+
+
+async def serve(market: Market, listening: socket.socket, is_ready: Callable[[], None]) -> None:
+    """Serve on an open socket until SIGINT or SIGTERM; call `is_ready` when both are heeded."""
+    config = uvicorn.Config(
+        create_app(market),
+        http=Severable,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=limits.KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=limits.SHUTDOWN_SECONDS,
+    )
+    server = uvicorn.Server(config)
+    # They heed signals before uvicorn does, and take what it raises again at its end.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
+    is_ready()
+    await server.serve(sockets=[listening])
