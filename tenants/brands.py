@@ -30,7 +30,11 @@ class Brand(msgspec.Struct, frozen=True, kw_only=True):
 
     def today(self) -> date:
         """Return the day it is where the brand works: capacities are counted by it."""
-        return datetime.now(ZoneInfo(self.time_zone)).date()
+        return self.local_time().date()
+
+    def local_time(self) -> datetime:
+        """Return the time it is where the brand works."""
+        return datetime.now(ZoneInfo(self.time_zone))
 
 
 class BrandDirectory:

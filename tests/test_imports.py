@@ -28,7 +28,9 @@ CENTRES: dict[str, frozenset[str]] = {
     "backend.channels": frozenset(),
     "backend.network": frozenset(),
     "backend.fulfilment": frozenset(),
-    "backend.inventory": frozenset({"backend.catalog", "backend.network"}),
+    "backend.inventory": frozenset(
+        {"backend.catalog", "backend.channels", "backend.network", "core_ext"}
+    ),
     "backend.routing": frozenset({"backend.inventory", "backend.network", "core_ext"}),
     "backend.orders": frozenset(
         {
@@ -38,6 +40,15 @@ CENTRES: dict[str, frozenset[str]] = {
             "backend.network",
             "backend.routing",
             "core_ext",
+        }
+    ),
+    "backend.publishing": frozenset(
+        {
+            "backend.catalog",
+            "backend.channels",
+            "backend.inventory",
+            "backend.orders",
+            "backend.routing",
         }
     ),
     "backend.audit": frozenset({"backend.inventory"}),
@@ -59,8 +70,12 @@ LAYERS: dict[str, frozenset[str]] = {
     "backend.server": frozenset({"backend.db"}),
     "backend.admission": frozenset({"tenants.principal", "backend.db"}) | WATCHED,
     "backend.events": frozenset({"tenants.principal", "backend.db"}) | WATCHED,
-    **{centre: met | GROUND | WHO | WATCHED for centre, met in CENTRES.items()},
-    "graphql_schema": frozenset(CENTRES) | GROUND | WHO,
+    "backend.conditions": frozenset({"backend.db"}),
+    **{
+        centre: met | GROUND | WHO | WATCHED | {"backend.conditions"}
+        for centre, met in CENTRES.items()
+    },
+    "graphql_schema": frozenset(CENTRES) | GROUND | WHO | {"backend.conditions"},
     "loadtests": frozenset(CENTRES)
     | GROUND
     | WHO

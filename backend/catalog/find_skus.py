@@ -27,6 +27,22 @@ async def sku_id_by_code(tx: TenantTransaction, code: str) -> int:
     return int(rows[0]["id"])
 
 
+async def sku_ids_by_codes(tx: TenantTransaction, codes: Sequence[str]) -> dict[str, int]:
+    """Return the ids of active SKUs by code, in the order given; raises UnknownSku."""
+    rows = await tx.fetch(SQL.skus_by_codes, tx.tenant_id, list(codes))
+    found = {row["code"]: int(row["id"]) for row in rows}
+    for code in codes:
+        if code not in found:
+            raise UnknownSku(code)
+    return {code: found[code] for code in codes}
+
+
+async def codes_of_skus(tx: TenantTransaction, ids: Sequence[int]) -> dict[int, str]:
+    """Return the codes of the SKUs that exist among the ids."""
+    rows = await tx.fetch(SQL.codes_of_skus, tx.tenant_id, ids)
+    return {row["id"]: row["code"] for row in rows}
+
+
 async def skus_by_ids(tx: TenantTransaction, ids: Sequence[int]) -> dict[int, Sku]:
     """Return the SKUs that exist among the ids."""
     rows = await tx.fetch(SQL.skus_by_ids, tx.tenant_id, ids)

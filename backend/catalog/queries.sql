@@ -10,6 +10,10 @@ select id, code, name, category, product_line, weight_g, length_mm, width_mm, he
        needs_installation, attributes, is_active
 from sku where tenant_id = $1 and id = any($2::bigint[])
 
+-- codes_of_skus --
+-- The codes of SKUs.
+select id, code from sku where tenant_id = $1 and id = any($2::bigint[])
+
 -- page_of_skus --
 -- A page of SKUs by id, after an id.
 select id, code, name, category, product_line, weight_g, length_mm, width_mm, height_mm,

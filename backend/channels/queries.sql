@@ -17,3 +17,8 @@ from shop where tenant_id = $1 and code = any($2::text[]) and is_active
 -- Create a shop.
 insert into shop (tenant_id, code, name, channel, dealer_id, legal_entity_id)
 values ($1, $2, $3, $4, $5, $6) returning id
+
+-- active_shops --
+-- All active shops.
+select id, code, name, channel, dealer_id, legal_entity_id, is_active
+from shop where tenant_id = $1 and is_active order by id

@@ -25,6 +25,11 @@ async def shops_by_ids(tx: TenantTransaction, ids: Sequence[int]) -> dict[int, S
     return {row["id"]: Shop(**row) for row in rows}
 
 
+async def active_shops(tx: TenantTransaction) -> dict[str, Shop]:
+    """Return the active shops that the principal may see, by code."""
+    return {row["code"]: Shop(**row) for row in await tx.fetch(SQL.active_shops, tx.tenant_id)}
+
+
 async def create_shop(tx: TenantTransaction, draft: ShopDraft) -> int:
     """Create a shop and return its id; raises AlreadyExists for a code in use, UnknownDealer."""
     tx.principal.require(Permission.NETWORK_WRITE)

@@ -654,6 +654,65 @@ call protect('stock_movement', 'dealer_store');
 create sequence stock_cause_id as bigint;
 grant usage on sequence stock_cause_id to yipan_app;
 
+-- ------------------------------------------------------------------------------------ pools
+
+-- What every pool takes from where and gives to whom; a document, see backend/inventory/pools.
+create table pool_layout (
+    tenant_id    bigint not null,
+    version      integer not null,
+    -- The version that was active when this one was proposed; 0 for none.
+    based_on     integer not null,
+    status       text not null constraint pool_layout_status_check
+                 check (status in ('draft', 'active', 'archived')),
+    document     jsonb not null,
+    comment      text not null,
+    proposed_by  text not null,
+    proposed_at  timestamptz not null default clock_timestamp(),
+    activated_by text,
+    activated_at timestamptz,
+    primary key (tenant_id, version)
+);
+create unique index pool_layout_active_key on pool_layout (tenant_id) where status = 'active';
+create index pool_layout_activated_idx on pool_layout (tenant_id, activated_at)
+    where activated_at is not null;
+call protect('pool_layout', 'brand');
+
+-- ------------------------------------------------------------------------------- publishing
+
+-- How the platform of a shop is reached, and who speaks with it.
+create table shop_connection (
+    tenant_id     bigint not null,
+    shop_id       bigint not null,
+    kind          text not null,
+    base_url      text not null,
+    remote_shop   text not null,
+    token         text not null,
+    is_active     boolean not null default true,
+    orders_cursor text not null default '',
+    problem       text,
+    -- The process that speaks for the shop, until when.
+    owner         text,
+    leased_until  timestamptz,
+    primary key (tenant_id, shop_id),
+    foreign key (tenant_id, shop_id) references shop
+);
+call protect('shop_connection', 'brand');
+
+-- What the platform of a shop was last known to show of a SKU; written behind what happens.
+create table shown_number (
+    tenant_id       bigint not null,
+    shop_id         bigint not null,
+    sku_id          bigint not null,
+    sequence        bigint not null,
+    wanted          bigint not null,
+    shown           bigint,
+    acknowledged_at timestamptz,
+    drifted_at      timestamptz,
+    is_unlisted     boolean not null default false,
+    primary key (tenant_id, shop_id, sku_id)
+) with (fillfactor = 70);
+call protect('shown_number', 'brand');
+
 -- -------------------------------------------------------------------------------- admission
 
 -- Which life of the Valkey server the tenant's counters belong to; see docs/explanation.

@@ -2,9 +2,22 @@
 
 from backend.db.pool import TenantTransaction
 from backend.inventory.ledger import SQL
-from backend.network.model import Condition, FunctionalWarehouse, WarehouseDraft
+from backend.network.model import Condition, FunctionalWarehouse, Node, WarehouseDraft
 from tenants.dealers import require_dealer
 from tenants.principal import Permission
+
+
+def is_default_source(warehouse: FunctionalWarehouse, node: Node | None) -> bool:
+    """Whether orders take from a functional warehouse unless a layout of pools says otherwise.
+
+    Sellable goods of the node's own party: another owner's goods (货权) are only stored there.
+    """
+    return (
+        node is not None
+        and node.is_active
+        and warehouse.is_sellable
+        and warehouse.dealer_id == node.dealer_id
+    )
 
 
 async def list_warehouses(tx: TenantTransaction) -> list[FunctionalWarehouse]:

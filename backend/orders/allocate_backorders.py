@@ -79,6 +79,7 @@ def _backorder(rows: list[Record]) -> Backorder:
     first = rows[0]
     return Backorder(
         order_id=first["order_id"],
+        shop_id=first["shop_id"],
         dealer_id=first["dealer_id"],
         place=Place(first["region_code"], first["legal_entity_id"]),
         lines=tuple(

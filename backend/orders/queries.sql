@@ -145,8 +145,8 @@ order by o.placed_at, o.id limit $5
 
 -- backorders --
 -- The waiting lines of orders, the oldest order first, with where they go.
-select o.id as order_id, o.dealer_id, o.region_code, s.legal_entity_id, l.line_no, l.sku_id,
-       l.backordered, k.weight_g
+select o.id as order_id, o.shop_id, o.dealer_id, o.region_code, s.legal_entity_id, l.line_no,
+       l.sku_id, l.backordered, k.weight_g
 from orders o
 join shop s on s.tenant_id = $1 and s.id = o.shop_id
 join order_line l on l.tenant_id = $1 and l.order_id = o.id and l.backordered > 0

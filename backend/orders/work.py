@@ -29,6 +29,7 @@ class Backorder(NamedTuple):
     """The waiting part of an order that exists."""
 
     order_id: int
+    shop_id: int
     dealer_id: int | None
     place: Place
     lines: tuple[WorkLine, ...]
@@ -90,11 +91,13 @@ class Work:
         if self.intake is not None:
             shop = self.intake.shop
             place = Place(self.intake.region_code or 0, shop.legal_entity_id)
-            dealer_id = shop.dealer_id
+            shop_id, dealer_id = shop.id, shop.dealer_id
         else:
-            assert self.backorder is not None, "a work is one or the other"
-            place, dealer_id = self.backorder.place, self.backorder.dealer_id
-        return PlanRequest(self.rows, place, dealer_id, self.shortage is not Shortage.REFUSE)
+            waiting = self.backorder
+            assert waiting is not None, "a work is one or the other"
+            place, shop_id, dealer_id = waiting.place, waiting.shop_id, waiting.dealer_id
+        takes_part = self.shortage is not Shortage.REFUSE
+        return PlanRequest(self.rows, place, shop_id, dealer_id, takes_part)
 
     def with_intake(self, intake: Intake) -> "Work":
         """Return the same order, understood anew: who waits for it waits for that."""

@@ -16,6 +16,8 @@ from tenants.principal import system_principal
 
 FRESH_SECONDS = 1.0
 """How often network, policy, pools and capacities are read anew."""
+RULES_SECONDS = 60.0
+"""How often the rules of pools are looked at again: for the time, new SKUs, stock and sales."""
 
 Hearing = Callable[[], int | None]
 """Says by which connection other processes are heard, or None while they are not."""
@@ -42,6 +44,7 @@ class LiveBook:
         self._freshening = asyncio.Lock()
         self._swept_at: datetime | None = None
         self._fresh_until = 0.0
+        self._rules_until = 0.0
 
     async def freshen(self) -> None:
         """Read the book anew if it is older than FRESH_SECONDS, and tell Valkey what was read.
@@ -56,9 +59,13 @@ class LiveBook:
             hearing = self._hearing()
             async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
                 swept_at = await database_time(tx)
-                levels, capacities = await self.book.refresh(tx, self.brand.today())
+                local = self.brand.local_time()
+                levels, capacities = await self.book.refresh(tx, local)
                 if self._swept_at is not None and (hearing is None or hearing != self._heard):
                     levels += await free_of_changed_levels(tx, self._swept_at - SWEEP_OVERLAP)
+                if moment >= self._rules_until:
+                    await self.book.refresh_rules(tx, local)
+                    self._rules_until = moment + RULES_SECONDS
             self.book.apply_levels(levels)
             self._heard, self._swept_at = hearing, swept_at
             self._fresh_until = moment + FRESH_SECONDS

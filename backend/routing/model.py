@@ -65,6 +65,7 @@ class PlanRequest(msgspec.Struct, frozen=True):
 
     rows: Sequence[PlanRow]
     place: Place
+    shop_id: int
     dealer_id: int | None
     take_what_is_there: bool
 

@@ -3,6 +3,8 @@
 from array import array
 from collections.abc import Sequence
 
+from backend.inventory.pools.compile import CompiledLayout
+from backend.inventory.warehouses import is_default_source
 from backend.network.geo import distance_m
 from backend.network.model import FunctionalWarehouse, Node
 from backend.network.regions.table import RegionTable
@@ -13,7 +15,11 @@ LOAD_STEP_PERMILLE = 10
 
 
 class NetworkView:
-    """The open nodes of a tenant and their sellable functional warehouses.
+    """The open nodes of a tenant and the functional warehouses that somebody may sell from.
+
+    Without a layout of pools these are the sellable ones with goods of the node's own party, and
+    every order may take from all of them. With one, they are also those that feed a pool, and a
+    shop that has shares takes from those that feed its pools.
 
     Index i of `nodes` is the planner's node i; index s of `sources` its source s, in the order in
     which the stock of a node is used.
@@ -24,14 +30,19 @@ class NetworkView:
         nodes: Sequence[Node],
         warehouses: Sequence[FunctionalWarehouse],
         regions: RegionTable,
+        layout: CompiledLayout | None = None,
     ) -> None:
         self.regions = regions
         self.nodes = [node for node in nodes if node.is_active]
         self.node_index = {node.id: index for index, node in enumerate(self.nodes)}
+        self.layout = layout
+        by_id = {node.id: node for node in self.nodes}
+        feeding = layout.named_warehouses() if layout else frozenset()
         self.sources = [
             warehouse
             for warehouse in sorted(warehouses, key=lambda w: (w.rank, w.id))
-            if warehouse.is_sellable and self._holds_own_goods(warehouse)
+            if is_default_source(warehouse, by_id.get(warehouse.node_id))
+            or (warehouse.id in feeding and warehouse.node_id in by_id)
         ]
         self.source_index = {source.id: index for index, source in enumerate(self.sources)}
         self.source_node = array("i", [self.node_index[s.node_id] for s in self.sources])
@@ -39,11 +50,32 @@ class NetworkView:
         """Ids of the nodes that take so many parcels a day."""
         self.load_permille = array("i", [LOAD_UNKNOWN]) * len(self.nodes)
         self._distances: dict[int, list[int]] = {}
+        self._scope_of_shop: dict[int, int] = {}
+        self.scopes = self._scopes(layout) if layout else b""
+        """A row for each scope, with a byte for each source: 1 where it may be taken from."""
 
-    def _holds_own_goods(self, warehouse: FunctionalWarehouse) -> bool:
-        """Goods of the node's own party; another owner's goods (货权) are only stored there."""
-        index = self.node_index.get(warehouse.node_id)
-        return index is not None and warehouse.dealer_id == self.nodes[index].dealer_id
+    def _scopes(self, layout: CompiledLayout) -> bytes:
+        rows = {
+            bytes(
+                is_default_source(source, self.nodes[self.node_index[source.node_id]])
+                for source in self.sources
+            ): 0
+        }
+        for shop_id, vertex in layout.vertex_of_shop.items():
+            feeding = layout.upstream[vertex]
+            row = bytes(source.id in feeding for source in self.sources)
+            self._scope_of_shop[shop_id] = rows.setdefault(row, len(rows))
+        return b"".join(rows)
+
+    def has_sources_of(self, other: "NetworkView") -> bool:
+        """Whether a stock book that is numbered by the other view is numbered by this one too."""
+        return [node.id for node in self.nodes] == [node.id for node in other.nodes] and [
+            (source.id, source.node_id) for source in self.sources
+        ] == [(source.id, source.node_id) for source in other.sources]
+
+    def scope(self, shop_id: int) -> int:
+        """Return the row of `scopes` for the orders of a shop; -1 without a layout."""
+        return self._scope_of_shop.get(shop_id, 0) if self.layout else -1
 
     def distances_m(self, region_code: int) -> list[int]:
         """Return the distance of each node to a region, in metres."""

@@ -82,6 +82,8 @@ class OrderPlanner:
             place=array("i", [self._places.number(request.place) for request in requests]),
             filter=array("i", [self._dealers[request.dealer_id] for request in requests]),
             flags=array("B", [partial if r.take_what_is_there else split for r in requests]),
+            scope=array("i", [self.view.scope(request.shop_id) for request in requests]),
+            scopes=self.view.scopes,
         )
 
     def _order_plan(self, plans: Plans, demand: Demand, index: int) -> OrderPlan:

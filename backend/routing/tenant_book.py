@@ -5,16 +5,21 @@ and from a sweep over what moved lately. It may lag, never lie for long: the com
 """
 
 from array import array
-from collections.abc import Iterable
-from datetime import date
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
 from typing import NamedTuple
 
 import msgspec
+import structlog
 
+from backend.db.errors import YipanError
 from backend.db.pool import TenantTransaction
 from backend.db.sql import load_queries
 from backend.inventory.levels import free_of_all_levels
 from backend.inventory.model import FreeAt
+from backend.inventory.pools.compile import CompiledLayout
+from backend.inventory.pools.layouts import active_layout, active_version, compile_layout
+from backend.inventory.pools.live import LivePools, read_profiles
 from backend.inventory.warehouses import list_warehouses
 from backend.network.capacity import CapacityAt, capacities_of_day
 from backend.network.model import FunctionalWarehouse, Node
@@ -25,27 +30,44 @@ from backend.routing.network_view import NetworkView
 from backend.routing.plan_orders import OrderPlanner
 from core_ext import StockBook
 
+log = structlog.get_logger(__name__)
+
 SQL = load_queries(__file__)
 
 
+class Topology(NamedTuple):
+    """What a stock book is numbered by; where it changes, the book is made anew."""
+
+    nodes: list[Node]
+    warehouses: list[FunctionalWarehouse]
+    layout_version: int
+    """The active layout of pools; 0 for none."""
+
+
 class Stock(NamedTuple):
-    """A network and a stock book that is numbered by it."""
+    """A network, a stock book that is numbered by it, and the pools that are computed on it."""
 
     view: NetworkView
     book: StockBook
+    pools: LivePools | None = None
+
+
+NewNumbers = Callable[["array[int]"], None]
+"""Hears of SKUs of which some pool or shop has another number now ('q')."""
 
 
 class TenantBook:
-    """Network view, stock book and policy of one tenant."""
+    """Network view, stock book, pools and policy of one tenant."""
 
     def __init__(self, regions: RegionTable) -> None:
         self._regions = regions
-        self._topology: tuple[list[Node], list[FunctionalWarehouse]] | None = None
+        self._topology: Topology | None = None
         self._stock = Stock(NetworkView([], [], regions), StockBook(array("i"), 1))
         self._coming: Stock | None = None
         """What is being read while orders are still planned on `_stock`."""
         self.planner = OrderPlanner(self.view, DEFAULT_POLICY, 0)
         self.day = date.min
+        self.listeners: list[NewNumbers] = []
 
     @property
     def view(self) -> NetworkView:
@@ -55,38 +77,83 @@ class TenantBook:
     def book(self) -> StockBook:
         return self._stock.book
 
-    async def refresh(
-        self, tx: TenantTransaction, day: date
-    ) -> tuple[list[FreeAt], list[CapacityAt]]:
-        """Read network, policy and capacities anew; the stock too where the network changed.
+    @property
+    def pools(self) -> LivePools | None:
+        """What pools and shops may offer; None while no layout is active."""
+        return self._stock.pools
 
-        View, book and planner change together, once all is read: batches are under way meanwhile.
-        Returns the levels and capacities that were read.
+    async def refresh(
+        self, tx: TenantTransaction, local: datetime
+    ) -> tuple[list[FreeAt], list[CapacityAt]]:
+        """Read network, layout, policy and capacities anew; the stock too where sources changed.
+
+        `local` is the time where the brand is: capacities are counted by its day.
+        View, book, pools and planner change together, once all is read: batches are under way
+        meanwhile. Returns the levels and capacities that were read.
         """
-        topology = (await list_nodes(tx), await list_warehouses(tx))
+        topology = Topology(
+            await list_nodes(tx), await list_warehouses(tx), await active_version(tx)
+        )
         levels: list[FreeAt] = []
-        view = self.view
-        if topology != self._topology:
-            view = NetworkView(*topology, self._regions)
-            # What is announced while it is being filled goes into it as well.
-            self._coming = Stock(view, StockBook(view.source_node, max(1, len(view.nodes))))
+        stock = self._stock
         try:
-            if self._coming is not None:
-                async for chunk in free_of_all_levels(tx):
-                    self.apply_levels(chunk)
-                    levels += chunk
+            if topology != self._topology:
+                view, layout = await self._view(tx, topology)
+                if not view.has_sources_of(stock.view):
+                    # What is announced while it is being filled goes into it as well.
+                    self._coming = Stock(view, StockBook(view.source_node, max(1, len(view.nodes))))
+                    async for chunk in free_of_all_levels(tx):
+                        self.apply_levels(chunk)
+                        levels += chunk
+                book = self._coming.book if self._coming else stock.book
+                pools = None
+                if layout is not None:
+                    ids = [source.id for source in view.sources]
+                    profiles = await read_profiles(tx, layout, book, view.source_node, local)
+                    pools = LivePools(topology.layout_version, layout, ids, book, profiles)
+                stock = Stock(view, book, pools)
             policy, version = await self._policy(tx)
-            capacities = await capacities_of_day(tx, day)
-            if self._coming is not None:
-                self._stock = self._coming
+            capacities = await capacities_of_day(tx, local.date())
+            changed = stock.pools is not self._stock.pools
+            self._stock = stock
         finally:
             self._coming = None
         self._topology = topology
-        if self.planner.view is not view or self.planner.policy_version != version:
-            self.planner = OrderPlanner(view, policy, version)
-        self.day = day
+        if self.planner.view is not stock.view or self.planner.policy_version != version:
+            self.planner = OrderPlanner(stock.view, policy, version)
+        self.day = local.date()
         self.apply_capacities(capacities)
+        if changed and stock.pools is not None:
+            self._tell(stock.pools.availability.take_changed())
         return levels, capacities
+
+    async def _view(
+        self, tx: TenantTransaction, topology: Topology
+    ) -> tuple[NetworkView, CompiledLayout | None]:
+        """Return the network, under the active layout where there is one that can be used."""
+        layout = None
+        active = await active_layout(tx) if topology.layout_version else None
+        if active is not None:
+            try:
+                layout = await compile_layout(tx, active.layout, self._regions)
+            except YipanError as error:
+                log.exception("pools.not_compiled", tenant=tx.tenant_id, error=error.message)
+        view = NetworkView(topology.nodes, topology.warehouses, self._regions, layout)
+        return view, layout
+
+    async def refresh_rules(self, tx: TenantTransaction, local: datetime) -> None:
+        """Look at the rules of the layout again; `local` is the time where the brand is."""
+        stock = self._stock
+        if stock.pools is None or not stock.pools.layout.rules:
+            return
+        layout, nodes = stock.pools.layout, stock.view.source_node
+        profiles = await read_profiles(tx, layout, stock.book, nodes, local)
+        if stock is not self._stock:  # the layout or the network changed meanwhile
+            return
+        pools = stock.pools.with_profiles(profiles)
+        if pools is not stock.pools:
+            self._stock = stock._replace(pools=pools)
+            self._tell(pools.availability.take_changed())
 
     async def _policy(self, tx: TenantTransaction) -> tuple[PolicyDocument, int]:
         """Return the active policy and its version."""
@@ -102,6 +169,13 @@ class TenantBook:
         for stock in (self._stock, self._coming):
             if stock is not None:
                 _put(stock, known)
+        if self.pools is not None:
+            self._tell(self.pools.update(level.sku_id for level in known))
+
+    def _tell(self, sku_ids: "array[int]") -> None:
+        if sku_ids:
+            for listener in self.listeners:
+                listener(sku_ids)
 
     def apply_capacities(self, capacities: Iterable[CapacityAt]) -> None:
         """Take over what is newer, of the day that is planned for."""

@@ -224,6 +224,7 @@ def drawn_requests(brand: Brand, random: Random, orders: int, lines: int) -> lis
                 for sku in random.sample(range(len(weights)), lines)
             ],
             place=random.choice(brand.destinations),
+            shop_id=1,
             dealer_id=random.choice(DEALERS[1:]) if random.random() < DEALERS_SHARE else None,
             take_what_is_there=True,
         )

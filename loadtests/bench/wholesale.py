@@ -67,6 +67,7 @@ def requests_of(
                 for sku, quantity in sale.items()
             ],
             place=random.choice(brand.destinations),
+            shop_id=1,
             dealer_id=None,
             take_what_is_there=True,
         )

@@ -360,6 +360,7 @@ async def backorders(session: Session, tenant: int, ids: Sequence[int]) -> list[
                     (order["placed_at"], order["id"], line["line_no"]),
                     row(
                         order_id=order["id"],
+                        shop_id=order["shop_id"],
                         dealer_id=order["dealer_id"],
                         region_code=order["region_code"],
                         legal_entity_id=shop["legal_entity_id"],

@@ -243,6 +243,11 @@ async def set_node_active(session: Session, tenant: int, code: str, is_active: b
 
 
 @STATEMENTS.add
+async def active_version(session: Session, tenant: int) -> list[Row]:
+    return []
+
+
+@STATEMENTS.add
 async def active_policy(session: Session, tenant: int) -> list[Row]:
     return []
 

@@ -64,16 +64,13 @@ def test_a_bad_scope_is_refused(scope: list[int], scopes: bytes) -> None:
     one, many = array("i", [0]), array("q", [1])
     demand = Demand(array("i", [0, 1]), many, many, many, one, one, array("B", [0]))
     demand = replace(demand, filter=array("i", [-1]), scope=array("i", scope), scopes=scopes)
-    for book, policy, plan in (
-        (core_ext.StockBook, core_ext.Policy, core_ext.plan),
-        (
-            core_ext.stock_book_twin.StockBook,
-            core_ext.parcel_cost_twin.Policy,
-            core_ext.planner_twin.plan,
-        ),
-    ):
-        with pytest.raises(ValueError, match="scope"):
-            plan(book(array("i", [0, 0]), 1), policy(1, 1, [], b"", 1), demand)  # type: ignore[operator]
+    compiled = core_ext.StockBook(array("i", [0, 0]), 1), core_ext.Policy(1, 1, [], b"", 1)
+    with pytest.raises(ValueError, match="scope"):
+        core_ext.plan(*compiled, demand)
+    twin_book = core_ext.stock_book_twin.StockBook(array("i", [0, 0]), 1)
+    twin_policy = core_ext.parcel_cost_twin.Policy(1, 1, [], b"", 1)
+    with pytest.raises(ValueError, match="scope"):
+        core_ext.planner_twin.plan(twin_book, twin_policy, demand)
 
 
 def test_an_order_takes_from_the_sources_of_its_scope() -> None:

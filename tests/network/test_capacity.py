@@ -159,9 +159,10 @@ async def test_orders_of_the_next_day_find_the_node_free(
     await add_warehouse(runtime.database, world.brand, WarehouseDraft(node_id=node_id, code="new"))
     for warehouse in ("new", "far"):
         await receive(runtime.database, world.brand, warehouse, "A", 9)
-    day = (await runtime.brands.get(world.tenant_id)).today()
+    start = (await runtime.brands.get(world.tenant_id)).local_time()
+    day = start.date()
     for later in range(3):
-        monkeypatch.setattr(Brand, "today", lambda _, at=day + timedelta(later): at)
+        monkeypatch.setattr(Brand, "local_time", lambda _, at=start + timedelta(later): at)
         for _ in range(2):
             placed(await runtime.intake.place(draft({"A": 1}), world.brand))
     days = [CapacityKey(node_id, day + timedelta(later)) for later in range(3)]

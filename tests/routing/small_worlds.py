@@ -86,12 +86,14 @@ def request(
     grams: int = 0,
     region_code: int = HERE,
     legal_entity_id: int | None = None,
+    shop_id: int = 1,
     dealer_id: int | None = None,
     takes_what_is_there: bool = False,
 ) -> PlanRequest:
     """Return an order of units by SKU, of so many grams a unit."""
     rows = [PlanRow(sku_id, quantity, grams) for sku_id, quantity in units.items()]
-    return PlanRequest(rows, Place(region_code, legal_entity_id), dealer_id, takes_what_is_there)
+    place = Place(region_code, legal_entity_id)
+    return PlanRequest(rows, place, shop_id, dealer_id, takes_what_is_there)
 
 
 def policy(criterion: str, band: int | None = None, **changes: Any) -> PolicyDocument:

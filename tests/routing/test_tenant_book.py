@@ -1,7 +1,7 @@
 """A process's book follows the database by version, day and topology; what is older is ignored."""
 
 from collections.abc import AsyncIterator
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -45,7 +45,7 @@ class Followed(NamedTuple):
 
     async def refresh(self, day: date = TODAY) -> tuple[list[FreeAt], list[CapacityAt]]:
         async with self.database.tenant_transaction(self.world.system, read_only=True) as tx:
-            return await self.book.refresh(tx, day)
+            return await self.book.refresh(tx, datetime.combine(day, time(12)))
 
     async def receive(self, warehouse: str, quantity: int) -> FreeAt:
         """Put units of A into a functional warehouse; the book is not told."""

@@ -28,6 +28,8 @@ INTERNAL = {"platform.note(text,text,text)"}
 PUBLIC = {
     "ensure_partitions(integer)",
     "mark_events()",
+    "claim_keys(bigint,new_key[])",
+    "append_events(bigint,new_event[])",
     "closed_nodes(bigint,bigint[])",
     "retired_skus(bigint,bigint[])",
 }

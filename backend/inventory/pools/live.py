@@ -1,0 +1,155 @@
+"""What every pool and shop of a tenant may offer, live: computed on the process's stock book."""
+
+import asyncio
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import structlog
+
+from backend.catalog.find_skus import page_of_skus
+from backend.catalog.model import Sku
+from backend.conditions.compile import attributes_of
+from backend.db.pool import TenantTransaction
+from backend.inventory.pools.attributes import facts_of_sku, facts_of_stock, facts_of_time
+from backend.inventory.pools.compile import CompiledLayout, Figures
+from backend.inventory.pools.layouts import SQL
+from backend.inventory.pools.model import Sync
+from core_ext import Availability, StockBook
+from core_ext.limits import MAX_RULES
+
+log = structlog.get_logger(__name__)
+
+PROFILES_MAX = 10_000
+"""Kinds of SKUs that the rules of a layout may tell apart."""
+SKUS_A_PAGE = 1_000
+"""SKUs read, and looked at, in one go: some ten milliseconds."""
+SALES_WINDOW = timedelta(days=28)
+SALES_ATTRIBUTES = frozenset({"sales.units_per_day", "stock.days_of_cover"})
+
+Profile = tuple[Figures, ...]
+
+
+class Profiles(NamedTuple):
+    """The figures of the links with rules, by kind of SKU; kind 0 is where no rule holds."""
+
+    listed: list[Profile]
+    of_sku: dict[int, int]
+
+
+def no_profiles(layout: CompiledLayout) -> Profiles:
+    """Return what holds before any rule was looked at."""
+    return Profiles([layout.figures()], {})
+
+
+async def read_profiles(
+    tx: TenantTransaction,
+    layout: CompiledLayout,
+    book: StockBook,
+    source_node: Sequence[int],
+    local: datetime,
+) -> Profiles:
+    """Look at the rules of a layout for every SKU; `local` is the time where the brand is.
+
+    `source_node` names the node of each source of the book.
+    Lets others work after every page. Beyond PROFILES_MAX kinds of SKUs no rule holds for the rest.
+    """
+    found = no_profiles(layout)
+    if not layout.rules:
+        return found
+    sold = await _sold(tx, local) if asked_about(layout) & SALES_ATTRIBUTES else {}
+    most = min(PROFILES_MAX, MAX_RULES // len(layout.links))
+    numbers: dict[Profile, int] = {found.listed[0]: 0}
+    at = facts_of_time(local)
+    after = 0
+    while page := await page_of_skus(tx, after, SKUS_A_PAGE):
+        after = page[-1].id
+        for sku in page:
+            profile = layout.figures(_facts(sku, book, source_node, sold) | at)
+            if len(numbers) < most:
+                numbers.setdefault(profile, len(numbers))
+            if number := numbers.get(profile, 0):
+                found.of_sku[sku.id] = number
+        await asyncio.sleep(0)
+    if len(numbers) == most:
+        log.warning("pools.too_many_profiles", tenant=tx.tenant_id, most=most)
+    return Profiles(list(numbers), found.of_sku)
+
+
+def asked_about(layout: CompiledLayout) -> set[str]:
+    """Return the attributes that the rules of a layout ask about."""
+    flows = [layout.links[number].flow for number, _ in layout.rules]
+    return {name for flow in flows for rule in flow.rules for name in attributes_of(rule.when)}
+
+
+async def _sold(tx: TenantTransaction, local: datetime) -> dict[int, int]:
+    rows = await tx.fetch(SQL.ordered_since, tx.tenant_id, local - SALES_WINDOW)
+    return {row["sku_id"]: max(0, row["units"]) for row in rows}
+
+
+def _facts(
+    sku: Sku, book: StockBook, source_node: Sequence[int], sold: Mapping[int, int]
+) -> dict[str, Any]:
+    free = [(source, units) for source, units, _ in book.entries(sku.id) if units > 0]
+    nodes = {source_node[source] for source, _ in free}
+    units = sum(units for _, units in free)
+    return facts_of_sku(sku) | facts_of_stock(units, len(nodes), sold.get(sku.id, 0))
+
+
+class LivePools:
+    """The numbers of one layout over one stock book."""
+
+    def __init__(
+        self,
+        version: int,
+        layout: CompiledLayout,
+        source_ids: Sequence[int],
+        book: StockBook,
+        profiles: Profiles,
+    ) -> None:
+        self.version = version
+        self.layout = layout
+        self.source_ids = list(source_ids)
+        self.profiles = profiles
+        self._book = book
+        self.availability = Availability(book, layout.graph(source_ids, profiles.listed))
+        for sku_id, profile in profiles.of_sku.items():
+            self.availability.set_profile(sku_id, profile)
+        self.availability.recompute()
+
+    def update(self, sku_ids: Iterable[int]) -> "array[int]":
+        """Compute SKUs anew after the book has changed; returns those with another number."""
+        self.availability.update_many(array("q", sorted(set(sku_ids))))
+        return self.availability.take_changed()
+
+    def with_profiles(self, profiles: Profiles) -> "LivePools":
+        """Return the same layout and book with rules that were looked at again."""
+        if profiles == self.profiles:
+            return self
+        return LivePools(self.version, self.layout, self.source_ids, self._book, profiles)
+
+    def profile_of(self, sku_id: int) -> Profile:
+        """Return the figures of the links with rules for a SKU."""
+        return self.profiles.listed[self.profiles.of_sku.get(sku_id, 0)]
+
+    def of_shop(self, sku_id: int, shop_id: int) -> int | None:
+        """Return what a shop may offer of a SKU, in units; None for a shop without a share."""
+        vertex = self.layout.vertex_of_shop.get(shop_id)
+        return None if vertex is None else self.availability.number(sku_id, vertex)
+
+    def sync_of(self, shop_code: str) -> Sync:
+        """Return the sync policy of a shop; one that changes nothing where there is none."""
+        return self.layout.syncs.get(shop_code) or Sync(shop=shop_code)
+
+    def sku_ids(self) -> set[int]:
+        """Return every SKU that the book has heard of."""
+        return set(self._book.skus())
+
+    def shown(self, shop_code: str, number: int) -> int:
+        """Return what a shop's platform shall show for its number."""
+        return self.sync_of(shop_code).shown(number)
+
+    def of_pool(self, sku_id: int, pool: str) -> int:
+        """Return what a pool may offer of a SKU, in units."""
+        return self.availability.number(sku_id, self.layout.vertex_of_pool[pool])

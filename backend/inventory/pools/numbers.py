@@ -1,0 +1,99 @@
+"""Numbers of a layout over the stock as PostgreSQL has it: for a preview, and for an answer why."""
+
+import asyncio
+from array import array
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from backend.db.pool import TenantTransaction
+from backend.inventory.levels import free_of_all_levels
+from backend.inventory.model import FreeAt
+from backend.inventory.pools.compile import CompiledLayout
+from backend.inventory.pools.live import LivePools, no_profiles, read_profiles
+from core_ext import StockBook
+
+BREATH_SKUS = 500
+"""SKUs that are worked on in one go: a few milliseconds."""
+
+
+class Ground(NamedTuple):
+    """A stock book whose sources are functional warehouses; the node of each is its own number."""
+
+    source_ids: list[int]
+    source_node: "array[int]"
+    book: StockBook
+
+
+class NumberChange(NamedTuple):
+    """What a shop may offer of a SKU, before and after."""
+
+    sku_id: int
+    shop_id: int
+    before: int | None
+    after: int | None
+
+    @property
+    def units(self) -> int:
+        return abs((self.after or 0) - (self.before or 0))
+
+
+def ground_of(layouts: Iterable[CompiledLayout], levels: Iterable[FreeAt]) -> Ground:
+    """Return a book with what feeds the layouts of some levels."""
+    named = frozenset[int]().union(*(layout.named_warehouses() for layout in layouts))
+    source_ids = sorted(named)
+    # What pools may offer does not depend on nodes: one is enough for the book.
+    source_node = array("i", [0]) * len(source_ids)
+    ground = Ground(source_ids, source_node, StockBook(source_node, 1))
+    add_levels(ground, levels)
+    return ground
+
+
+def add_levels(ground: Ground, levels: Iterable[FreeAt]) -> None:
+    """Put levels into the book."""
+    index = {source_id: at for at, source_id in enumerate(ground.source_ids)}
+    for level in levels:
+        source = index.get(level.functional_warehouse_id)
+        if source is not None:
+            ground.book.put(level.sku_id, source, level.free, level.version)
+
+
+async def pools_on(
+    tx: TenantTransaction, layout: CompiledLayout, ground: Ground, local: datetime
+) -> LivePools:
+    """Return the numbers of a layout on a book; `local` is the time where the brand is."""
+    profiles = no_profiles(layout)
+    if layout.rules:
+        profiles = await read_profiles(tx, layout, ground.book, ground.source_node, local)
+    return LivePools(0, layout, ground.source_ids, ground.book, profiles)
+
+
+async def changes_between(
+    tx: TenantTransaction, before: CompiledLayout | None, after: CompiledLayout, local: datetime
+) -> list[NumberChange]:
+    """Return the numbers of shops that would change, the largest changes first.
+
+    All stock is read, in the caller's snapshot; others may work meanwhile.
+    """
+    layouts = [after] if before is None else [before, after]
+    ground = ground_of(layouts, ())
+    sku_ids: set[int] = set()
+    async for chunk in free_of_all_levels(tx):
+        add_levels(ground, chunk)
+        sku_ids.update(level.sku_id for level in chunk)
+    pools = [
+        None if layout is None else await pools_on(tx, layout, ground, local)
+        for layout in (before, after)
+    ]
+    shop_ids = sorted({shop.id for layout in layouts for shop in layout.shops})
+    changes = []
+    for at, sku_id in enumerate(sorted(sku_ids)):
+        for shop_id in shop_ids:
+            was, becomes = (
+                None if numbers is None else numbers.of_shop(sku_id, shop_id) for numbers in pools
+            )
+            if was != becomes:
+                changes.append(NumberChange(sku_id, shop_id, was, becomes))
+        if at % BREATH_SKUS == 0:
+            await asyncio.sleep(0)
+    return sorted(changes, key=lambda change: (-change.units, change.sku_id, change.shop_id))
