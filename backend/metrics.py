@@ -57,6 +57,14 @@ TURNSTILE_WAITING = Gauge(
 TURNSTILE_REFUSED = Counter(
     "yipan_operations_refused_total", "Operations told to come back: their tenant's line was full."
 )
+PUSHES = Counter(
+    "yipan_pushed_numbers_total",
+    "Numbers that platforms have answered, and calls that failed, by how.",
+    ["outcome"],
+)
+DRIFTED_NUMBERS = Counter(
+    "yipan_drifted_numbers_total", "Numbers found to be shown otherwise than acknowledged."
+)
 HTTP_SECONDS = Histogram(
     "yipan_http_seconds", "HTTP requests.", ["path", "status"], buckets=SECONDS
 )

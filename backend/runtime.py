@@ -10,6 +10,7 @@ from backend.admission.admission import Admission
 from backend.admission.announcements import Announcements, bases_of
 from backend.admission.model import parse_capacity_counter, parse_level_counter
 from backend.admission.valkey import Valkey, connect_valkey
+from backend.channels.http_platform import channel_client
 from backend.db.pool import Database
 from backend.events.log import EventLog, WakeUps
 from backend.inventory.counters import CounterReader, capacity_bases, level_bases
@@ -20,6 +21,7 @@ from backend.network.capacity import CapacityAt
 from backend.network.regions.table import bundled_regions
 from backend.orders.allocate_backorders import BackorderAllocator
 from backend.orders.place_orders import OrderIntake
+from backend.publishing.publisher import Publisher
 from backend.routing.live_book import LiveBooks
 from tenants.authenticate import Authenticator
 from tenants.brands import BrandDirectory
@@ -59,6 +61,7 @@ class Runtime:
         self.maintenance = Maintenance(
             database, self.admission, self.brands, self.counters, self.allocator
         )
+        self.publisher = Publisher(database, self.books, self.brands, self.intake)
         self._background: set[asyncio.Task[None]] = set()
 
     async def publish_levels(self, tenant_id: int, levels: Sequence[Level]) -> None:
@@ -137,6 +140,10 @@ async def open_runtime(
             working = asyncio.create_task(runtime.maintenance.run())
             stack.push_async_callback(_finish, working)
             stack.callback(runtime.maintenance.stop)
+            http = await stack.enter_async_context(channel_client())
+            publishing = asyncio.create_task(runtime.publisher.run(http))
+            stack.push_async_callback(_finish, publishing)
+            stack.callback(runtime.publisher.stop)
         stack.push_async_callback(runtime.settle)
         yield runtime
 

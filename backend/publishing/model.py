@@ -1,0 +1,69 @@
+"""How platforms are reached, and what they are known to show."""
+
+import msgspec
+
+from backend.channels.connectors import Access
+
+
+class ShopAccess(msgspec.Struct, frozen=True, kw_only=True):
+    """A shop that this process speaks for."""
+
+    shop_id: int
+    shop_code: str
+    kind: str
+    base_url: str
+    remote_shop: str
+    token: str
+    orders_cursor: str
+
+    @property
+    def access(self) -> Access:
+        return Access(self.base_url, self.remote_shop, self.token)
+
+    def is_reached_as(self, other: "ShopAccess") -> bool:
+        """Whether what is known of the one holds for the other."""
+        return self.kind == other.kind and self.access == other.access
+
+
+class Connection(msgspec.Struct, frozen=True, kw_only=True):
+    """How the platform of a shop is reached."""
+
+    shop_id: int
+    shop_code: str
+    kind: str
+    base_url: str
+    remote_shop: str
+    is_active: bool
+    problem: str | None
+    """What a person has to look at."""
+
+
+class Listing:
+    """What a platform shows of a SKU, as far as we know, and what it shall show."""
+
+    __slots__ = (
+        "code",
+        "differs_since",
+        "is_drifted",
+        "is_saved",
+        "is_unlisted",
+        "seen_other",
+        "sequence",
+        "shown",
+        "wanted",
+    )
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        self.wanted = 0
+        self.shown: int | None = None
+        """What the platform last acknowledged; None if it never did."""
+        self.sequence = 0
+        self.differs_since: float | None = None
+        self.is_drifted = False
+        """The platform was found to show something else than it acknowledged."""
+        self.is_unlisted = False
+        """The platform does not sell it."""
+        self.seen_other: float | None = None
+        """When it was first found to show less than it acknowledged: sold, or drifted."""
+        self.is_saved = True

@@ -1,0 +1,73 @@
+-- save_connection --
+-- Say how the platform of a shop is reached; who speaks with it begins anew.
+insert into shop_connection (tenant_id, shop_id, kind, base_url, remote_shop, token)
+values ($1, $2, $3, $4, $5, $6)
+on conflict (tenant_id, shop_id) do update set
+    kind = excluded.kind, base_url = excluded.base_url, remote_shop = excluded.remote_shop,
+    token = excluded.token, is_active = true, problem = null, owner = null, leased_until = null
+
+-- end_connection --
+-- Stop speaking with the platform of a shop.
+update shop_connection set is_active = false, owner = null, leased_until = null
+where tenant_id = $1 and shop_id = $2 and is_active
+
+-- connections --
+-- How the shops are reached; without the tokens.
+select c.shop_id, s.code as shop_code, c.kind, c.base_url, c.remote_shop, c.is_active, c.problem
+from shop_connection c join shop s on s.tenant_id = $1 and s.id = c.shop_id
+where c.tenant_id = $1 order by c.shop_id
+
+-- lease_connections --
+-- Keep the connections of this process, and take those that nobody speaks for.
+update shop_connection c
+set owner = $2, leased_until = clock_timestamp() + make_interval(secs => $3)
+from (select shop_id from shop_connection
+      where tenant_id = $1 and is_active
+        and (owner = $2 or leased_until is null or leased_until < clock_timestamp())
+      order by shop_id for no key update skip locked) as mine
+join shop s on s.tenant_id = $1 and s.id = mine.shop_id
+where c.tenant_id = $1 and c.shop_id = mine.shop_id
+returning c.shop_id, s.code as shop_code, c.kind, c.base_url, c.remote_shop, c.token,
+          c.orders_cursor
+
+-- give_back_connections --
+-- Let other processes speak for the shops of this one.
+update shop_connection set owner = null, leased_until = null where tenant_id = $1 and owner = $2
+
+-- store_problem --
+-- What a person has to look at, or null where all is well.
+update shop_connection set problem = $3 where tenant_id = $1 and shop_id = $2
+    and problem is distinct from $3
+
+-- store_cursor --
+-- Up to where the orders of a platform have been placed.
+update shop_connection set orders_cursor = $3
+where tenant_id = $1 and shop_id = $2 and owner = $4
+
+-- shown_numbers --
+-- What the platform of a shop was last known to show.
+select sku_id, sequence, wanted, shown, drifted_at is not null as is_drifted, is_unlisted
+from shown_number where tenant_id = $1 and shop_id = $2
+
+-- save_shown --
+-- Remember what the platform of a shop shows.
+insert into shown_number (tenant_id, shop_id, sku_id, sequence, wanted, shown, acknowledged_at,
+                          drifted_at, is_unlisted)
+select $1::bigint, $2::bigint, d.sku_id, d.sequence, d.wanted, d.shown,
+       case when d.shown is not null then clock_timestamp() end,
+       case when d.is_drifted then clock_timestamp() end, d.is_unlisted
+from unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[], $8::boolean[])
+     as d(sku_id, sequence, wanted, shown, is_drifted, is_unlisted)
+order by d.sku_id
+on conflict (tenant_id, shop_id, sku_id) do update set
+    sequence = excluded.sequence, wanted = excluded.wanted, shown = excluded.shown,
+    acknowledged_at = excluded.acknowledged_at, is_unlisted = excluded.is_unlisted,
+    drifted_at = case when excluded.drifted_at is null then null
+                      else coalesce(shown_number.drifted_at, excluded.drifted_at) end
+
+-- page_of_shown --
+-- What the platform of a shop is to show and shows, by SKU, after a SKU.
+select n.sku_id, k.code as sku_code, n.wanted, n.shown, n.acknowledged_at, n.drifted_at,
+       n.is_unlisted
+from shown_number n join sku k on k.tenant_id = $1 and k.id = n.sku_id
+where n.tenant_id = $1 and n.shop_id = $2 and n.sku_id > $3 order by n.sku_id limit $4
