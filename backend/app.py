@@ -108,6 +108,7 @@ def services_of(runtime: Runtime) -> Services:
     return Services(
         database=runtime.database,
         intake=runtime.intake,
+        books=runtime.books,
         events=runtime.events,
         authenticator=runtime.authenticator,
         regions=runtime.regions,

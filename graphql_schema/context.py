@@ -5,6 +5,7 @@ A loader is made when it is first asked for: most requests need one of them, or 
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from functools import cached_property, partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -28,7 +29,10 @@ from backend.network.nodes import list_nodes
 from backend.network.regions.table import RegionTable
 from backend.orders import find_orders
 from backend.orders.place_orders import OrderIntake
+from backend.routing.live_book import LiveBooks
+from backend.routing.tenant_book import TenantBook
 from tenants.authenticate import Authenticator
+from tenants.brands import Brand
 from tenants.errors import TokenInvalid
 from tenants.principal import Permission, Principal, system_principal
 
@@ -43,6 +47,7 @@ class Services(NamedTuple):
 
     database: Database
     intake: OrderIntake
+    books: LiveBooks
     events: EventLog
     authenticator: Authenticator
     regions: RegionTable
@@ -92,6 +97,20 @@ class Context:
         principal = self.principal
         system = system_principal(principal.tenant_id, principal.subject)
         return self.services.database.tenant_transaction(system)
+
+    async def brand(self) -> Brand:
+        """Return the tenant."""
+        return (await self.services.books.open(self.principal.tenant_id)).brand
+
+    async def local_time(self) -> datetime:
+        """Return the time where the brand works."""
+        return (await self.brand()).local_time()
+
+    async def book(self) -> TenantBook:
+        """Return what this process knows of the tenant's stock, fresh."""
+        live = await self.services.books.open(self.principal.tenant_id)
+        await live.freshen()
+        return live.book
 
     async def apply_once(
         self,

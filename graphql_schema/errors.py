@@ -8,6 +8,7 @@ from strawberry.types.field import StrawberryField
 
 from backend.db.errors import YipanError
 from backend.inventory.errors import NotEnoughToMove, StockChanged
+from backend.inventory.pools.errors import LayoutChanged
 from backend.orders.errors import InsufficientStock
 from backend.orders.model import Refused
 from graphql_schema.scalars import BigInt
@@ -65,6 +66,11 @@ class StockChangedError(UserError):
 class NotEnoughToMoveError(UserError):
     requested: BigInt
     available: BigInt
+
+
+@strawberry.type(name="PoolLayoutChanged", description="Another layout was activated since.")
+class LayoutChangedError(UserError):
+    active_version: int
 
 
 @strawberry.type(name="BrandChoiceRequired", description="The brands that the user works for.")
@@ -134,6 +140,18 @@ class _NotEnough(strawberry.ExceptionHandler[NotEnoughToMove, NotEnoughToMoveErr
         )
 
 
+class _LayoutChanged(strawberry.ExceptionHandler[LayoutChanged, LayoutChangedError]):
+    def handle(
+        self, exception: LayoutChanged, *, field: StrawberryField, info: Info
+    ) -> LayoutChangedError:
+        return LayoutChangedError(
+            code=exception.code,
+            message=exception.message,
+            path=path_of(exception),
+            active_version=exception.active_version,
+        )
+
+
 class _BrandChoice(strawberry.ExceptionHandler[BrandChoiceRequired, BrandChoiceRequiredError]):
     def handle(
         self, exception: BrandChoiceRequired, *, field: StrawberryField, info: Info
@@ -151,5 +169,12 @@ class _Others(strawberry.ExceptionHandler[YipanError, InputRefused]):
         return InputRefused(code=exception.code, message=exception.message, path=path_of(exception))
 
 
-HANDLERS = (_Permissions(), _StockChanged(), _NotEnough(), _BrandChoice(), _Others())
+HANDLERS = (
+    _Permissions(),
+    _StockChanged(),
+    _NotEnough(),
+    _LayoutChanged(),
+    _BrandChoice(),
+    _Others(),
+)
 """Tried in this order on every field whose union has the handler's type."""

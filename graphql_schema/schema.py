@@ -19,6 +19,8 @@ from graphql_schema.members import MembersMutation, MembersQuery
 from graphql_schema.network import NetworkMutation, NetworkQuery
 from graphql_schema.order_commands import OrdersMutation
 from graphql_schema.orders import OrdersQuery
+from graphql_schema.pools import PoolsMutation, PoolsQuery, PoolsSubscription
+from graphql_schema.publishing import PublishingMutation, PublishingQuery
 from graphql_schema.scalars import schema_config
 from graphql_schema.sessions import SessionMutation, SessionQuery
 from tenants.principal import PermissionMissing
@@ -31,7 +33,14 @@ def _query_type() -> type:
 
     @strawberry.type
     class Query(
-        SessionQuery, MembersQuery, OrdersQuery, InventoryQuery, NetworkQuery, CatalogQuery
+        SessionQuery,
+        MembersQuery,
+        OrdersQuery,
+        InventoryQuery,
+        PoolsQuery,
+        PublishingQuery,
+        NetworkQuery,
+        CatalogQuery,
     ):
         node: relay.Node | None = relay.node(description="Anything by its id.")
 
@@ -44,6 +53,8 @@ class Mutation(
     MembersMutation,
     OrdersMutation,
     InventoryMutation,
+    PoolsMutation,
+    PublishingMutation,
     NetworkMutation,
     CatalogMutation,
 ):
@@ -51,7 +62,7 @@ class Mutation(
 
 
 @strawberry.type
-class Subscription(EventsSubscription):
+class Subscription(EventsSubscription, PoolsSubscription):
     pass
 
 
