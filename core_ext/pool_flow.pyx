@@ -1,20 +1,20 @@
 """The units of one SKU on their way through a graph of pools.
 
-| array             | shape, dtype       | meaning |
-| ----------------- | ------------------ | --- |
-| sources           | source, Source     | class it feeds, basis points it offers; 0 where it feeds none |
-| links             | link, Link         | where it draws from, its set of classes, its members |
-| rules             | profile x link     | ratio, reserve, most: int64 |
-| class_sets, below | int32, with offset | sets that a class is in; a vertex and all it feeds |
-| weighted          | class, int64       | units times basis points; all 0 between SKUs |
-| touched           | class, int32       | classes of which the SKU has anything |
-| units             | set, int64         | units that a set of classes offers, rounded down once |
-| quantity, flow    | link, int64        | units it draws from; units that flow |
-| flows_in          | vertex, int64      | sum of the flows into the vertex |
-| pool_part         | vertex, int64      | that, or what its classes offer, whichever is less |
-| number            | vertex, int64      | pool_part with earmarks, at most the cap |
-| depth             | vertex, int64      | depth of the SKU; all 0 between SKUs |
-| order             | turn, int32        | turns of a DEEPEST vertex, sorted |
+| array             | shape, dtype     | meaning |
+| ----------------- | ---------------- | --- |
+| sources           | source, Source   | class it feeds, basis points it offers; 0 where it feeds none |
+| links             | link, Link       | where it draws from, its set of classes, its members |
+| rules             | profile x link   | ratio, reserve, most: int64 |
+| class_sets, below | offsets, int32   | sets that a class is in; a vertex and all it feeds |
+| weighted          | class, int64     | units times basis points; all 0 between SKUs |
+| touched           | class, int32     | classes of which the SKU has anything |
+| units             | set, int64       | units that a set of classes offers, rounded down once |
+| quantity, flow    | link, int64      | units it draws from; units that flow |
+| flows_in          | vertex, int64    | sum of the flows into the vertex |
+| pool_part         | vertex, int64    | that, or what its classes offer, whichever is less |
+| number            | vertex, int64    | pool_part with earmarks, at most the cap |
+| depth             | vertex, int64    | depth of the SKU; all 0 between SKUs |
+| order             | turn, int32      | turns of a DEEPEST vertex, sorted |
 
 Per SKU the work is its entries, the sets that its classes are in, and the links.
 
