@@ -37,10 +37,10 @@ lint: $(VENV)/dev.stamp ## formatting, lint and strict types
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/mypy
 
-bench: $(VENV)/dev.stamp ## every benchmark once: planner, admit, intake, checkout, hotsku
-	@for name in planner admit intake checkout hotsku; do $(BIN)/yipan bench $$name || exit 1; done
+bench: $(VENV)/dev.stamp ## every benchmark once: planner, availability, admit, intake, checkout, hotsku
+	@for name in planner availability admit intake checkout hotsku; do $(BIN)/yipan bench $$name || exit 1; done
 
-torture: $(VENV)/dev.stamp ## 20,000 histories in which everything goes wrong, some on real servers; pools
+torture: $(VENV)/dev.stamp ## 20,000 histories in which everything goes wrong, some on real servers, and random pools
 	@$(BIN)/python -m loadtests.torture.run
 	@$(BIN)/python -m loadtests.torture.real
 	@$(BIN)/python -m loadtests.torture.availability

@@ -11,6 +11,7 @@ class BenchName(StrEnum):
     """The benchmarks; each is the module of its name."""
 
     PLANNER = "planner"
+    AVAILABILITY = "availability"
     ADMIT = "admit"
     INTAKE = "intake"
     CHECKOUT = "checkout"
