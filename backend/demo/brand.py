@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from backend.catalog.model import SkuDraft
 from backend.network.model import NodeKind
+from backend.network.regions.table import RegionTable
 
 SEED = 20_261_111
 BRAND_CODE = "haiyun"
@@ -70,6 +71,8 @@ SHOPS = (
     DemoShop("app", "品牌小程序", "wechat"),
     *(DemoShop(f"shop-{code}", f"{name}网店", "pinduoduo", code) for code, name, _ in DEALERS),
 )
+PLATFORM_SHOPS = ("tmall", "jd", "douyin")
+"""Shops whose platform is played; the others' orders come through the API."""
 
 PRODUCTS = (
     ("冰箱", "refrigerator", 65_000, True, 289_900),
@@ -95,6 +98,15 @@ PRODUCTS = (
 )
 """Name, category, weight in grams, whether it is installed, price in fen."""
 VARIANTS = 10
+
+
+def districts(regions: RegionTable) -> list[int]:
+    """Return the codes of all districts of China: customers live everywhere."""
+    return [
+        region.code
+        for region in regions.by_code.values()
+        if region.country == "CN" and region.level == 3
+    ]
 
 
 def demo_skus() -> list[tuple[SkuDraft, int]]:

@@ -1,6 +1,7 @@
 """`yipan demo`: everything in one process, with living data, until Ctrl-C."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from backend.app import create_app
 from backend.demo import brand as demo
+from backend.demo.marketplace import Marketplace, marketplace
 from backend.demo.seed import BRAND_USER, DEALER_USER, STORE_USER, seed_demo
 from backend.demo.stream import DemoStream, Tally
 from backend.environment import Servers, prepare
@@ -27,6 +29,17 @@ async def run_demo(settings: Settings, where: Servers, console: Console) -> None
     """Migrate, seed, serve and let orders arrive; returns after Ctrl-C."""
     listening = open_socket(settings.host, settings.port)
     await prepare(where)
+    async with marketplace() as market:
+        await _live_in(settings, where, console, listening, market)
+
+
+async def _live_in(
+    settings: Settings,
+    where: Servers,
+    console: Console,
+    listening: socket.socket,
+    market: Marketplace,
+) -> None:
     ready: asyncio.Future[Runtime] = asyncio.get_running_loop().create_future()
     customers: list[asyncio.Task[None]] = []
 
@@ -49,20 +62,25 @@ async def run_demo(settings: Settings, where: Servers, console: Console) -> None
         await serving
         return
     await server.started()
-    _greet(settings, console)
+    _greet(settings, console, market)
     tally = Tally()
-    stream = await _stream(ready.result(), tally)
-    customers.append(stream)
+    stream, buyers = await _customers(ready.result(), tally, market)
+    customers += (stream, buyers)
     await _live(tally, stream, serving, console)
     console.print("\nStopped. The data stays in", f"[b]{settings.data}[/b].")
 
 
-async def _stream(runtime: Runtime, tally: Tally) -> "asyncio.Task[None]":
-    """Let customers come."""
+async def _customers(
+    runtime: Runtime, tally: Tally, market: Marketplace
+) -> "tuple[asyncio.Task[None], asyncio.Task[None]]":
+    """Let customers come, through the API and on the platform."""
     brand_id = next(
         brand.id for brand in await runtime.brands.all() if brand.code == demo.BRAND_CODE
     )
-    return asyncio.create_task(DemoStream(runtime, brand_id, tally).run())
+    await market.open_shops(runtime, brand_id)
+    stream = DemoStream(runtime, brand_id, tally).run()
+    buyers = market.buy_for_ever(demo.districts(runtime.regions), tally)
+    return asyncio.create_task(stream), asyncio.create_task(buyers)
 
 
 async def _live(
@@ -84,13 +102,14 @@ async def _live(
     await serving
 
 
-def _greet(settings: Settings, console: Console) -> None:
+def _greet(settings: Settings, console: Console, market: Marketplace) -> None:
     base = f"http://{settings.host}:{settings.port}"
     urls = Table("what", "where", title="Yipan (一盘) is running")
     urls.add_row("GraphiQL", f"{base}/graphql")
     urls.add_row("orders as NDJSON", f"POST {base}/intake/orders")
     urls.add_row("health", f"{base}/healthz, {base}/readyz")
     urls.add_row("metrics", f"{base}/metrics")
+    urls.add_row("simulated platform", f"{market.url}/control/state")
     console.print(urls)
     users = Table("who", "e-mail", "password", title="Log in with the mutation logIn")
     users.add_row(f"brand {demo.BRAND_NAME}", BRAND_USER, demo.PASSWORD)

@@ -8,6 +8,7 @@ from backend.channels.model import ShopDraft
 from backend.channels.shops import create_shop
 from backend.db.pool import Database, TenantTransaction, Transaction
 from backend.demo import brand as demo
+from backend.demo.layout import seed_layout
 from backend.inventory import ledger
 from backend.inventory.model import CauseKind, LevelKey, Movement
 from backend.inventory.movement_types import MovementType
@@ -36,7 +37,7 @@ STORE_MAY = (Permission.ORDERS_READ, Permission.STOCK_READ)
 async def seed_demo(database: Database, brands: BrandDirectory) -> int:
     """Create what is missing of the demo's brand, and return its id.
 
-    Two steps, each whole or not at all: the organisation, then everything in it.
+    Two steps, each whole or not at all: the organisation, then everything in it and its pools.
     """
     known = {brand.code: brand.id for brand in await brands.all()}
     async with database.platform_transaction() as tx:
@@ -48,6 +49,7 @@ async def seed_demo(database: Database, brands: BrandDirectory) -> int:
             nodes = await _network(tx, dealers)
             await _stock(tx)
             await _users(tx, brand_id, dealers, nodes)
+        await seed_layout(tx, bundled_regions())
     return brand_id
 
 

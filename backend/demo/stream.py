@@ -40,7 +40,8 @@ class Tally:
             f"orders {counts['placed']:,}  allocated {counts['allocated']:,}  "
             f"waiting {counts['backordered'] + counts['partially_allocated']:,}  "
             f"held {counts['held']:,}  refused {counts['refused']:,}  "
-            f"cancelled {counts['cancelled']:,}  median {median}  {self.last}"
+            f"cancelled {counts['cancelled']:,}  on platforms {counts['bought']:,}  "
+            f"median {median}  {self.last}"
         )
 
 
@@ -53,11 +54,9 @@ class DemoStream:
         self._tally = tally
         self._random = Random()
         self._skus = demo.demo_skus()
-        self._regions = [
-            region.code
-            for region in runtime.regions.by_code.values()
-            if region.country == "CN" and region.level == 3
-        ]
+        self._shops = [shop for shop in demo.SHOPS if shop.code not in demo.PLATFORM_SHOPS]
+
+        self._regions = demo.districts(runtime.regions)
         self._placed: deque[int] = deque(maxlen=RECENT)
         self._run_id = datetime.now(UTC).strftime("%m%d%H%M%S")
 
@@ -94,7 +93,7 @@ class DemoStream:
 
     def _draft(self, number: int) -> OrderDraft:
         random = self._random
-        shop = random.choice(demo.SHOPS)
+        shop = random.choice(self._shops)
         chosen = random.sample(self._skus, k=min(1 + int(random.expovariate(0.8)), 6))
         lines = tuple(
             LineDraft(sku.code, 1 + int(random.random() < 0.15), price) for sku, price in chosen

@@ -21,7 +21,8 @@ async def connect_shop(
 ) -> Connection:
     """Say how the platform of a shop is reached; from now on it is told the shop's numbers.
 
-    Again with the same shop it replaces what was said before. Raises UnknownShop,
+    Again with the same shop it replaces what was said before; where it names another platform, what
+    was known of the one before is forgotten. Raises UnknownShop,
     UnknownConnector and OutOfRange; then nothing has changed.
     """
     tx.principal.require(Permission.NETWORK_WRITE)
@@ -38,6 +39,7 @@ async def connect_shop(
     found = (await active_shops(tx)).get(shop)
     if found is None:
         raise UnknownShop
+    await tx.execute(SQL.forget_shown, tx.tenant_id, found.id, kind, base_url, remote_shop)
     await tx.execute(
         SQL.save_connection, tx.tenant_id, found.id, kind, base_url, remote_shop, token
     )

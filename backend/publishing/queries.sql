@@ -4,7 +4,17 @@ insert into shop_connection (tenant_id, shop_id, kind, base_url, remote_shop, to
 values ($1, $2, $3, $4, $5, $6)
 on conflict (tenant_id, shop_id) do update set
     kind = excluded.kind, base_url = excluded.base_url, remote_shop = excluded.remote_shop,
-    token = excluded.token, is_active = true, problem = null, owner = null, leased_until = null
+    token = excluded.token, is_active = true, problem = null, owner = null, leased_until = null,
+    orders_cursor = case
+        when (shop_connection.kind, shop_connection.base_url, shop_connection.remote_shop)
+             = (excluded.kind, excluded.base_url, excluded.remote_shop)
+        then shop_connection.orders_cursor else '' end
+
+-- forget_shown --
+-- What was known of another platform says nothing about this one.
+delete from shown_number n using shop_connection c
+where n.tenant_id = $1 and n.shop_id = $2 and c.tenant_id = $1 and c.shop_id = $2
+    and (c.kind, c.base_url, c.remote_shop) is distinct from ($3::text, $4::text, $5::text)
 
 -- end_connection --
 -- Stop speaking with the platform of a shop.
