@@ -2,7 +2,7 @@
 
 | array             | shape, dtype     | meaning |
 | ----------------- | ---------------- | --- |
-| sources           | source, Source   | class it feeds, basis points it offers; 0: none |
+| sources           | source, Source   | class it feeds; basis points it offers, 0 where none |
 | links             | link, Link       | where it draws from, its set of classes, its members |
 | rules             | profile x link   | ratio, reserve, most: int64 |
 | class_sets, below | offsets, int32   | sets that a class is in; a vertex and all it feeds |

@@ -13,10 +13,11 @@ from core_ext.pool_graph import NO_LIMIT, WHOLE, Mode, PoolGraph
 from loadtests.pool_drafts import PoolDraft, Rule
 
 SKUS: Final = (11, 12, 13, -5)
-STEPS: Final = 12
+STEPS: Final = 16
 SIZES: Final = (1, 2, 3, 5, 8, 13, 40)
 """Vertices; as many sources, or up to twice as many."""
 LINKS_INTO_ONE: Final = 3
+CALLS: Final = ("put",) * 7 + ("depth",) * 3 + ("take", "give", "earmark", "cap", "profile")
 ALL_MODES: Final = tuple(Mode)
 
 
@@ -103,7 +104,7 @@ def _shuffled(random: Random, graph: PoolGraph) -> PoolGraph:
 
 def _step(random: Random, graph: PoolGraph, number: int) -> Step:
     """Return a call that is allowed, unless stock would leave its range; a put is always newer."""
-    name = random.choice(["put"] * 8 + ["take", "give", "earmark", "cap", "depth", "profile"])
+    name = random.choice(CALLS)
     sku = random.choice(SKUS)
     source, vertex = random.randrange(len(graph.source_class)), random.randrange(graph.vertex_count)
     if name == "put":

@@ -165,6 +165,11 @@ def test_a_part_has_no_more_than_what_is_left(core: Core) -> None:
     assert offer.put(100) == [100, 40, 30, 0]
 
 
+def test_parts_with_reserves_of_their_own_are_no_more_than_the_whole(core: Core) -> None:
+    rules = [Rule(3_400), Rule(1_600, 1), Rule(1_700), Rule(3_300, 1)]
+    assert core.offer(one_pool(Mode.PARTITIONED, *rules)).put(3) == [3, 1, 1, 1, 0]
+
+
 def test_the_first_of_a_ranking_is_filled_up_to_its_most(core: Core) -> None:
     offer = core.offer(one_pool(Mode.RANKED, Rule(most=30), Rule(5_000), Rule()))
     assert offer.put(100) == [100, 30, 35, 35]
@@ -178,6 +183,14 @@ def test_the_deepest_comes_first_and_equal_ones_in_turn(core: Core) -> None:
     assert offer.numbers() == [15, 5, 0, 10]
     offer.availability.set_depth(SKU, 1, -1)
     assert offer.numbers() == [15, 0, 5, 10]
+
+
+def test_each_sku_has_depths_of_its_own(core: Core) -> None:
+    offer = core.offer(one_pool(Mode.DEEPEST, Rule(most=10), Rule(most=10), Rule(most=10)))
+    offer.availability.set_depth(STRANGER, 3, 4)
+    offer.availability.set_depth(SKU, 2, 1)
+    offer.availability.update(STRANGER)
+    assert offer.put(15) == [15, 5, 10, 0]
 
 
 def test_depths_do_not_matter_to_a_ranking(core: Core) -> None:
@@ -269,6 +282,17 @@ def test_a_sku_that_the_book_does_not_know_has_what_was_set_aside(core: Core) ->
     offer.book.put(STRANGER, 0, 2, 1)
     assert offer.availability.recompute() == 1
     assert list(offer.availability.numbers(STRANGER)) == [2, 7]
+
+
+def test_a_thousand_skus_keep_their_own_numbers(core: Core) -> None:
+    offer = core.offer(one_pool())
+    for sku in range(1_000):
+        offer.availability.set_earmark(999 - sku, 0, sku % 3)
+        offer.book.put(sku, 0, sku + 1, 1)
+    assert offer.availability.recompute() == 1_000
+    numbers = [offer.availability.number(sku, 0) for sku in range(1_000)]
+    assert numbers == [sku + 1 + (999 - sku) % 3 for sku in range(1_000)]
+    assert list(offer.availability.take_changed()) == list(range(1_000))
 
 
 def test_two_graphs_stand_on_one_book(core: Core) -> None:

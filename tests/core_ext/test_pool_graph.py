@@ -74,6 +74,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a link upward": ({"members": ints(0, 1, 1, 1, 1, 1)}, "vertex 1 has the member 1"),
     "no turns": ({"turns": ints(), "turn_offsets": ints(*[0] * 5)}, r"vertex 1 must be .*\[3, 4\]"),
     "a turn twice": ({"turns": ints(3, 3)}, "the turns of vertex 1"),
+    "a turn too many": (
+        {"turns": ints(3, 4, 4), "turn_offsets": ints(0, 0, 3, 3, 3)},
+        "the turns of vertex 1",
+    ),
     "a turn of others": ({"turns": ints(2, 4)}, "the turns of vertex 1"),
     "turns of a shared one": ({"mode": bytes(4)}, "the turns of vertex 1"),
     "a ratio below": ({"ratio": ints(*[0] * 9, -1)}, "ratio is -1"),
