@@ -24,6 +24,7 @@ class ShopPlatform:
     kind: str
     base_url: str
     remote_shop: str
+    calls_per_second: int
     is_active: bool
     problem: str | None = strawberry.field(description="What a person has to look at.")
 
@@ -47,6 +48,7 @@ def shop_platform_from(found: ShopConnectionRecord) -> ShopPlatform:
         kind=found.kind,
         base_url=found.base_url,
         remote_shop=found.remote_shop,
+        calls_per_second=found.calls_per_second,
         is_active=found.is_active,
         problem=found.problem,
     )
@@ -71,6 +73,9 @@ class ShopConnectInput:
     base_url: str
     remote_shop: str = strawberry.field(description="What the platform calls the shop.")
     token: str
+    calls_per_second: int = strawberry.field(
+        default=cases.CALLS_PER_SECOND, description="What the platform takes of the shop."
+    )
 
 
 @strawberry.input
@@ -134,6 +139,7 @@ class PublishingMutation:
                 base_url=input.base_url,
                 remote_shop=input.remote_shop,
                 token=input.token,
+                calls_per_second=input.calls_per_second,
             )
         return ShopConnected(platform=shop_platform_from(found))
 

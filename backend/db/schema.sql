@@ -681,18 +681,20 @@ call protect('pool_layout', 'brand');
 
 -- How the platform of a shop is reached, and who speaks with it.
 create table shop_connection (
-    tenant_id     bigint not null,
-    shop_id       bigint not null,
-    kind          text not null,
-    base_url      text not null,
-    remote_shop   text not null,
-    token         text not null,
-    is_active     boolean not null default true,
-    orders_cursor text not null default '',
-    problem       text,
+    tenant_id        bigint not null,
+    shop_id          bigint not null,
+    kind             text not null,
+    base_url         text not null,
+    remote_shop      text not null,
+    token            text not null,
+    calls_per_second integer not null
+                     constraint shop_connection_rate_check check (calls_per_second between 1 and 1000),
+    is_active        boolean not null default true,
+    orders_cursor    text not null default '',
+    problem          text,
     -- The process that speaks for the shop, until when.
-    owner         text,
-    leased_until  timestamptz,
+    owner            text,
+    leased_until     timestamptz,
     primary key (tenant_id, shop_id),
     foreign key (tenant_id, shop_id) references shop
 );

@@ -96,10 +96,10 @@ class Marketplace:
 @asynccontextmanager
 async def marketplace() -> AsyncIterator[Marketplace]:
     """Start the platform on a free port of this machine; it ends with the block."""
-    command = [sys.executable, "-m", "backend.demo.platform", "--port", "0"]
+    command = [sys.executable, "-m", "backend.demo.platform", "--port", "0", "--until-eof"]
     process = await asyncio.create_subprocess_exec(
         *command,
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.PIPE,  # kept open: it ends when we do
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C is ours to pass on

@@ -52,17 +52,19 @@ class CounterReader:
             yield capacity_bases(await capacities_of_day(tx, today))
 
     async def changed(self, tenant_id: int, since: datetime | None) -> tuple[list[Base], datetime]:
-        """Return the levels that moved since a time, and the time it is now.
+        """Return the levels that moved since a time, today's capacities, and the time it is now.
 
         Without a time it looks back a little: whoever looks for the first time may come after
         somebody who moved a level and died, or lost its connection, before saying so.
         """
         principal = system_principal(tenant_id, "counters")
+        today = (await self._brands.get(tenant_id)).today()
         async with self._database.tenant_transaction(principal, read_only=True) as tx:
             now = await database_time(tx)
             begin = since - SWEEP_OVERLAP if since else now - FIRST_LOOK_BACK
             levels = await free_of_changed_levels(tx, begin)
-        return level_bases(levels), now
+            capacities = await capacities_of_day(tx, today)
+        return level_bases(levels) + capacity_bases(capacities), now
 
     async def read(self, tenant_id: int, counters: Sequence[str]) -> list[Base]:
         """Return the named counters as they stand; one that does not exist is left out."""

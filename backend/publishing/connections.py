@@ -12,12 +12,21 @@ from tenants.principal import Permission, system_principal
 
 SQL = load_queries(__file__)
 
+CALLS_PER_SECOND, CALLS_PER_SECOND_MAX = 20, 1_000
+"""What a platform is believed to take of a shop, unless it is said; it may refuse before."""
 TEXT_LENGTH_MAX = 500
 """Of an address, a shop's name on its platform, or a token."""
 
 
 async def connect_shop(
-    tx: TenantTransaction, shop: str, *, kind: str, base_url: str, remote_shop: str, token: str
+    tx: TenantTransaction,
+    shop: str,
+    *,
+    kind: str,
+    base_url: str,
+    remote_shop: str,
+    token: str,
+    calls_per_second: int = CALLS_PER_SECOND,
 ) -> Connection:
     """Say how the platform of a shop is reached; from now on it is told the shop's numbers.
 
@@ -34,6 +43,11 @@ async def connect_shop(
             raise OutOfRange(
                 f"{name} has 1 to {TEXT_LENGTH_MAX} printable characters.", path=(name,)
             )
+    if not 1 <= calls_per_second <= CALLS_PER_SECOND_MAX:
+        raise OutOfRange(
+            f"A platform takes 1 to {CALLS_PER_SECOND_MAX} calls a second.",
+            path=("callsPerSecond",),
+        )
     if not base_url.startswith(("http://", "https://")):
         raise OutOfRange("An address begins with https:// or http://.", path=("baseUrl",))
     found = (await active_shops(tx)).get(shop)
@@ -41,7 +55,14 @@ async def connect_shop(
         raise UnknownShop
     await tx.execute(SQL.forget_shown, tx.tenant_id, found.id, kind, base_url, remote_shop)
     await tx.execute(
-        SQL.save_connection, tx.tenant_id, found.id, kind, base_url, remote_shop, token
+        SQL.save_connection,
+        tx.tenant_id,
+        found.id,
+        kind,
+        base_url,
+        remote_shop,
+        token,
+        calls_per_second,
     )
     return next(each for each in await list_connections(tx) if each.shop_id == found.id)
 

@@ -14,6 +14,7 @@ class ShopAccess(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str
     remote_shop: str
     token: str
+    calls_per_second: int
     orders_cursor: str
 
     @property
@@ -22,7 +23,11 @@ class ShopAccess(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_reached_as(self, other: "ShopAccess") -> bool:
         """Whether what is known of the one holds for the other."""
-        return self.kind == other.kind and self.access == other.access
+        return (
+            self.kind == other.kind
+            and self.access == other.access
+            and self.calls_per_second == other.calls_per_second
+        )
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +38,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     base_url: str
     remote_shop: str
+    calls_per_second: int
+    """What the platform is believed to take of the shop."""
     is_active: bool
     problem: str | None
     """What a person has to look at."""
@@ -45,8 +52,8 @@ class Listing:
         "code",
         "differs_since",
         "is_drifted",
-        "is_saved",
         "is_unlisted",
+        "refused",
         "seen_other",
         "sequence",
         "shown",
@@ -64,6 +71,7 @@ class Listing:
         """The platform was found to show something else than it acknowledged."""
         self.is_unlisted = False
         """The platform does not sell it."""
+        self.refused: int | None = None
+        """A number that the platform did not take: it is not asked again."""
         self.seen_other: float | None = None
         """When it was first found to show less than it acknowledged: sold, or drifted."""
-        self.is_saved = True

@@ -1,10 +1,12 @@
 -- save_connection --
 -- Say how the platform of a shop is reached; who speaks with it begins anew.
-insert into shop_connection (tenant_id, shop_id, kind, base_url, remote_shop, token)
-values ($1, $2, $3, $4, $5, $6)
+insert into shop_connection
+    (tenant_id, shop_id, kind, base_url, remote_shop, token, calls_per_second)
+values ($1, $2, $3, $4, $5, $6, $7)
 on conflict (tenant_id, shop_id) do update set
     kind = excluded.kind, base_url = excluded.base_url, remote_shop = excluded.remote_shop,
-    token = excluded.token, is_active = true, problem = null, owner = null, leased_until = null,
+    token = excluded.token, calls_per_second = excluded.calls_per_second, is_active = true,
+    problem = null, owner = null, leased_until = null,
     orders_cursor = case
         when (shop_connection.kind, shop_connection.base_url, shop_connection.remote_shop)
              = (excluded.kind, excluded.base_url, excluded.remote_shop)
@@ -23,7 +25,8 @@ where tenant_id = $1 and shop_id = $2 and is_active
 
 -- connections --
 -- How the shops are reached; without the tokens.
-select c.shop_id, s.code as shop_code, c.kind, c.base_url, c.remote_shop, c.is_active, c.problem
+select c.shop_id, s.code as shop_code, c.kind, c.base_url, c.remote_shop, c.calls_per_second,
+       c.is_active, c.problem
 from shop_connection c join shop s on s.tenant_id = $1 and s.id = c.shop_id
 where c.tenant_id = $1 order by c.shop_id
 
@@ -38,7 +41,7 @@ from (select shop_id from shop_connection
 join shop s on s.tenant_id = $1 and s.id = mine.shop_id
 where c.tenant_id = $1 and c.shop_id = mine.shop_id
 returning c.shop_id, s.code as shop_code, c.kind, c.base_url, c.remote_shop, c.token,
-          c.orders_cursor
+          c.calls_per_second, c.orders_cursor
 
 -- give_back_connections --
 -- Let other processes speak for the shops of this one.

@@ -56,7 +56,7 @@ class ShopNumbers:
     def _judge(self, sku_id: int, listing: Listing, now: float) -> None:
         """Note whether a number is pending."""
         differs = listing.is_drifted or self.sync.is_worth_sending(listing.shown, listing.wanted)
-        if listing.is_unlisted or not differs:
+        if listing.is_unlisted or listing.refused == listing.wanted or not differs:
             listing.differs_since = None
             self._pending.discard(sku_id)
             return
@@ -111,6 +111,8 @@ class ShopNumbers:
             sku_id = self._by_code[answer.listing]
             listing = self.listings[sku_id]
             listing.is_unlisted = answer.outcome is PushOutcome.UNKNOWN_LISTING
+            is_refused = answer.outcome is PushOutcome.REFUSED
+            listing.refused = listing.wanted if is_refused else None
             if not listing.is_unlisted:
                 listing.shown, listing.is_drifted = answer.quantity_shown, False
                 listing.seen_other = None

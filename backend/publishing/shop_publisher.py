@@ -60,7 +60,7 @@ class ShopPublisher:
         self._database = database
         self._channel = channel
         self._principal = system_principal(live.brand.id, "publisher")
-        self._pace = Pace(time.time())
+        self._pace = Pace(time.time(), shop.calls_per_second)
         self._moved: set[int] = set()
         self._wake = asyncio.Event()
         self._pools: LivePools | None = None

@@ -21,8 +21,6 @@ from tenants.principal import Permission
 BRAND = BrandDraft("bench", "Bench", "CNY", "Asia/Shanghai", "app")
 CARRIED = 0.5
 """Share of the SKUs that a node carries."""
-UNITS = 1_000_000
-"""Of each SKU where it is carried: no run sells out."""
 WAREHOUSES_EVERY = 5
 LINES = 3
 PRICE_MINOR = 19_900
@@ -36,6 +34,8 @@ class Size(NamedTuple):
     brands: int
     nodes: int
     skus: int
+    units: int = 1_000_000
+    """Of each SKU where it is carried: no run sells out."""
 
 
 def districts() -> list[int]:
@@ -79,7 +79,7 @@ async def _create_brand(runtime: Runtime, size: Size, random: Random) -> None:
     brand = await create_fresh_brand(runtime, BRAND, nodes, skus)
     warehouses = list(brand.warehouses.values())
     units = {
-        LevelKey(warehouse, sku): UNITS
+        LevelKey(warehouse, sku): size.units
         for number, sku in enumerate(brand.skus.values())
         for place, warehouse in enumerate(warehouses)
         if random.random() < CARRIED or place == number % len(warehouses)

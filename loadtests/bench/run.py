@@ -16,6 +16,7 @@ class BenchName(StrEnum):
     INTAKE = "intake"
     CHECKOUT = "checkout"
     HOTSKU = "hotsku"
+    FRESHNESS = "freshness"
 
 
 def run_bench(name: BenchName, *, seconds: float, seed: int | None, workers: int | None) -> Any:

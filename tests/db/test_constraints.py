@@ -46,6 +46,7 @@ INTERNAL = {
     "pool_layout_active_key",
     "pool_layout_status_check",
     "region_level_check",
+    "shop_connection_rate_check",
     "shop_connection_tenant_id_shop_id_fkey",
     "region_parent_code_fkey",
     "routing_policy_active_key",

@@ -18,6 +18,9 @@ def _arguments() -> Namespace:
         "--rate", type=int, default=limits.CALLS_PER_SECOND, metavar="CALLS_PER_SECOND"
     )
     parser.add_argument("--seed", type=int, default=0, help="decides what goes wrong and how")
+    parser.add_argument(
+        "--until-eof", action="store_true", help="end with whoever holds the standard input"
+    )
     arguments = parser.parse_args()
     if not 1 <= arguments.rate <= limits.CALLS_PER_SECOND_MAX:
         parser.error(f"--rate is from 1 to {limits.CALLS_PER_SECOND_MAX}")
@@ -39,7 +42,8 @@ def main() -> None:
         sys.stdout.write(f"platform listens on http://{host}:{port}\n")
         sys.stdout.flush()
 
-    asyncio.run(serve(Market(arguments.rate, arguments.seed), listening, say_where))
+    market = Market(arguments.rate, arguments.seed)
+    asyncio.run(serve(market, listening, say_where, until_eof=arguments.until_eof))
 
 
 main()

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+import sys
 from collections.abc import Callable
 
 import uvicorn
@@ -22,8 +23,17 @@ def create_app(market: Market) -> Starlette:
     return Starlette(routes=routes, exception_handlers={Refusal: answer_refusal})
 
 
-async def serve(market: Market, listening: socket.socket, is_ready: Callable[[], None]) -> None:
-    """Serve on an open socket until SIGINT or SIGTERM; call `is_ready` when both are heeded."""
+async def serve(
+    market: Market,
+    listening: socket.socket,
+    is_ready: Callable[[], None],
+    *,
+    until_eof: bool = False,
+) -> None:
+    """Serve on an open socket until SIGINT or SIGTERM; call `is_ready` when both are heeded.
+
+    With `until_eof` also until the standard input ends: with whoever started it, however that dies.
+    """
     config = uvicorn.Config(
         create_app(market),
         http=Severable,
@@ -38,5 +48,9 @@ async def serve(market: Market, listening: socket.socket, is_ready: Callable[[],
     # They heed signals before uvicorn does, and take what it raises again at its end.
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
+    if until_eof:
+        asyncio.get_running_loop().add_reader(
+            sys.stdin.fileno(), server.handle_exit, signal.SIGTERM, None
+        )
     is_ready()
     await server.serve(sockets=[listening])
