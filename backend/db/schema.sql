@@ -688,7 +688,8 @@ create table shop_connection (
     remote_shop      text not null,
     token            text not null,
     calls_per_second integer not null
-                     constraint shop_connection_rate_check check (calls_per_second between 1 and 1000),
+                     constraint shop_connection_rate_check
+                     check (calls_per_second between 1 and 1000),
     is_active        boolean not null default true,
     orders_cursor    text not null default '',
     problem          text,

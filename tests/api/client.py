@@ -19,6 +19,7 @@ mutation ($input: OrderPlaceInput!) { orderPlace(input: $input) {
   ... on UserError { code message path }
   ... on InsufficientStock { lines { sku requested available } } } }
 """
+ORDER_EVENTS = "subscription { orderEvents { type orderId sequence } }"
 
 
 class Api:
@@ -56,23 +57,26 @@ class Api:
         return placed
 
     @asynccontextmanager
-    async def subscribed(self, who: Principal) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
-        """Follow `orderEvents`; what happens from inside the block on is seen."""
-        query = "subscription { orderEvents { type orderId sequence } }"
+    async def subscribed(
+        self, who: Principal, query: str = ORDER_EVENTS, **variables: Any
+    ) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+        """Follow a subscription of one field; what happens from inside the block on is seen."""
         uri = f"ws://{self._address}/graphql"
         async with connect(uri, subprotocols=[Subprotocol("graphql-transport-ws")]) as socket:
             token = self.headers(who)["authorization"]
             start = {"type": "connection_init", "payload": {"Authorization": token}}
             await socket.send(json.dumps(start))
             assert json.loads(await socket.recv())["type"] == "connection_ack"
-            payload = {"type": "subscribe", "id": "1", "payload": {"query": query}}
-            await socket.send(json.dumps(payload))
+            payload = {"query": query, "variables": variables}
+            await socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": payload}))
 
             async def events() -> AsyncIterator[dict[str, Any]]:
                 async for message in socket:
                     body = json.loads(message)
                     assert body["type"] == "next", body
-                    yield body["payload"]["data"]["orderEvents"]
+                    assert "errors" not in body["payload"], body["payload"]["errors"]
+                    (event,) = body["payload"]["data"].values()
+                    yield event
 
             yield events()
 

@@ -51,6 +51,9 @@ EXAMPLE = Layout(
 """Shanghai good stock 100 % to online, 30 % to East-China dealers; online 80 % to one shop and 60 %
 to the other."""
 
+BARE = Layout(pools=(supply("bare", "wh"),))
+"""A pool that nobody is given anything of."""
+
 
 def when(attribute: str, operator: str, *values: str) -> Condition:
     """Return a condition of one test."""
