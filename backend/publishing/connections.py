@@ -98,6 +98,15 @@ async def lease_connections(
     return [ShopAccess(**row) for row in rows]
 
 
+async def note_problem(
+    database: Database, tenant_id: int, shop_id: int, problem: str | None
+) -> None:
+    """Leave word of a shop for a person, or take it back."""
+    principal = system_principal(tenant_id, "publisher")
+    async with database.tenant_transaction(principal) as tx:
+        await tx.execute(SQL.store_problem, tenant_id, shop_id, problem)
+
+
 async def give_back_connections(database: Database, tenant_id: int, owner: str) -> None:
     """Let other processes speak for the shops of this one."""
     principal = system_principal(tenant_id, "publisher")

@@ -10,9 +10,13 @@ import structlog
 from backend.channels.connectors import connect
 from backend.channels.errors import ChannelRefused
 from backend.db.errors import DatabaseUnavailable
-from backend.db.pool import Database
+from backend.db.pool import CONNECTION_LOST, Database
 from backend.orders.place_orders import OrderIntake
-from backend.publishing.connections import give_back_connections, lease_connections
+from backend.publishing.connections import (
+    give_back_connections,
+    lease_connections,
+    note_problem,
+)
 from backend.publishing.model import ShopAccess
 from backend.publishing.order_puller import OrderPuller
 from backend.publishing.shop_publisher import ShopPublisher
@@ -49,8 +53,8 @@ class Publisher:
                 try:
                     for brand in await self._brands.all():
                         await self._lease(brand.id, http)
-                except DatabaseUnavailable as error:
-                    log.warning("publisher.waiting", error=error.message)
+                except (DatabaseUnavailable, *CONNECTION_LOST) as error:
+                    log.warning("publisher.waiting", error=str(error))
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), RENEW_SECONDS)
         finally:
@@ -78,6 +82,7 @@ class Publisher:
             channel = connect(shop.kind, shop.access, http)
         except ChannelRefused as error:
             log.error("publisher.not_connected", shop=shop.shop_code, error=error.message)
+            await note_problem(self._database, tenant_id, shop.shop_id, error.message)
             return
         live = await self._books.open(tenant_id)
         puller = OrderPuller(tenant_id, self._database, self._intake, shop, channel, self.owner)
@@ -99,5 +104,5 @@ class Publisher:
         for at in list(self._speaking):
             await self._hang_up(at)
         for tenant_id in tenants:
-            with suppress(DatabaseUnavailable):
+            with suppress(DatabaseUnavailable, *CONNECTION_LOST):
                 await give_back_connections(self._database, tenant_id, self.owner)

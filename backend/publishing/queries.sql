@@ -41,7 +41,7 @@ from (select shop_id from shop_connection
 join shop s on s.tenant_id = $1 and s.id = mine.shop_id
 where c.tenant_id = $1 and c.shop_id = mine.shop_id
 returning c.shop_id, s.code as shop_code, c.kind, c.base_url, c.remote_shop, c.token,
-          c.calls_per_second, c.orders_cursor
+          c.calls_per_second, c.orders_cursor, c.problem
 
 -- give_back_connections --
 -- Let other processes speak for the shops of this one.

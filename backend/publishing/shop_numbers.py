@@ -48,8 +48,9 @@ class ShopNumbers:
         """Let the platform show a shop's number, after its sync policy."""
         listing = self.listings[sku_id]
         wanted = self.sync.shown(number)
-        if wanted == listing.wanted and sku_id not in self._pending and listing.shown == wanted:
-            return
+        if wanted == listing.wanted == listing.shown and sku_id not in self._pending:
+            if not listing.is_drifted:
+                return
         listing.wanted = wanted
         self._judge(sku_id, listing, now)
 
@@ -120,12 +121,13 @@ class ShopNumbers:
             self._judge(sku_id, listing, now)
 
     def to_read(self, listings_max: int) -> list[str]:
-        """Return the listings that are to be looked at next, in turn, those that are settled."""
+        """Return the listings that are to be looked at next, in turn: those that are settled, and
+        those that the platform did not sell."""
         codes: list[str] = []
         for _ in range(2):  # the second time from the beginning
             for sku_id in self._read_at:
                 listing = self.listings[sku_id]
-                if sku_id not in self._pending and not listing.is_unlisted:
+                if sku_id not in self._pending:
                     codes.append(listing.code)
                 if len(codes) == listings_max:
                     return codes
@@ -143,6 +145,11 @@ class ShopNumbers:
             sku_id = self._by_code[code]
             listing = self.listings[sku_id]
             found = shown.get(code)
+            if listing.is_unlisted and found is not None:
+                listing.is_unlisted, listing.shown = False, found
+                self._unsaved.add(sku_id)
+                self._judge(sku_id, listing, now)
+                continue
             if sku_id in self._pending or found is None or listing.shown is None:
                 continue
             if found == listing.shown:

@@ -14,10 +14,10 @@ from backend.channels.errors import ChannelAway, ChannelBusy, ChannelRefused
 from backend.channels.pace import Pace
 from backend.channels.platform import ChannelStock
 from backend.db.errors import DatabaseUnavailable
-from backend.db.pool import Database
+from backend.db.pool import CONNECTION_LOST, Database
 from backend.inventory.pools.live import LivePools
 from backend.metrics import DRIFTED_NUMBERS, PUSHES
-from backend.publishing.connections import SQL
+from backend.publishing.connections import SQL, note_problem
 from backend.publishing.model import Listing, ShopAccess
 from backend.publishing.order_puller import OrderPuller
 from backend.publishing.shop_numbers import ShopNumbers
@@ -67,7 +67,9 @@ class ShopPublisher:
         self._stopping = asyncio.Event()
         self._away_seconds = AWAY_SECONDS
         self._saved_at = self._looked_at = self._pulled_at = 0.0
-        self._problem: str | None = None
+        self._problem = shop.problem
+        self._has_pushed = True
+        """Since orders or numbers were last read; so that reading does not starve pushing."""
 
     async def run(self) -> None:
         """Publish until `stop`; raises DatabaseUnavailable while nothing is known yet."""
@@ -81,7 +83,7 @@ class ShopPublisher:
                 await self._turn()
         finally:
             self._live.book.listeners.remove(self._hear)
-            with suppress(DatabaseUnavailable):
+            with suppress(DatabaseUnavailable, *CONNECTION_LOST):
                 await self._save()
 
     def stop(self) -> None:
@@ -113,8 +115,8 @@ class ShopPublisher:
             await self._pull()
             await self._look()
             await self._save_now_and_then()
-        except DatabaseUnavailable as error:
-            log.warning("publisher.waiting", shop=self.shop.shop_code, error=error.message)
+        except (DatabaseUnavailable, *CONNECTION_LOST) as error:
+            log.warning("publisher.waiting", shop=self.shop.shop_code, error=str(error))
             await asyncio.sleep(AWAY_SECONDS)
 
     async def _follow(self) -> None:
@@ -126,8 +128,12 @@ class ShopPublisher:
         if pools is not self._pools:
             self.numbers.sync = pools.sync_of(self.shop.shop_code)
             moved |= pools.sku_ids() | self.numbers.listings.keys()
-            self._pools = pools
-        await self._take_up(moved - self.numbers.listings.keys())
+        try:
+            await self._take_up(moved - self.numbers.listings.keys())
+        except (DatabaseUnavailable, *CONNECTION_LOST):
+            self._moved |= moved
+            raise
+        self._pools = pools
         now = time.time()
         for sku_id in moved & self.numbers.listings.keys():
             number = pools.of_shop(sku_id, self.shop.shop_id)
@@ -152,6 +158,7 @@ class ShopPublisher:
                 return
             batch = self.numbers.next_batch(self._channel.push_items_max, time.time())
             self._pace.called(time.time())
+            self._has_pushed = True
             try:
                 answers = await self._channel.push(batch)
             except (ChannelAway, ChannelBusy, ChannelRefused) as error:
@@ -166,9 +173,8 @@ class ShopPublisher:
     async def _pull(self) -> None:
         """Now and then, take the new orders of the platform; all that there are."""
         while time.time() - self._pulled_at >= PULL_SECONDS and not self._stopping.is_set():
-            if self._pace.may_call(time.time()) > 0:
+            if not self._may_read():
                 return
-            self._pace.called(time.time())
             try:
                 orders = await self._puller.pull()
             except (ChannelAway, ChannelBusy, ChannelRefused) as error:
@@ -178,16 +184,24 @@ class ShopPublisher:
             if orders < self._channel.orders_page_max:
                 self._pulled_at = time.time()
 
+    def _may_read(self) -> bool:
+        """Take a call for reading, if the pace allows one and no number has waited since the last."""
+        must_push = self.numbers.pending > 0 and not self._has_pushed
+        if must_push or self._pace.may_call(time.time()) > 0:
+            return False
+        self._pace.called(time.time())
+        self._has_pushed = False
+        return True
+
     async def _look(self) -> None:
         """Now and then, read what the platform shows of some listings."""
         now = time.time()
-        if now - self._looked_at < READ_SECONDS or self._pace.may_call(now) > 0:
+        if now - self._looked_at < READ_SECONDS:
             return
         asked = self.numbers.to_read(self._channel.read_listings_max)
-        if not asked:
+        if not asked or not self._may_read():
             return
         self._looked_at = now
-        self._pace.called(now)
         try:
             shown = await self._channel.read(asked)
         except (ChannelAway, ChannelBusy, ChannelRefused) as error:
@@ -218,8 +232,7 @@ class ShopPublisher:
 
     async def _say(self, problem: str | None) -> None:
         """Leave word for a person, or take it back."""
-        async with self._database.tenant_transaction(self._principal) as tx:
-            await tx.execute(SQL.store_problem, tx.tenant_id, self.shop.shop_id, problem)
+        await note_problem(self._database, self._live.brand.id, self.shop.shop_id, problem)
         self._problem = problem
 
     async def _pause(self, seconds: float) -> None:
