@@ -48,9 +48,9 @@ class ShopNumbers:
         """Let the platform show a shop's number, after its sync policy."""
         listing = self.listings[sku_id]
         wanted = self.sync.shown(number)
-        if wanted == listing.wanted == listing.shown and sku_id not in self._pending:
-            if not listing.is_drifted:
-                return
+        is_settled = sku_id not in self._pending and not listing.is_drifted
+        if wanted == listing.wanted == listing.shown and is_settled:
+            return
         listing.wanted = wanted
         self._judge(sku_id, listing, now)
 

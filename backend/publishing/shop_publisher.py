@@ -185,7 +185,7 @@ class ShopPublisher:
                 self._pulled_at = time.time()
 
     def _may_read(self) -> bool:
-        """Take a call for reading, if the pace allows one and no number has waited since the last."""
+        """Take a call for reading, if the pace allows it and no number waits since the last one."""
         must_push = self.numbers.pending > 0 and not self._has_pushed
         if must_push or self._pace.may_call(time.time()) > 0:
             return False

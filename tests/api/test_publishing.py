@@ -15,11 +15,11 @@ from tests.world import ACTOR, PASSWORD, World
 
 ERROR = "... on UserError { code message path }"
 CONNECT = f"""mutation ($i: ShopConnectInput!) {{ shopConnect(input: $i) {{ __typename
-    ... on ShopConnected {{ platform {{ shop kind baseUrl remoteShop isActive problem }} }}
+    ... on ShopConnected {{ platform {{ shop kind baseUrl remoteShop callsPerSecond isActive problem }} }}
     {ERROR} }} }}"""
 DISCONNECT = f"""mutation ($i: ShopDisconnectInput!) {{ shopDisconnect(input: $i) {{ __typename
     ... on ShopDisconnected {{ wasConnected }} {ERROR} }} }}"""
-PLATFORMS = "{ shopPlatforms { shop kind baseUrl remoteShop isActive problem } }"
+PLATFORMS = "{ shopPlatforms { shop kind baseUrl remoteShop callsPerSecond isActive problem } }"
 SHOWN = """query ($shop: String!, $first: Int, $after: String) {
     shownNumbers(shop: $shop, first: $first, after: $after) {
         edges { node { sku wanted shown acknowledgedAt driftedAt isUnlisted } }
@@ -38,6 +38,7 @@ PLATFORM = {
     "shop": "shop",
     "kind": "simulated",
     "baseUrl": "https://p.example",
+    "callsPerSecond": 20,
     "remoteShop": "r",
     "isActive": True,
     "problem": None,

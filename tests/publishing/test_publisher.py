@@ -232,8 +232,9 @@ async def test_a_shop_that_is_away_keeps_no_other_one_from_its_numbers(
     await other.list_articles("A", "B", "C")
     await other.break_down("timeout")
     await scene.admin.execute(
-        "insert into shop_connection (tenant_id, shop_id, kind, base_url, remote_shop, token) "
-        "select c.tenant_id, s.id, c.kind, c.base_url, $1, c.token "
+        "insert into shop_connection"
+        " (tenant_id, shop_id, kind, base_url, remote_shop, token, calls_per_second) "
+        "select c.tenant_id, s.id, c.kind, c.base_url, $1, c.token, c.calls_per_second "
         "from shop_connection c join shop s on s.tenant_id = c.tenant_id and s.code = 'dshop'",
         other.code,
     )

@@ -183,14 +183,27 @@ def test_a_number_that_has_waited_goes_before_a_newer_one() -> None:
     assert pushed(numbers, NOW + 600.0, items_max=1) == {"B": 5}
 
 
-def test_a_riskier_number_overtakes_once_the_queue_is_ordered_anew() -> None:
+@pytest.mark.parametrize(
+    ("later_seconds", "pushed_then"), [(REORDER_SECONDS / 2, {"B": 9}), (REORDER_SECONDS, {"C": 0})]
+)
+def test_a_riskier_number_overtakes_once_the_queue_is_ordered_anew(
+    later_seconds: float, pushed_then: dict[str, int]
+) -> None:
     numbers = numbers_of({"A": 10, "B": 10, "C": 10})
     for sku_id in IDS.values():
         numbers.want(sku_id, 9, NOW)
     assert pushed(numbers, items_max=1) == {"A": 9}
     numbers.want(3, 0, NOW)
-    assert pushed(numbers, NOW + REORDER_SECONDS / 2, items_max=1) == {"B": 9}
-    assert pushed(numbers, NOW + REORDER_SECONDS, items_max=1) == {"C": 0}
+    assert pushed(numbers, NOW + later_seconds, items_max=1) == pushed_then
+
+
+def test_a_number_that_settles_in_the_queue_is_passed_over() -> None:
+    numbers = numbers_of({"A": 10, "B": 10, "C": 10})
+    for sku_id in IDS.values():
+        numbers.want(sku_id, 9, NOW)
+    assert pushed(numbers, items_max=1) == {"A": 9}
+    numbers.want(2, 10, NOW)
+    assert pushed(numbers, items_max=1) == {"C": 9}
 
 
 def test_every_number_has_its_turn() -> None:
@@ -382,8 +395,9 @@ def test_what_is_pending_is_what_differs_and_pushing_settles_it(
         differing = {one.code for one in numbers.listings.values() if is_differing(numbers, one)}
         assert numbers.pending == len(differing)
         assert pushed(numbers, now).keys() == differing
-    while numbers.pending:
+    for _ in IDS:
         platform.take(numbers, 2, NOW)
+    assert numbers.pending == 0
     assert not any(is_differing(numbers, one) for one in numbers.listings.values())
 
 
@@ -397,7 +411,8 @@ def test_once_nothing_is_pending_the_platform_shows_what_it_shall(
             numbers.want(IDS[which], number, NOW)
         elif what == "push":
             platform.take(numbers, number, NOW, PushOutcome(which))
-    while numbers.pending:
+    for _ in IDS:
         platform.take(numbers, 2, NOW)
+    assert numbers.pending == 0
     for listing in numbers.listings.values():
         assert listing.is_unlisted or platform.shown[listing.code] == listing.wanted
