@@ -164,6 +164,10 @@ class ShopNumbers:
                 self._judge(sku_id, listing, now)
         return drifted
 
+    def leave_unsaved(self, sku_ids: Iterable[int]) -> None:
+        """Take back what was taken to be stored, and was not."""
+        self._unsaved.update(sku_ids)
+
     def take_unsaved(self) -> list[tuple[int, Listing]]:
         """Return the listings that have changed since they were stored."""
         unsaved, self._unsaved = sorted(self._unsaved), set()

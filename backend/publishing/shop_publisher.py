@@ -4,7 +4,7 @@ its orders."""
 import asyncio
 import time
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 import structlog
@@ -125,6 +125,7 @@ class ShopPublisher:
         moved, self._moved = self._moved, set()
         if pools is None:
             return
+        self.numbers.velocity = await self._live.velocity()
         if pools is not self._pools:
             self.numbers.sync = pools.sync_of(self.shop.shop_code)
             moved |= pools.sku_ids() | self.numbers.listings.keys()
@@ -139,6 +140,8 @@ class ShopPublisher:
             number = pools.of_shop(sku_id, self.shop.shop_id)
             if number is not None:
                 self.numbers.want(sku_id, number, now)
+            elif self.numbers.listings[sku_id].shown:  # the layout gives the shop nothing any more
+                self.numbers.want(sku_id, 0, now)
 
     async def _take_up(self, sku_ids: Iterable[int]) -> None:
         wanted = sorted(sku_ids)
@@ -254,6 +257,13 @@ class ShopPublisher:
             (sku_id, at.sequence, at.wanted, at.shown, at.is_drifted, at.is_unlisted)
             for sku_id, at in unsaved
         ]
+        try:
+            await self._store(columns)
+        except (DatabaseUnavailable, *CONNECTION_LOST):
+            self.numbers.leave_unsaved(sku_id for sku_id, _ in unsaved)
+            raise
+
+    async def _store(self, columns: Sequence[tuple[object, ...]]) -> None:
         async with self._database.tenant_transaction(self._principal) as tx:
             await tx.execute(
                 SQL.save_shown, tx.tenant_id, self.shop.shop_id, *zip(*columns, strict=True)

@@ -1,7 +1,7 @@
 """The books of the tenants that this process works for, each kept fresh."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 from backend.admission.admission import Admission
@@ -9,6 +9,7 @@ from backend.clock import now
 from backend.db.pool import Database
 from backend.inventory.counters import capacity_bases, level_bases
 from backend.inventory.levels import SWEEP_OVERLAP, database_time, free_of_changed_levels
+from backend.inventory.pools.live import SALES_WINDOW, units_sold
 from backend.network.regions.table import RegionTable
 from backend.routing.tenant_book import TenantBook
 from tenants.brands import Brand, BrandDirectory
@@ -18,6 +19,9 @@ FRESH_SECONDS = 1.0
 """How often network, policy, pools and capacities are read anew."""
 RULES_SECONDS = 60.0
 """How often the rules of pools are looked at again: for the time, new SKUs, stock and sales."""
+
+VELOCITY_SECONDS = 3_600.0
+"""How often sales are summed up: it reads four weeks of movements."""
 
 Hearing = Callable[[], int | None]
 """Says by which connection other processes are heard, or None while they are not."""
@@ -45,6 +49,8 @@ class LiveBook:
         self._swept_at: datetime | None = None
         self._fresh_until = 0.0
         self._rules_until = 0.0
+        self._velocity_until = 0.0
+        self._velocity: dict[int, int] = {}
 
     async def freshen(self) -> None:
         """Read the book anew if it is older than FRESH_SECONDS, and tell Valkey what was read.
@@ -72,6 +78,18 @@ class LiveBook:
         bases = level_bases(levels) + capacity_bases(capacities)
         if bases:
             await self._admission.finish(self.brand.id, [], bases)
+
+    async def velocity(self) -> Mapping[int, int]:
+        """Return thousandths of a unit that are sold a day, by SKU; at most an hour old."""
+        async with self._freshening:
+            if now() >= self._velocity_until:
+                async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
+                    sold = await units_sold(tx, self.brand.local_time())
+                self._velocity = {
+                    sku: units * 1000 // SALES_WINDOW.days for sku, units in sold.items()
+                }
+                self._velocity_until = now() + VELOCITY_SECONDS
+        return self._velocity
 
 
 class LiveBooks:

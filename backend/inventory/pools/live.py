@@ -58,7 +58,7 @@ async def read_profiles(
     found = no_profiles(layout)
     if not layout.rules:
         return found
-    sold = await _sold(tx, local) if asked_about(layout) & SALES_ATTRIBUTES else {}
+    sold = await units_sold(tx, local) if asked_about(layout) & SALES_ATTRIBUTES else {}
     most = min(PROFILES_MAX, MAX_RULES // len(layout.links))
     numbers: dict[Profile, int] = {found.listed[0]: 0}
     at = facts_of_time(local)
@@ -83,8 +83,9 @@ def asked_about(layout: CompiledLayout) -> set[str]:
     return {name for flow in flows for rule in flow.rules for name in attributes_of(rule.when)}
 
 
-async def _sold(tx: TenantTransaction, local: datetime) -> dict[int, int]:
-    rows = await tx.fetch(SQL.ordered_since, tx.tenant_id, local - SALES_WINDOW)
+async def units_sold(tx: TenantTransaction, now: datetime) -> dict[int, int]:
+    """Return the units of each SKU that orders took in the last SALES_WINDOW."""
+    rows = await tx.fetch(SQL.ordered_since, tx.tenant_id, now - SALES_WINDOW)
     return {row["sku_id"]: max(0, row["units"]) for row in rows}
 
 
