@@ -31,7 +31,9 @@ CENTRES: dict[str, frozenset[str]] = {
     "backend.inventory": frozenset(
         {"backend.catalog", "backend.channels", "backend.network", "core_ext"}
     ),
-    "backend.routing": frozenset({"backend.inventory", "backend.network", "core_ext"}),
+    "backend.routing": frozenset(
+        {"backend.channels", "backend.inventory", "backend.network", "core_ext"}
+    ),
     "backend.orders": frozenset(
         {
             "backend.catalog",

@@ -22,3 +22,8 @@ values ($1, $2, $3, $4, $5, $6) returning id
 -- All active shops.
 select id, code, name, channel, dealer_id, legal_entity_id, is_active
 from shop where tenant_id = $1 and is_active order by id
+
+-- shops_mark --
+-- How many shops are active, and the sum of their ids.
+select count(*) as count, coalesce(sum(id), 0)::bigint as sum from shop
+where tenant_id = $1 and is_active

@@ -30,6 +30,13 @@ async def active_shops(tx: TenantTransaction) -> dict[str, Shop]:
     return {row["code"]: Shop(**row) for row in await tx.fetch(SQL.active_shops, tx.tenant_id)}
 
 
+async def shops_mark(tx: TenantTransaction) -> tuple[int, int]:
+    """Return two numbers of which one changes when a shop opens or closes."""
+    row = await tx.fetch_row(SQL.shops_mark, tx.tenant_id)
+    assert row is not None, "a sum is always there"
+    return int(row["count"]), int(row["sum"])
+
+
 async def create_shop(tx: TenantTransaction, draft: ShopDraft) -> int:
     """Create a shop and return its id; raises AlreadyExists for a code in use, UnknownDealer."""
     tx.principal.require(Permission.NETWORK_WRITE)

@@ -110,6 +110,8 @@ def _values(test: Comparison, type_: Type, path: Path) -> list[Any]:
         try:
             if len(text) > VALUE_LENGTH_MAX:
                 raise ValueError(f"a value has at most {VALUE_LENGTH_MAX} characters")
+            if "\0" in text:
+                raise ValueError("a value has no zero byte")
             values.append(type_.read(text))
         except ValueError as error:
             raise InvalidCondition(

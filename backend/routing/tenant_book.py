@@ -12,14 +12,15 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
+from backend.channels.shops import shops_mark
 from backend.db.errors import YipanError
 from backend.db.pool import TenantTransaction
 from backend.db.sql import load_queries
 from backend.inventory.levels import free_of_all_levels
 from backend.inventory.model import FreeAt
 from backend.inventory.pools.compile import CompiledLayout
-from backend.inventory.pools.layouts import active_layout, active_version, compile_layout
-from backend.inventory.pools.live import LivePools, read_profiles
+from backend.inventory.pools.layouts import active_layout, active_version, compile_in_force
+from backend.inventory.pools.live import LivePools, Profiles, read_profiles
 from backend.inventory.warehouses import list_warehouses
 from backend.network.capacity import CapacityAt, capacities_of_day
 from backend.network.model import FunctionalWarehouse, Node
@@ -42,6 +43,8 @@ class Topology(NamedTuple):
     warehouses: list[FunctionalWarehouse]
     layout_version: int
     """The active layout of pools; 0 for none."""
+    shops: tuple[int, int]
+    """A mark that changes when a shop opens or closes; layouts name them."""
 
 
 class Stock(NamedTuple):
@@ -91,12 +94,12 @@ class TenantBook:
         View, book, pools and planner change together, once all is read: batches are under way
         meanwhile. Returns the levels and capacities that were read.
         """
-        topology = Topology(
-            await list_nodes(tx), await list_warehouses(tx), await active_version(tx)
-        )
+        topology = await _topology(tx)
         levels: list[FreeAt] = []
         stock = self._stock
         try:
+            policy, version = await self._policy(tx)
+            capacities = await capacities_of_day(tx, local.date())
             if topology != self._topology:
                 view, layout = await self._view(tx, topology)
                 if not view.has_sources_of(stock.view):
@@ -106,14 +109,11 @@ class TenantBook:
                         self.apply_levels(chunk)
                         levels += chunk
                 book = self._coming.book if self._coming else stock.book
-                pools = None
+                profiles = None
                 if layout is not None:
-                    ids = [source.id for source in view.sources]
                     profiles = await read_profiles(tx, layout, book, view.source_node, local)
-                    pools = LivePools(topology.layout_version, layout, ids, book, profiles)
-                stock = Stock(view, book, pools)
-            policy, version = await self._policy(tx)
-            capacities = await capacities_of_day(tx, local.date())
+                # From here on nobody else is heard: the numbers are those of the book.
+                stock = Stock(view, book, _pools(topology, layout, view, book, profiles))
             changed = stock.pools is not self._stock.pools
             self._stock = stock
         finally:
@@ -135,7 +135,7 @@ class TenantBook:
         active = await active_layout(tx) if topology.layout_version else None
         if active is not None:
             try:
-                layout = await compile_layout(tx, active.layout, self._regions)
+                layout = await compile_in_force(tx, active.layout, self._regions)
             except YipanError as error:
                 log.exception("pools.not_compiled", tenant=tx.tenant_id, error=error.message)
         view = NetworkView(topology.nodes, topology.warehouses, self._regions, layout)
@@ -199,3 +199,22 @@ def _put(stock: Stock, levels: Iterable[FreeAt]) -> None:
             free.append(level.free)
             versions.append(level.version)
     stock.book.put_many(skus, sources, free, versions)
+
+
+async def _topology(tx: TenantTransaction) -> Topology:
+    version = await active_version(tx)
+    shops = await shops_mark(tx) if version else (0, 0)
+    return Topology(await list_nodes(tx), await list_warehouses(tx), version, shops)
+
+
+def _pools(
+    topology: Topology,
+    layout: CompiledLayout | None,
+    view: NetworkView,
+    book: StockBook,
+    profiles: Profiles | None,
+) -> LivePools | None:
+    if layout is None or profiles is None:
+        return None
+    source_ids = [source.id for source in view.sources]
+    return LivePools(topology.layout_version, layout, source_ids, book, profiles)

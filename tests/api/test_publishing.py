@@ -15,7 +15,8 @@ from tests.world import ACTOR, PASSWORD, World
 
 ERROR = "... on UserError { code message path }"
 CONNECT = f"""mutation ($i: ShopConnectInput!) {{ shopConnect(input: $i) {{ __typename
-    ... on ShopConnected {{ platform {{ shop kind baseUrl remoteShop callsPerSecond isActive problem }} }}
+    ... on ShopConnected {{ platform {{
+        shop kind baseUrl remoteShop callsPerSecond isActive problem }} }}
     {ERROR} }} }}"""
 DISCONNECT = f"""mutation ($i: ShopDisconnectInput!) {{ shopDisconnect(input: $i) {{ __typename
     ... on ShopDisconnected {{ wasConnected }} {ERROR} }} }}"""

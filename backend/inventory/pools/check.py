@@ -1,6 +1,6 @@
 """What a layout must be by itself, whatever the brand has: bounds, names, no cycle, no way up."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from backend.conditions.compile import compile_condition
@@ -25,7 +25,7 @@ def check_layout(layout: Layout) -> list[str]:
     for index, pool in enumerate(layout.pools):
         _check_pool(pool, pools, ("pools", index))
     order = _in_order(layout)
-    _once([f"{share.pool} to {share.shop}" for share in layout.shares], "share of", "shares")
+    _once([(share.pool, share.shop) for share in layout.shares], "share", "shares")
     for index, share in enumerate(layout.shares):
         _check_share(share, pools, ("shares", index))
     _check_wholes(layout, pools)
@@ -36,7 +36,10 @@ def check_layout(layout: Layout) -> list[str]:
 
 
 def _check_pool(pool: Pool, pools: dict[str, Pool], path: Path) -> None:
-    if not 0 < len(pool.code) <= model.CODE_LENGTH_MAX or not pool.code.isprintable():
+    if (
+        not 0 < len(pool.code.strip()) <= len(pool.code) <= model.CODE_LENGTH_MAX
+        or not pool.code.isprintable()
+    ):
         raise InvalidLayout(
             f"A pool's code has 1 to {model.CODE_LENGTH_MAX} printable characters.",
             path=(*path, "code"),
@@ -172,13 +175,13 @@ def _at_most(count: int, most: int, what: str, path: Path) -> None:
         raise InvalidLayout(f"There are {count} {what}; at most {most} are allowed.", path=path)
 
 
-def _once(names: list[str], what: str, field: str, path: Path = ()) -> None:
+def _once(names: Sequence[Hashable], what: str, field: str, path: Path = ()) -> None:
     for index, name in _repeated(names):
         raise InvalidLayout(f"The {what} {name!r} stands here twice.", path=(*path, field, index))
 
 
-def _repeated(names: list[str]) -> Iterator[tuple[int, str]]:
-    seen = set()
+def _repeated(names: Sequence[Hashable]) -> Iterator[tuple[int, Hashable]]:
+    seen: set[Hashable] = set()
     for index, name in enumerate(names):
         if name in seen:
             yield index, name

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
+import msgspec
+
 from backend.channels.model import Shop
 from backend.conditions.compile import Check, compile_condition
 from backend.inventory.pools.attributes import (
@@ -20,7 +22,7 @@ from backend.inventory.warehouses import is_default_source
 from backend.network.model import Condition, FunctionalWarehouse, Node
 from backend.network.regions.table import RegionTable
 from core_ext import PoolGraph
-from core_ext.pool_graph import NO_LIMIT, LinkKind
+from core_ext.pool_graph import NO_LIMIT, LinkKind, check_graph
 from core_ext.pool_graph import Mode as CoreMode
 
 MODES = {
@@ -37,6 +39,19 @@ class Sources(NamedTuple):
     nodes: Mapping[int, Node]
     warehouses: Sequence[FunctionalWarehouse]
     regions: RegionTable
+
+    def is_open(self, warehouse: FunctionalWarehouse) -> bool:
+        """Whether the node of a functional warehouse is open."""
+        node = self.nodes.get(warehouse.node_id)
+        return node is not None and node.is_active
+
+    def defaults(self) -> frozenset[int]:
+        """Return the functional warehouses that orders take from without a layout."""
+        return frozenset(
+            warehouse.id
+            for warehouse in self.warehouses
+            if is_default_source(warehouse, self.nodes.get(warehouse.node_id))
+        )
 
 
 class Figures(NamedTuple):
@@ -69,6 +84,8 @@ class CompiledLayout:
     def __init__(self, layout: Layout, sources: Sources, shops: Mapping[str, Shop]) -> None:
         order = check_layout(layout)
         self.layout = layout
+        self.default_sources = sources.defaults()
+        self.node_of = {warehouse.id: warehouse.node_id for warehouse in sources.warehouses}
         by_code = {pool.code: (index, pool) for index, pool in enumerate(layout.pools)}
         self.pools: list[Pool] = [by_code[code][1] for code in order]
         self.vertex_of_pool = {code: vertex for vertex, code in enumerate(order)}
@@ -83,7 +100,17 @@ class CompiledLayout:
         self.rules = [
             (number, _rules_of(link)) for number, link in enumerate(self.links) if link.flow.rules
         ]
+        self.depth_links = self._depth_links()
         self.syncs = {sync.shop: sync for sync in layout.syncs}
+        self._check_fit()
+
+    def _check_fit(self) -> None:
+        """Raise InvalidLayout where the layout is larger than the core computes on."""
+        if self.vertex_count:
+            try:
+                check_graph(self.graph(sorted(self.named_warehouses()), [self.figures()]))
+            except ValueError as error:
+                raise InvalidLayout(f"The layout is too large to be computed: {error}.") from error
 
     @property
     def vertex_count(self) -> int:
@@ -118,6 +145,20 @@ class CompiledLayout:
             for member in link.pools:
                 found[link.target] |= found[member]
         return [frozenset(ids) for ids in found]
+
+    def _depth_links(self) -> dict[int, list[int]]:
+        """Return, per shop with a turn in a depth-first pool, the links that make its depth: those
+        from other pools."""
+        by_target: dict[int, list[tuple[int, bool]]] = {}
+        for number, link in enumerate(self.links):
+            if link.path[0] == "shares":
+                is_by_depth = self.pools[link.pools[0]].mode is Mode.DEPTH_FIRST
+                by_target.setdefault(link.target, []).append((number, is_by_depth))
+        return {
+            target: [number for number, is_by_depth in links if not is_by_depth]
+            for target, links in by_target.items()
+            if any(is_by_depth for _, is_by_depth in links)
+        }
 
     def named_warehouses(self) -> frozenset[int]:
         """Return the functional warehouses that feed anything."""
@@ -237,7 +278,8 @@ class _Picker:
                 raise InvalidLayout(
                     f"What lies in {code!r} waits for inspection and cannot be offered.", path=where
                 )
-            ids.add(warehouse.id)
+            if self._sources.is_open(warehouse):  # else it feeds nothing until the node opens
+                ids.add(warehouse.id)
         if supply.where is not None:
             check = compile_condition(supply.where, SOURCE_ATTRIBUTES, (*path, "where"))
             ids |= {warehouse_id for warehouse_id, facts in self._facts.items() if check(facts)}
@@ -274,3 +316,12 @@ def _figures(flow: Flow) -> Figures:
 
 def _most(most: int | None) -> int:
     return NO_LIMIT if most is None else most
+
+
+def open_part(layout: Layout, shops: Mapping[str, Shop]) -> Layout:
+    """Return a layout without the shares and sync policies of shops that are not open."""
+    return msgspec.structs.replace(
+        layout,
+        shares=tuple(share for share in layout.shares if share.shop in shops),
+        syncs=tuple(sync for sync in layout.syncs if sync.shop in shops),
+    )

@@ -14,7 +14,7 @@ from backend.db.pool import TenantTransaction
 from backend.inventory.levels import database_time
 from backend.inventory.model import FreeAt, Level
 from backend.inventory.pools.compile import CompiledLayout, Figures, Link
-from backend.inventory.pools.layouts import SQL, active_layout, compile_layout, layout_as_of
+from backend.inventory.pools.layouts import SQL, active_layout, compile_in_force, layout_as_of
 from backend.inventory.pools.live import Profile
 from backend.inventory.pools.model import Layer, Sync
 from backend.inventory.pools.numbers import ground_of, pools_on
@@ -98,9 +98,9 @@ async def explain(
     levels = await _levels(tx, sku_id, as_of)
     if version is None:
         return _nothing(sku_id, found, at)
-    layout = await compile_layout(tx, version.layout, regions)
-    vertex = layout.vertex_of_shop.get(found.id)
-    if vertex is None:
+    layout = await compile_in_force(tx, version.layout, regions)
+    vertex = None if layout is None else layout.vertex_of_shop.get(found.id)
+    if layout is None or vertex is None:
         return _nothing(sku_id, found, at, version.version)
     free = [FreeAt(*level.key, level.signed_free, 0) for level in levels]
     ground = ground_of([layout], free)

@@ -8,7 +8,7 @@ from backend.channels.shops import active_shops
 from backend.db.commands import apply_once
 from backend.db.pool import Record, TenantTransaction
 from backend.db.sql import load_queries
-from backend.inventory.pools.compile import CompiledLayout, Sources
+from backend.inventory.pools.compile import CompiledLayout, Sources, open_part
 from backend.inventory.pools.errors import (
     InvalidLayout,
     LayoutChanged,
@@ -138,9 +138,25 @@ async def compile_layout(
     tx: TenantTransaction, layout: Layout, regions: RegionTable
 ) -> CompiledLayout:
     """Return the layout over what the brand has; raises InvalidLayout and InvalidCondition."""
+    return CompiledLayout(layout, await _sources(tx, regions), await active_shops(tx))
+
+
+async def compile_in_force(
+    tx: TenantTransaction, layout: Layout, regions: RegionTable
+) -> CompiledLayout | None:
+    """Return what a layout that was activated comes to now: without shops that have closed since.
+
+    None where it has no pools: then all is as without a layout. Raises InvalidLayout where a
+    functional warehouse that it names is gone.
+    """
+    shops = await active_shops(tx)
+    compiled = CompiledLayout(open_part(layout, shops), await _sources(tx, regions), shops)
+    return compiled if compiled.vertex_count else None
+
+
+async def _sources(tx: TenantTransaction, regions: RegionTable) -> Sources:
     nodes = {node.id: node for node in await list_nodes(tx)}
-    sources = Sources(nodes, await list_warehouses(tx), regions)
-    return CompiledLayout(layout, sources, await active_shops(tx))
+    return Sources(nodes, await list_warehouses(tx), regions)
 
 
 async def _lock(tx: TenantTransaction) -> None:

@@ -84,8 +84,8 @@ def asked_about(layout: CompiledLayout) -> set[str]:
 
 
 async def units_sold(tx: TenantTransaction, now: datetime) -> dict[int, int]:
-    """Return the units of each SKU that orders took in the last SALES_WINDOW."""
-    rows = await tx.fetch(SQL.ordered_since, tx.tenant_id, now - SALES_WINDOW)
+    """Return the units of each SKU that orders took in the SALES_WINDOW before a time."""
+    rows = await tx.fetch(SQL.ordered_between, tx.tenant_id, now - SALES_WINDOW, now)
     return {row["sku_id"]: max(0, row["units"]) for row in rows}
 
 
@@ -118,11 +118,25 @@ class LivePools:
         for sku_id, profile in profiles.of_sku.items():
             self.availability.set_profile(sku_id, profile)
         self.availability.recompute()
+        self._follow_depths(book.skus())
 
     def update(self, sku_ids: Iterable[int]) -> "array[int]":
         """Compute SKUs anew after the book has changed; returns those with another number."""
-        self.availability.update_many(array("q", sorted(set(sku_ids))))
+        moved = array("q", sorted(set(sku_ids)))
+        self.availability.update_many(moved)
+        self._follow_depths(moved)
         return self.availability.take_changed()
+
+    def _follow_depths(self, sku_ids: "array[int]") -> None:
+        """Let depth-first pools give first to the shop that has most of a SKU from other pools."""
+        by_depth = self.layout.depth_links
+        if not by_depth:
+            return
+        for sku_id in sku_ids:
+            flow = self.availability.derive(sku_id).flow
+            for vertex, links in by_depth.items():
+                self.availability.set_depth(sku_id, vertex, sum(flow[link] for link in links))
+            self.availability.update(sku_id)
 
     def with_profiles(self, profiles: Profiles) -> "LivePools":
         """Return the same layout and book with rules that were looked at again."""

@@ -18,7 +18,7 @@ BREATH_SKUS = 500
 
 
 class Ground(NamedTuple):
-    """A stock book whose sources are functional warehouses; the node of each is its own number."""
+    """A stock book, and the functional warehouse and the node of each of its sources."""
 
     source_ids: list[int]
     source_node: "array[int]"
@@ -39,12 +39,18 @@ class NumberChange(NamedTuple):
 
 
 def ground_of(layouts: Iterable[CompiledLayout], levels: Iterable[FreeAt]) -> Ground:
-    """Return a book with what feeds the layouts of some levels."""
-    named = frozenset[int]().union(*(layout.named_warehouses() for layout in layouts))
-    source_ids = sorted(named)
-    # What pools may offer does not depend on nodes: one is enough for the book.
-    source_node = array("i", [0]) * len(source_ids)
-    ground = Ground(source_ids, source_node, StockBook(source_node, 1))
+    """Return a book with the levels that a process's own book would have under the layouts."""
+    found: set[int] = set()
+    node_of: dict[int, int] = {}
+    for layout in layouts:
+        found |= layout.named_warehouses() | layout.default_sources
+        node_of |= layout.node_of
+    source_ids = sorted(found)
+    dense: dict[int, int] = {}
+    source_node = array(
+        "i", [dense.setdefault(node_of[source_id], len(dense)) for source_id in source_ids]
+    )
+    ground = Ground(source_ids, source_node, StockBook(source_node, max(1, len(dense))))
     add_levels(ground, levels)
     return ground
 
@@ -69,13 +75,16 @@ async def pools_on(
 
 
 async def changes_between(
-    tx: TenantTransaction, before: CompiledLayout | None, after: CompiledLayout, local: datetime
+    tx: TenantTransaction,
+    before: CompiledLayout | None,
+    after: CompiledLayout | None,
+    local: datetime,
 ) -> list[NumberChange]:
     """Return the numbers of shops that would change, the largest changes first.
 
     All stock is read, in the caller's snapshot; others may work meanwhile.
     """
-    layouts = [after] if before is None else [before, after]
+    layouts = [layout for layout in (before, after) if layout is not None]
     ground = ground_of(layouts, ())
     sku_ids: set[int] = set()
     async for chunk in free_of_all_levels(tx):

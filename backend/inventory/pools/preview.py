@@ -3,7 +3,12 @@
 from datetime import datetime
 
 from backend.db.pool import TenantTransaction
-from backend.inventory.pools.layouts import active_layout, compile_layout, layout_version
+from backend.inventory.pools.layouts import (
+    active_layout,
+    compile_in_force,
+    compile_layout,
+    layout_version,
+)
 from backend.inventory.pools.numbers import NumberChange, changes_between
 from backend.network.regions.table import RegionTable
 
@@ -18,6 +23,6 @@ async def preview(
     """
     proposed = await layout_version(tx, version)
     active = await active_layout(tx)
-    before = None if active is None else await compile_layout(tx, active.layout, regions)
+    before = None if active is None else await compile_in_force(tx, active.layout, regions)
     after = await compile_layout(tx, proposed.layout, regions)
-    return await changes_between(tx, before, after, local)
+    return await changes_between(tx, before, after if after.vertex_count else None, local)
