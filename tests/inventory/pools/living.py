@@ -43,9 +43,13 @@ class Living:
     async def another(self) -> AsyncIterator["Living"]:
         """Open another process on the same servers; this one hears it."""
         async with second_runtime(*self._urls) as runtime:
-            await until(lambda: self.runtime.announcements.hearing is not None)
-            await self.freshen()
+            await self.listen()
             yield Living(runtime, self.world, self.shop_ids, self._urls)
+
+    async def listen(self) -> None:
+        """Hear other processes, and have read all that was announced before."""
+        await until(lambda: self.runtime.announcements.hearing is not None)
+        await self.freshen()
 
     async def becomes(self, shop: str, units: int) -> None:
         """Wait until a shop may offer so many, without looking anything up."""

@@ -38,6 +38,7 @@ async def reserved(admin: Connection, world: World) -> dict[str, int]:
 
 async def stale(live: Living, warehouse: str, units: int) -> None:
     """Put units where the process has not heard of them: only a last attempt can find them."""
+    await live.listen()
     await receive(live.runtime.database, live.brand, warehouse, "A", units)
 
 
