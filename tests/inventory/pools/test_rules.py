@@ -98,19 +98,36 @@ async def test_of_several_rules_the_first_that_holds_counts(live: Living) -> Non
     assert live.shop("shop") == 20
 
 
-async def test_a_rule_changes_only_the_figures_it_gives(live: Living) -> None:
+@pytest.mark.parametrize(
+    ("figures", "units"),
+    [
+        ({}, 30),
+        ({"reserve": 60}, 20),
+        ({"reserve": 0}, 30),
+        ({"ratio_bp": 2_500}, 20),
+        ({"ratio_bp": 10_000}, 30),
+        ({"ratio_bp": 0}, 0),
+        ({"most": 35}, 35),
+        ({"most": 0}, 0),
+    ],
+)
+async def test_a_rule_changes_only_the_figures_it_gives(
+    live: Living, figures: dict[str, int], units: int
+) -> None:
     await live.receive("wh", 100)
-    always = when("sku.code", "equals", "A")
-    links = {"reserve": 20, "ratio_bp": 5_000, "most": 90}
-    layout = Layout(
-        pools=(supply("all", "wh"), dispatch("part", "all", rules=(Rule(when=always, most=30),))),
-        shares=(
-            share("all", "shop", rules=(Rule(when=always, reserve=0),), **links),
-            share("part", "dshop", rules=(Rule(when=always, reserve=0),)),
-        ),
-    )
-    await live.lay_out(layout)
-    assert (live.shop("shop"), live.shop("dshop")) == (50, 30)
+    always = Rule(when=when("sku.code", "equals", "A"), **figures)
+    own = share("all", "shop", 5_000, reserve=20, most=30, rules=(always,))
+    await live.lay_out(Layout(pools=(supply("all", "wh"),), shares=(own,)))
+    assert live.shop("shop") == units
+
+
+async def test_rules_of_pools_hold_as_those_of_shares(live: Living) -> None:
+    await live.receive("wh", 100)
+    most = Rule(when=when("sku.code", "equals", "A"), most=30)
+    pools = (supply("all", "wh", rules=(most,)), dispatch("some", "all", rules=(most,)))
+    shares = (share("all", "shop"), share("some", "dshop", 5_000))
+    await live.lay_out(Layout(pools=pools, shares=shares))
+    assert (live.shop("shop"), live.shop("dshop")) == (30, 15)
 
 
 @pytest.mark.parametrize(
