@@ -120,7 +120,7 @@ def test_a_deepest_vertex_has_a_bounded_number_of_turns() -> None:
         draft.shop(0)
     check_graph(draft.graph())
     draft.shop(0)
-    with pytest.raises(ValueError, match="turns of vertex 0 is 1025"):
+    with pytest.raises(ValueError, match="turns of vertex 0 is 2049"):
         check_graph(draft.graph())
 
 

@@ -47,8 +47,8 @@ class Mode(StrEnum):
     CHANNEL_FIRST = "channel_first"
     """渠道优先: in order of rank, each up to its `most`, the rest downwards."""
     DEPTH_FIRST = "depth_first"
-    """库存深度优先: as channel first, but the shop comes first that has most of the SKU already, from
-    other pools; equal ones in order of rank."""
+    """库存深度优先: as channel first, but the shop comes first that has most of the SKU already,
+    from other pools; equal ones in order of rank."""
 
 
 class Rule(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):

@@ -79,6 +79,6 @@ from stock_level where tenant_id = $1 and sku_id = $2 order by functional_wareho
 -- Units that orders took of each SKU between two times, less what they gave back.
 select sku_id, sum(reserved_delta)::bigint as units
 from stock_movement
-where tenant_id = $1 and recorded_at >= $2 and recorded_at <= $3 and cause_kind = 'order' and reserved_delta <> 0
+where tenant_id = $1 and recorded_at >= $2 and recorded_at <= $3 and cause_kind = 'order'
       and on_hand_delta = 0
 group by sku_id

@@ -10,10 +10,12 @@ from backend.db.errors import YipanError
 from backend.inventory.pools import model
 from backend.inventory.pools.check import check_layout
 from backend.inventory.pools.compile import CompiledLayout, Sources
+from backend.inventory.pools.errors import InvalidLayout
 from backend.inventory.pools.model import Feed, Layer, Layout, Mode, Pool, Rule, Supply, Sync
 from backend.network.model import Condition as Goods
 from backend.network.model import FunctionalWarehouse, Node, NodeKind
 from backend.network.regions.table import bundled_regions
+from core_ext.pool_graph import check_graph
 from tests.inventory.pools.layouts import EXAMPLE, dispatch, share, supply, when
 from tests.world import SHANGHAI
 
@@ -415,3 +417,21 @@ def test_a_pool_comes_after_those_it_takes_from() -> None:
     upwards = tuple(dispatch(f"p{n}", f"p{n + 1}") for n in range(9))
     order = check_layout(Layout(pools=(*upwards, supply("p9", "wh"))))
     assert order == [f"p{n}" for n in reversed(range(10))]
+
+
+def test_a_pool_in_turns_may_have_all_shares_of_a_layout() -> None:
+    shops = {f"s{n}": shop(n, f"s{n}") for n in range(model.SHARES_MAX)}
+    pool = dispatch("all", mode=Mode.DEPTH_FIRST)
+    layout = Layout(pools=(pool,), shares=tuple(share("all", code) for code in shops))
+    check_graph(CompiledLayout(layout, SOURCES, shops).graph([], [()]))
+
+
+def test_a_blank_code_is_refused() -> None:
+    with pytest.raises(InvalidLayout, match="code"):
+        check_layout(of_pool(code=" "))
+
+
+def test_shares_are_told_apart_by_pool_and_shop() -> None:
+    pools_ = (supply("a", "wh"), supply("a to b", "wh"))
+    shares_ = (share("a", "b to c"), share("a to b", "c"))
+    assert check_layout(Layout(pools=pools_, shares=shares_))

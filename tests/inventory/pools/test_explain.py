@@ -9,6 +9,7 @@ from backend.inventory.change_stock import StockTransfer
 from backend.inventory.levels import database_time
 from backend.inventory.pools.explain import Explanation, LinkStep, PoolStep, explain
 from backend.inventory.pools.model import WHOLE_BP, Layer, Layout, Mode, Rule, Sync
+from backend.network.nodes import set_node_active
 from backend.network.regions.table import bundled_regions
 from tenants.principal import Principal
 from tests.catalogue import Connection, contents
@@ -287,3 +288,36 @@ async def test_a_closed_shop_is_unknown(
     )
     async with refused(admin, "UNKNOWN_SHOP"):
         await why(database, world.brand)
+
+
+@pytest.mark.parametrize(("attribute", "least"), [("stock.nodes", "2"), ("stock.units", "12")])
+async def test_a_rule_by_stock_is_explained_as_it_is_offered(
+    live: Living, attribute: str, least: str
+) -> None:
+    await live.receive("wh", 10)
+    await live.receive("far", 2)
+    by_stock = Rule(when=when(attribute, "at_least", least), ratio_bp=5_000)
+    shares = (share("all", "shop", rules=(by_stock,)),)
+    await live.lay_out(Layout(pools=(supply("all", "wh"),), shares=shares))
+    assert live.shop("shop") == 5
+    assert (await ask(live)).number == 5
+
+
+async def test_a_closed_node_is_left_out_of_the_answer(live: Living) -> None:
+    await live.receive("wh", 10)
+    await live.lay_out(EXAMPLE)
+    async with live.runtime.database.tenant_transaction(live.brand) as tx:
+        await set_node_active(tx, "wh", False)
+    await live.freshen()
+    assert live.shop("shop") == 0
+    assert (await ask(live)).number == 0
+
+
+async def test_sales_after_the_moment_do_not_count_for_its_rules(live: Living) -> None:
+    await live.receive("wh", 1_000)
+    seller = Rule(when=when("sales.units_per_day", "at_least", "2"), ratio_bp=0)
+    shares = (share("all", "shop", rules=(seller,)),)
+    await live.lay_out(Layout(pools=(supply("all", "wh"),), shares=shares))
+    at = await moment(live)
+    placed(await live.runtime.intake.place(draft({"A": 56}), live.brand))
+    assert (await ask(live, as_of=at)).number == 1_000

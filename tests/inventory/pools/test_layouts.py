@@ -359,3 +359,11 @@ async def test_nobody_but_the_brand_proposes(
 ) -> None:
     async with refused(still_admin, "WRITE_REFUSED"):
         await propose(still, getattr(ready_world, name), Layout(), based_on)
+
+
+async def test_a_value_that_cannot_be_stored_is_refused(
+    database: Database, admin: Connection, world: World
+) -> None:
+    rule = Rule(when=when("sku.category", "equals", "a\0b"))
+    async with refused(admin, "INVALID_CONDITION"):
+        await propose(database, world.brand, Layout(pools=(supply("all", "wh", rules=(rule,)),)))

@@ -1,13 +1,19 @@
 """What a process offers follows the layout, the stock and the network, whoever changes them."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from backend.db.pool import TenantTransaction
+from backend.inventory.pools.layouts import active_version
 from backend.inventory.pools.model import Layout
 from backend.network.model import Condition, NodeDraft, NodeKind, WarehouseDraft
 from backend.network.nodes import set_node_active
+from backend.orders.model import Refused
 from backend.routing import live_book
+from backend.routing.model import PolicyDocument
+from backend.routing.tenant_book import TenantBook
 from tests.catalogue import Connection
 from tests.inventory.pools.layouts import (
     EXAMPLE,
@@ -26,6 +32,9 @@ from tests.orders.checks import placed
 from tests.world import HANGZHOU, World, draft
 
 CLOSE_SHOP = "update shop set is_active = false where tenant_id = $1 and code = $2"
+INSPECT = """
+    update functional_warehouse set condition = 'inspection' where tenant_id = $1 and code = $2
+"""
 
 
 def given(*pools: Pool, **shares: str) -> Layout:
@@ -315,9 +324,9 @@ async def test_what_is_kept_back_is_taken_off_before_the_ratio(live: Living) -> 
 async def test_a_layout_that_can_no_longer_be_used_does_not_stop_orders(
     live: Living, admin: Connection
 ) -> None:
-    await live.receive("wh", 10)
+    await live.receive("far", 10)
     await put_in_force(live.runtime.database, live.brand, EXAMPLE)
-    await admin.execute(CLOSE_SHOP, live.world.tenant_id, "dshop")
+    await admin.execute(INSPECT, live.world.tenant_id, "wh")
     await live.freshen()
     assert live.pools is None
     placed(await live.runtime.intake.place(draft({"A": 10}), live.brand))
@@ -326,9 +335,74 @@ async def test_a_layout_that_can_no_longer_be_used_does_not_stop_orders(
 async def test_a_repaired_layout_follows_one_that_could_not_be_used(
     live: Living, admin: Connection
 ) -> None:
-    await live.receive("wh", 10)
+    await live.receive("far", 10)
     await put_in_force(live.runtime.database, live.brand, EXAMPLE)
-    await admin.execute(CLOSE_SHOP, live.world.tenant_id, "dshop")
+    await admin.execute(INSPECT, live.world.tenant_id, "wh")
     await live.freshen()
     await live.lay_out(WAREHOUSES)
     assert live.shop("shop") == 10
+
+
+async def test_an_empty_layout_does_not_stop_orders(live: Living) -> None:
+    await live.receive("wh", 5)
+    await put_in_force(live.runtime.database, live.brand, Layout())
+    placed(await live.runtime.intake.place(draft({"A": 5}), live.brand))
+
+
+async def test_a_shop_that_closes_leaves_the_pools_of_the_others_as_they_are(
+    live: Living, admin: Connection
+) -> None:
+    await live.receive("wh", 10)
+    await live.receive("far", 10)
+    await live.lay_out(EXAMPLE)
+    await admin.execute(CLOSE_SHOP, live.world.tenant_id, "dshop")
+    await live.add_warehouse(WarehouseDraft(node_id=live.world.nodes["far"], code="far-2"))
+    await live.freshen()
+    assert live.pools is not None
+    assert live.shop("shop") == 8
+    outcome = await live.runtime.intake.place(draft({"A": 15}), live.brand)
+    assert isinstance(outcome, Refused)
+
+
+async def test_a_layout_is_used_again_once_its_shop_is_open_again(
+    live: Living, admin: Connection
+) -> None:
+    await put_in_force(live.runtime.database, live.brand, EXAMPLE)
+    await admin.execute(CLOSE_SHOP, live.world.tenant_id, "dshop")
+    await live.freshen()
+    await admin.execute(CLOSE_SHOP.replace("false", "true"), live.world.tenant_id, "dshop")
+    await live.freshen()
+    assert live.pools is not None
+
+
+async def test_the_shop_that_shows_most_is_served_first(live: Living) -> None:
+    given_by_depth = dispatch("given", "east", mode=Mode.DEPTH_FIRST)
+    shares = (
+        share("given", "shop", most=6),
+        share("given", "dshop", most=6, rank=1),
+        share("north", "dshop"),
+    )
+    pools = (supply("east", "wh"), supply("north", "far"), given_by_depth)
+    await live.lay_out(Layout(pools=pools, shares=shares))
+    await live.receive("far", 50)
+    await live.receive("wh", 10)
+    assert (live.shop("shop"), live.shop("dshop")) == (4, 56)
+
+
+async def test_what_moves_while_a_layout_is_read_is_not_lost(
+    live: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, heard = TenantBook._policy, asyncio.Event()
+
+    async def read_slowly(book: TenantBook, tx: TenantTransaction) -> tuple[PolicyDocument, int]:
+        if await active_version(tx) and not heard.is_set():
+            heard.set()
+            await live.receive("wh", 90)
+            await asyncio.sleep(0.3)
+        return await read(book, tx)
+
+    await live.receive("wh", 10)
+    await live.listen()
+    monkeypatch.setattr(TenantBook, "_policy", read_slowly)
+    await live.lay_out(EXAMPLE)
+    assert live.shop("shop") == 80

@@ -167,3 +167,15 @@ async def test_a_draft_that_can_no_longer_be_used_has_no_preview(
     await admin.execute(CLOSE_SHOP, world.tenant_id, "dshop")
     async with refused(admin, "INVALID_POOL_LAYOUT"):
         await look(database, world.brand, draft.version)
+
+
+async def test_a_repair_is_looked_at_before_it_is_activated(
+    live: Living, admin: Connection
+) -> None:
+    await live.receive("wh", 10)
+    await live.lay_out(EXAMPLE)
+    await admin.execute(CLOSE_SHOP, live.world.tenant_id, "dshop")
+    repair = await propose(live.runtime.database, live.brand, to_shops(shop=10_000), 1)
+    async with live.runtime.database.tenant_transaction(live.brand, read_only=True) as tx:
+        found = await preview(tx, repair.version, NOON, bundled_regions())
+    assert [change.after for change in found] == [10]
