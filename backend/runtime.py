@@ -117,6 +117,7 @@ class Runtime:
     async def settle(self) -> None:
         """Wait until everything that was taken in is answered."""
         await self.intake.close()
+        await self.books.settle()
         await asyncio.gather(*self._background)
 
 

@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
+import structlog
+
 from backend.admission.admission import Admission
 from backend.clock import now
-from backend.db.pool import Database
+from backend.db.errors import DatabaseUnavailable
+from backend.db.pool import CONNECTION_LOST, Database
 from backend.inventory.counters import capacity_bases, level_bases
 from backend.inventory.levels import SWEEP_OVERLAP, database_time, free_of_changed_levels
 from backend.inventory.pools.live import SALES_WINDOW, units_sold
@@ -14,6 +17,8 @@ from backend.network.regions.table import RegionTable
 from backend.routing.tenant_book import TenantBook
 from tenants.brands import Brand, BrandDirectory
 from tenants.principal import system_principal
+
+log = structlog.get_logger(__name__)
 
 FRESH_SECONDS = 1.0
 """How often network, policy, pools and capacities are read anew."""
@@ -49,6 +54,8 @@ class LiveBook:
         self._swept_at: datetime | None = None
         self._fresh_until = 0.0
         self._rules_until = 0.0
+        self._looking_at_rules: asyncio.Task[None] | None = None
+        self._summing = asyncio.Lock()
         self._velocity_until = 0.0
         self._velocity: dict[int, int] = {}
 
@@ -69,19 +76,33 @@ class LiveBook:
                 levels, capacities = await self.book.refresh(tx, local)
                 if self._swept_at is not None and (hearing is None or hearing != self._heard):
                     levels += await free_of_changed_levels(tx, self._swept_at - SWEEP_OVERLAP)
-                if moment >= self._rules_until:
-                    await self.book.refresh_rules(tx, local)
-                    self._rules_until = moment + RULES_SECONDS
             self.book.apply_levels(levels)
             self._heard, self._swept_at = hearing, swept_at
             self._fresh_until = moment + FRESH_SECONDS
+        is_looking = self._looking_at_rules is not None and not self._looking_at_rules.done()
+        if moment >= self._rules_until and not is_looking:
+            self._rules_until = moment + RULES_SECONDS
+            self._looking_at_rules = asyncio.create_task(self._look_at_rules())
         bases = level_bases(levels) + capacity_bases(capacities)
         if bases:
             await self._admission.finish(self.brand.id, [], bases)
 
+    async def rules_settled(self) -> None:
+        """Wait until the look at the rules that is under way, if one is, has ended."""
+        if self._looking_at_rules is not None:
+            await asyncio.wait([self._looking_at_rules])
+
+    async def _look_at_rules(self) -> None:
+        """Look at the rules of pools again, beside the orders: that takes a while."""
+        try:
+            async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
+                await self.book.refresh_rules(tx, self.brand.local_time())
+        except (DatabaseUnavailable, *CONNECTION_LOST) as error:
+            log.warning("pools.rules_not_looked_at", tenant=self.brand.id, error=str(error))
+
     async def velocity(self) -> Mapping[int, int]:
         """Return thousandths of a unit that are sold a day, by SKU; at most an hour old."""
-        async with self._freshening:
+        async with self._summing:
             if now() >= self._velocity_until:
                 async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
                     sold = await units_sold(tx, self.brand.local_time())
@@ -112,6 +133,11 @@ class LiveBooks:
 
     def __iter__(self) -> Iterator[LiveBook]:
         return iter(list(self._books.values()))
+
+    async def settle(self) -> None:
+        """Wait until nothing that was begun in the background is under way."""
+        for live in self:
+            await live.rules_settled()
 
     def opened(self, tenant_id: int) -> TenantBook | None:
         """Return the tenant's book if somebody has asked for it here."""

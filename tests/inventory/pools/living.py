@@ -57,7 +57,9 @@ class Living:
 
     async def freshen(self) -> None:
         """Let the process look at what may have changed."""
-        await (await self.runtime.books.open(self.world.tenant_id)).freshen()
+        live = await self.runtime.books.open(self.world.tenant_id)
+        await live.freshen()
+        await live.rules_settled()
 
     async def lay_out(self, layout: Layout) -> None:
         """Put a layout in force, and let the process see it."""
