@@ -12,6 +12,7 @@ import httpx2
 
 from backend.demo import brand as demo
 from backend.demo.stream import Tally
+from backend.environment import ServersDidNotStart
 from backend.publishing.connections import connect_shop
 from backend.runtime import Runtime
 from tenants.principal import system_principal
@@ -107,8 +108,14 @@ async def marketplace() -> AsyncIterator[Marketplace]:
     try:
         assert process.stdout is not None
         line = await asyncio.wait_for(process.stdout.readline(), START_SECONDS)
+        if not line:
+            raise ServersDidNotStart(
+                "The simulated platform did not start; `python -m backend.demo.platform --port 0` "
+                "says why."
+            )
         async with httpx2.AsyncClient() as http:
             yield Marketplace(line.decode().split()[-1], http)
     finally:
-        process.terminate()
+        with suppress(ProcessLookupError):  # it may have ended by itself
+            process.terminate()
         await asyncio.wait_for(process.wait(), END_SECONDS)

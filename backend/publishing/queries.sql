@@ -14,8 +14,12 @@ on conflict (tenant_id, shop_id) do update set
 
 -- forget_shown --
 -- What was known of another platform says nothing about this one.
-delete from shown_number n using shop_connection c
-where n.tenant_id = $1 and n.shop_id = $2 and c.tenant_id = $1 and c.shop_id = $2
+with known as (
+    select kind, base_url, remote_shop from shop_connection
+    where tenant_id = $1 and shop_id = $2
+    for update)
+delete from shown_number n using known c
+where n.tenant_id = $1 and n.shop_id = $2
     and (c.kind, c.base_url, c.remote_shop) is distinct from ($3::text, $4::text, $5::text)
 
 -- end_connection --
@@ -63,7 +67,12 @@ select sku_id, sequence, wanted, shown, drifted_at is not null as is_drifted, is
 from shown_number where tenant_id = $1 and shop_id = $2
 
 -- save_shown --
--- Remember what the platform of a shop shows.
+-- Remember what a platform shows, while the shop is still on it.
+with speaking as (
+    select from shop_connection
+    where tenant_id = $1 and shop_id = $2
+      and (kind, base_url, remote_shop) = ($9::text, $10::text, $11::text)
+    for share)
 insert into shown_number (tenant_id, shop_id, sku_id, sequence, wanted, shown, acknowledged_at,
                           drifted_at, is_unlisted)
 select $1::bigint, $2::bigint, d.sku_id, d.sequence, d.wanted, d.shown,
@@ -71,6 +80,7 @@ select $1::bigint, $2::bigint, d.sku_id, d.sequence, d.wanted, d.shown,
        case when d.is_drifted then clock_timestamp() end, d.is_unlisted
 from unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[], $8::boolean[])
      as d(sku_id, sequence, wanted, shown, is_drifted, is_unlisted)
+where exists (select from speaking)
 order by d.sku_id
 on conflict (tenant_id, shop_id, sku_id) do update set
     sequence = excluded.sequence, wanted = excluded.wanted, shown = excluded.shown,

@@ -125,7 +125,7 @@ class ShopPublisher:
         moved, self._moved = self._moved, set()
         if pools is None:
             return
-        self.numbers.velocity = await self._live.velocity()
+        self.numbers.velocity = self._live.velocity()
         if pools is not self._pools:
             self.numbers.sync = pools.sync_of(self.shop.shop_code)
             moved |= pools.sku_ids() | self.numbers.listings.keys()
@@ -153,8 +153,12 @@ class ShopPublisher:
             self.numbers.add(sku_id, Listing(code))
 
     async def _push(self) -> None:
-        """Push what is pending, as fast as the platform takes it."""
+        """Push what is pending, as fast as the platform takes it, but let orders come meanwhile."""
+        ends = time.time() + PULL_SECONDS
         while self.numbers.pending and not self._stopping.is_set():
+            if time.time() >= ends:
+                self._wake.set()
+                return
             wait_seconds = self._pace.may_call(time.time())
             if wait_seconds > 0:
                 await self._pause(wait_seconds)
@@ -266,5 +270,11 @@ class ShopPublisher:
     async def _store(self, columns: Sequence[tuple[object, ...]]) -> None:
         async with self._database.tenant_transaction(self._principal) as tx:
             await tx.execute(
-                SQL.save_shown, tx.tenant_id, self.shop.shop_id, *zip(*columns, strict=True)
+                SQL.save_shown,
+                tx.tenant_id,
+                self.shop.shop_id,
+                *zip(*columns, strict=True),
+                self.shop.kind,
+                self.shop.base_url,
+                self.shop.remote_shop,
             )

@@ -55,7 +55,7 @@ class LiveBook:
         self._fresh_until = 0.0
         self._rules_until = 0.0
         self._looking_at_rules: asyncio.Task[None] | None = None
-        self._summing = asyncio.Lock()
+        self._summing: asyncio.Task[None] | None = None
         self._velocity_until = 0.0
         self._velocity: dict[int, int] = {}
 
@@ -87,10 +87,11 @@ class LiveBook:
         if bases:
             await self._admission.finish(self.brand.id, [], bases)
 
-    async def rules_settled(self) -> None:
-        """Wait until the look at the rules that is under way, if one is, has ended."""
-        if self._looking_at_rules is not None:
-            await asyncio.wait([self._looking_at_rules])
+    async def settled(self) -> None:
+        """Wait until what was begun beside the orders has ended: looking at rules, summing up."""
+        under_way = [task for task in (self._looking_at_rules, self._summing) if task is not None]
+        if under_way:
+            await asyncio.wait(under_way)
 
     async def _look_at_rules(self) -> None:
         """Look at the rules of pools again, beside the orders: that takes a while."""
@@ -100,17 +101,26 @@ class LiveBook:
         except (DatabaseUnavailable, *CONNECTION_LOST) as error:
             log.warning("pools.rules_not_looked_at", tenant=self.brand.id, error=str(error))
 
-    async def velocity(self) -> Mapping[int, int]:
-        """Return thousandths of a unit that are sold a day, by SKU; at most an hour old."""
-        async with self._summing:
-            if now() >= self._velocity_until:
-                async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
-                    sold = await units_sold(tx, self.brand.local_time())
-                self._velocity = {
-                    sku: units * 1000 // SALES_WINDOW.days for sku, units in sold.items()
-                }
-                self._velocity_until = now() + VELOCITY_SECONDS
+    def velocity(self) -> Mapping[int, int]:
+        """Return thousandths of a unit that are sold a day, by SKU, as they were last summed up.
+
+        Nothing at first: they are summed up beside the orders, once an hour.
+        """
+        is_summing = self._summing is not None and not self._summing.done()
+        if now() >= self._velocity_until and not is_summing:
+            self._velocity_until = now() + VELOCITY_SECONDS
+            self._summing = asyncio.create_task(self._sum_up_sales())
         return self._velocity
+
+    async def _sum_up_sales(self) -> None:
+        try:
+            async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
+                sold = await units_sold(tx, self.brand.local_time())
+        except (DatabaseUnavailable, *CONNECTION_LOST) as error:
+            log.warning("pools.sales_not_summed_up", tenant=self.brand.id, error=str(error))
+            return
+        days = SALES_WINDOW.days
+        self._velocity = {sku: units * 1000 // days for sku, units in sold.items()}
 
 
 class LiveBooks:
@@ -137,7 +147,7 @@ class LiveBooks:
     async def settle(self) -> None:
         """Wait until nothing that was begun in the background is under way."""
         for live in self:
-            await live.rules_settled()
+            await live.settled()
 
     def opened(self, tenant_id: int) -> TenantBook | None:
         """Return the tenant's book if somebody has asked for it here."""

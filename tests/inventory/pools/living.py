@@ -59,7 +59,7 @@ class Living:
         """Let the process look at what may have changed."""
         live = await self.runtime.books.open(self.world.tenant_id)
         await live.freshen()
-        await live.rules_settled()
+        await live.settled()
 
     async def lay_out(self, layout: Layout) -> None:
         """Put a layout in force, and let the process see it."""
