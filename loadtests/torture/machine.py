@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from backend.admission.valkey import Valkey
 from backend.db.pool import Database
-from backend.runtime import Runtime
+from backend.runtime import Runtime, end_task
 from loadtests.torture.accidents import Accident, happen
 from loadtests.torture.database import SimulatedDatabase
 from loadtests.torture.database_server import DatabaseServer, Place
@@ -124,9 +124,10 @@ class Machine:
     async def stop(self) -> None:
         """End the process in good order."""
         self._watch.cancel()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # A library may swallow a cancellation: they are ended, and not only told to. The group of
+        # the maintenance passes one on once, so its members are asked to leave as well.
+        self.runtime.maintenance.stop()
+        await asyncio.gather(*map(end_task, list(self._tasks)))
         await self.runtime.admission.close()
         self.runtime.database.terminate()
 
