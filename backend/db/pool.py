@@ -156,10 +156,11 @@ class Database:
 
         Guarantees that every statement sees exactly the rows of the principal, and that the
         settings end with the transaction. Groups are read-only. Raises DatabaseUnavailable when
-        no connection is to be had, the domain error of a violated constraint, and WriteRefused
-        when a principal that may only read writes.
+        no connection is to be had, or is lost while reading, the domain error of a violated
+        constraint, and WriteRefused when a principal that may only read writes.
         """
-        begin = _begin_text(read_only or principal.is_read_only, isolation)
+        is_reading = read_only or principal.is_read_only
+        begin = _begin_text(is_reading, isolation)
         try:
             async with self._begin(begin + enter_text(principal)) as connection:
                 yield TenantTransaction(connection, principal)
@@ -167,6 +168,10 @@ class Database:
             if principal.kind in WRITERS:
                 raise
             raise WriteRefused from error
+        except CONNECTION_LOST as error:
+            if not is_reading:
+                raise
+            raise DatabaseUnavailable from error  # nothing was under way that could have happened
 
     @asynccontextmanager
     async def _begin(self, begin: str) -> AsyncIterator[Any]:
