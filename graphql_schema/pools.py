@@ -43,7 +43,6 @@ from graphql_schema.scalars import BigInt
 from tenants.principal import Kind, Permission
 
 NEWEST = 2**31 - 1
-LARGEST_DEFAULT, LARGEST_MAX = 20, 100
 SKUS_MAX = 100
 """SKUs whose numbers are asked for, or followed, at once."""
 
@@ -259,11 +258,11 @@ class PoolsQuery:
 
     @strawberry.field(description="What would change if a version were activated now.")
     async def pool_layout_preview(
-        self, info: YipanInfo, version: int, largest: int = LARGEST_DEFAULT
+        self, info: YipanInfo, version: int, largest: int = PAGE_DEFAULT
     ) -> PoolLayoutPreview:
         context = info.context
         context.principal.require(Permission.NETWORK_WRITE)
-        limit = page_size(min(largest, LARGEST_MAX)) - 1
+        limit = page_size(largest) - 1
         local = await context.local_time()
         async with context.reading() as tx:
             changes = await preview(tx, version, local, context.services.regions)

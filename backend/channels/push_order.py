@@ -60,14 +60,9 @@ class Pending(NamedTuple):
     is_drifted: bool = False
     """Whether the channel was found to show something else than it acknowledged."""
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether there is nothing to push."""
-        return self.shown == self.wanted and not self.is_drifted
-
 
 def risk(number: Pending) -> int:
-    """Return what it costs not to push a number now; comparable, 0 if it is settled."""
+    """Return what it costs not to push a number now; comparable, 0 if there is nothing to push."""
     assert number.shown is None or 0 <= number.shown <= QUANTITY_MAX
     assert 0 <= number.wanted <= QUANTITY_MAX
     assert 0 <= number.units_per_day_milli <= VELOCITY_MAX
@@ -102,14 +97,3 @@ def push_order(pending: Iterable[Pending]) -> list[Pending]:
 
 def _place(number: Pending) -> tuple[int, int, str, str]:
     return -risk(number), -number.since_seconds, number.shop, number.sku
-
-
-def choose_batch(pending: Iterable[Pending], items_max: int) -> list[Pending]:
-    """Return what the next call should push: up to `items_max` numbers of one shop, riskiest first.
-
-    A call concerns one shop: that of the riskiest number. What is settled is left out; the result
-    is empty if everything is.
-    """
-    assert items_max >= 1
-    ordered = push_order(number for number in pending if not number.is_settled)
-    return [number for number in ordered if number.shop == ordered[0].shop][:items_max]

@@ -55,6 +55,8 @@ class Publisher:
                         await self._lease(brand.id, http)
                 except (DatabaseUnavailable, *CONNECTION_LOST) as error:
                     log.warning("publisher.waiting", error=str(error))
+                except Exception:
+                    log.exception("publisher.not_leased")
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), RENEW_SECONDS)
         finally:

@@ -12,7 +12,6 @@ from backend.channels.push_order import (
     STALENESS_SECONDS_MAX,
     VELOCITY_MAX,
     Pending,
-    choose_batch,
     push_order,
     risk,
 )
@@ -57,7 +56,7 @@ def test_the_order_depends_on_the_numbers_alone(numbers: list[Pending], random: 
 @given(NUMBERS)
 def test_only_what_is_settled_has_no_risk(one: Pending) -> None:
     assert (risk(one) == 0) == (one.shown == one.wanted and not one.is_drifted)
-    assert one.is_settled == (risk(one) == 0)
+    assert (one.shown == one.wanted and not one.is_drifted) == (risk(one) == 0)
 
 
 @given(QUANTITIES, st.integers(1, QUANTITY_MAX), QUANTITIES, QUANTITIES, VELOCITIES, AGES, AGES)
@@ -131,24 +130,6 @@ def test_an_unknown_number_is_taken_to_be_twice_what_it_should_be() -> None:
     assert risk(number(None, 0)) == risk(number(1, 0))
 
 
-@given(st.lists(NUMBERS, max_size=30), st.integers(1, 5))
-def test_a_batch_is_the_riskiest_of_the_riskiest_ones_shop(
-    numbers: list[Pending], items_max: int
-) -> None:
-    batch = choose_batch(numbers, items_max)
-    open_numbers = [one for one in push_order(numbers) if not one.is_settled]
-    assert batch == [one for one in open_numbers if one.shop == open_numbers[0].shop][:items_max]
-
-
-def test_a_batch_has_one_shop_and_nothing_settled() -> None:
-    sold_out, low = Pending("t", "B", 9, 0, 1_000, 0), Pending("t", "A", 9, 3, 1_000, 0)
-    settled, other = Pending("t", "C", 5, 5, 1_000, 0), Pending("s", "A", 9, 2, 1_000, 0)
-    pending = [settled, other, low, sold_out]
-    assert choose_batch(pending, 50) == [sold_out, low]
-    assert choose_batch(pending, 1) == [sold_out]
-    assert choose_batch([settled], 50) == choose_batch([], 50) == []
-
-
 @pytest.mark.parametrize(
     "bad",
     [
@@ -170,5 +151,3 @@ def test_what_is_out_of_range_is_a_mistake(bad: Pending) -> None:
 def test_too_many_numbers_are_a_mistake() -> None:
     with pytest.raises(AssertionError):
         push_order([number(0, 1)] * (PENDING_MAX + 1))
-    with pytest.raises(AssertionError):
-        choose_batch([number(0, 1)], 0)

@@ -84,13 +84,16 @@ async def explain(
     """Return the derivation of a shop's number, for now or for a moment in the past.
 
     For the past, levels are what they are less what moved since, under the layout of that time over
-    the network of today. Raises UnknownSku, UnknownShop, and OutOfRange for the future.
+    the network of today. Raises UnknownSku, UnknownShop, and OutOfRange for the future and for a
+    time without its zone.
     """
     sku_id = await sku_id_by_code(tx, sku)
     found = (await active_shops(tx)).get(shop)
     if found is None:
         raise UnknownShop
     now = await database_time(tx)
+    if as_of is not None and as_of.tzinfo is None:
+        raise OutOfRange("Say in which time zone, as in 2026-11-11T20:00:00Z.", path=("asOf",))
     if as_of is not None and as_of > now:
         raise OutOfRange("That moment lies in the future.", path=("asOf",))
     at = as_of or now

@@ -258,6 +258,14 @@ async def test_rules_of_the_past_hold_by_the_time_of_the_brand(
 # ------------------------------------------------------------------------- refusals
 
 
+async def test_a_moment_without_its_time_zone_is_refused(
+    still: Database, still_admin: Connection, ready_world: World
+) -> None:
+    async with refused(still_admin, "OUT_OF_RANGE") as refusal:
+        await why(still, ready_world.brand, as_of=datetime(2026, 1, 1))
+    assert getattr(refusal.error, "path", None) == ("asOf",)
+
+
 async def test_the_future_is_not_known(
     still: Database, still_admin: Connection, ready_world: World
 ) -> None:
