@@ -19,9 +19,13 @@ from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import SQL, Database
 from backend.events.log import mark_events
 from backend.inventory.counters import CounterReader
+from backend.inventory.earmarks.change_earmarks import close_ended
+from backend.inventory.earmarks.lend import lend_unused
+from backend.inventory.model import Level
 from backend.metrics import DRIFTED
 from backend.orders.allocate_backorders import BackorderAllocator
 from tenants.brands import BrandDirectory
+from tenants.principal import system_principal
 
 log = structlog.get_logger(__name__)
 
@@ -29,8 +33,14 @@ REAP_EVERY_SECONDS = 1.0
 SWEEP_EVERY_SECONDS = 3.0
 """With what a sweep itself takes, every base is right again within five seconds."""
 ALLOCATE_EVERY_SECONDS = 5.0
+CLOSE_EARMARKS_EVERY_SECONDS = 5.0
+LEND_EVERY_SECONDS = 3600.0
 MARK_EVERY_SECONDS = 5.0
 PARTITIONS_EVERY_SECONDS = 6 * 3600.0
+
+
+PublishLevels = Callable[[int, Sequence[Level]], Awaitable[None]]
+"""Tells everybody of a tenant's levels that were changed."""
 
 
 def count_old(bases: Sequence[Base], known: Sequence[tuple[int, int, int] | None]) -> int:
@@ -51,12 +61,14 @@ class Maintenance:
         brands: BrandDirectory,
         counters: CounterReader,
         allocator: BackorderAllocator,
+        publish_levels: PublishLevels,
     ) -> None:
         self._database = database
         self._admission = admission
         self._brands = brands
         self._counters = counters
         self._allocator = allocator
+        self._publish_levels = publish_levels
         self._stopping = asyncio.Event()
         self._used: list[int] = []
         self._swept_at: dict[int, datetime] = {}
@@ -67,6 +79,8 @@ class Maintenance:
             group.create_task(self._every(REAP_EVERY_SECONDS, self.reap))
             group.create_task(self._every(SWEEP_EVERY_SECONDS, self.sweep))
             group.create_task(self._every(ALLOCATE_EVERY_SECONDS, self.allocate))
+            group.create_task(self._every(CLOSE_EARMARKS_EVERY_SECONDS, self.close_earmarks))
+            group.create_task(self._every(LEND_EVERY_SECONDS, self.lend))
             group.create_task(self._every(MARK_EVERY_SECONDS, self.mark_events))
             group.create_task(self._every(PARTITIONS_EVERY_SECONDS, self.ensure_partitions))
 
@@ -100,6 +114,26 @@ class Maintenance:
             units = await self._allocator.allocate(brand.id)
             if units:
                 log.info("backorders.allocated", tenant=brand.id, units=units)
+
+    async def close_earmarks(self) -> None:
+        """Give back what earmarks have unused when their time is over."""
+        for brand in await self._brands.all():
+            principal = system_principal(brand.id, "earmarks")
+            async with self._database.tenant_transaction(principal) as tx:
+                levels = await close_ended(tx)
+            await self._publish(brand.id, levels)
+
+    async def lend(self) -> None:
+        """Lend what earmarks do not need for now."""
+        for brand in await self._brands.all():
+            principal = system_principal(brand.id, "earmarks")
+            async with self._database.tenant_transaction(principal) as tx:
+                levels = await lend_unused(tx, brand.local_time())
+            await self._publish(brand.id, levels)
+
+    async def _publish(self, tenant_id: int, levels: Sequence[Level]) -> None:
+        if levels:
+            await self._publish_levels(tenant_id, levels)
 
     async def mark_events(self) -> None:
         await mark_events(self._database)

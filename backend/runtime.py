@@ -8,13 +8,13 @@ import structlog
 
 from backend.admission.admission import Admission
 from backend.admission.announcements import Announcements, bases_of
-from backend.admission.model import parse_capacity_counter, parse_level_counter
+from backend.admission.model import parse_capacity_counter, parse_stock_counter
 from backend.admission.valkey import Valkey, connect_valkey
 from backend.channels.http_platform import channel_client
 from backend.db.pool import Database
 from backend.events.log import EventLog, WakeUps
 from backend.inventory.counters import CounterReader, capacity_bases, level_bases
-from backend.inventory.ledger import free_at
+from backend.inventory.ledger import free_of_levels
 from backend.inventory.model import FreeAt, Level
 from backend.maintenance import Maintenance
 from backend.network.capacity import CapacityAt
@@ -25,6 +25,7 @@ from backend.publishing.publisher import Publisher
 from backend.routing.live_book import LiveBooks
 from tenants.authenticate import Authenticator
 from tenants.brands import BrandDirectory
+from tenants.principal import system_principal
 from tenants.tokens import TokenIssuer
 
 log = structlog.get_logger(__name__)
@@ -59,14 +60,22 @@ class Runtime:
         )
         self.allocator = BackorderAllocator(database, self.intake)
         self.maintenance = Maintenance(
-            database, self.admission, self.brands, self.counters, self.allocator
+            database,
+            self.admission,
+            self.brands,
+            self.counters,
+            self.allocator,
+            self.publish_levels,
         )
         self.publisher = Publisher(database, self.books, self.brands, self.intake)
         self._background: set[asyncio.Task[None]] = set()
 
     async def publish_levels(self, tenant_id: int, levels: Sequence[Level]) -> None:
         """Tell everybody of levels that a command changed, and give what came free to who waits."""
-        await self.publish_counters(tenant_id, free_at(levels), [])
+        principal = system_principal(tenant_id, "publish")
+        async with self.database.tenant_transaction(principal, read_only=True) as tx:
+            free = await free_of_levels(tx, [level.key for level in levels])
+        await self.publish_counters(tenant_id, free, [])
 
     async def publish_counters(
         self, tenant_id: int, levels: Sequence[FreeAt], capacities: Sequence[CapacityAt]
@@ -92,9 +101,9 @@ class Runtime:
             return
         bases = bases_of(message)
         levels = [
-            FreeAt(*key, base.free, base.version)
+            FreeAt(key[0], key[1], base.free, base.version, key[2])
             for base in bases
-            if (key := parse_level_counter(base.counter))
+            if (key := parse_stock_counter(base.counter))
         ]
         capacities = [
             CapacityAt(*day, base.free, base.version)

@@ -21,7 +21,7 @@ from libc.string cimport memcmp, memcpy, memmove, memset
 import array as _array
 
 from core_ext import limits
-from core_ext.pool_flow cimport CAP, DEPTH, EARMARK, WHOLE, PoolFlow, Setting, Settings
+from core_ext.pool_flow cimport CAP, DEPTH, KEPT, WHOLE, PoolFlow, Setting, Settings
 from core_ext.results import Derivation
 from core_ext.stock_book cimport Shelf, Slot, StockBook, find_shelf, insert_slot
 
@@ -38,8 +38,8 @@ cdef array LONGS = _array.array("q")
 cdef class Availability:
     """What every pool and shop may offer of every SKU, computed from a stock book over a graph.
 
-    The book is only read; several may stand on one book. Settings of a SKU (profile, earmarks,
-    caps, depths) count from its next `update` or `recompute` on, also for a SKU that the book has
+    The book is only read; several may stand on one book. Settings of a SKU (profile, caps, depths)
+    count from its next `update` or `recompute` on, also for a SKU that the book has
     not heard of. SKUs are any int64. Every method raises ValueError for a vertex, profile or amount
     out of range, and then changes nothing; so does the constructor for a bad graph, or one of other
     sources than the book's. `recompute` releases the GIL: until it returns, nobody may touch the
@@ -88,12 +88,6 @@ cdef class Availability:
             raise ValueError(f"there is no profile {profile}")
         row = self._open_row(sku)
         self.rows[row].settings.profile = <int32_t>profile
-
-    def set_earmark(self, int64_t sku, int64_t vertex, int64_t units) -> None:
-        """Set units aside for the vertex and all below it; 0 for none."""
-        self._need_vertex(vertex)
-        need_amount(units, 0)
-        self._set(sku, Setting(units, <int32_t>vertex, EARMARK), units != 0)
 
     def set_cap(self, int64_t sku, int64_t vertex, int64_t units) -> None:
         """Let the terminal show so many units at most; -1 for no cap."""
@@ -169,7 +163,7 @@ cdef class Availability:
         cdef array bound = clone(LONGS, flow.vertex_count, False)
         cdef array earmarks = clone(LONGS, flow.vertex_count, True)
         cdef array cap = clone(LONGS, flow.vertex_count, False)
-        flow.add_earmarks(&row.settings, <int64_t *>earmarks.data.as_longlongs)
+        flow.add_earmarks(<int64_t *>earmarks.data.as_longlongs)
         for i in range(flow.vertex_count):
             bound.data.as_longlongs[i] = flow.units[flow.set_of_vertex[i]]
             cap.data.as_longlongs[i] = -1
@@ -329,7 +323,7 @@ cdef tuple class_sums(PoolFlow flow, const Shelf *shelf):
     cdef int32_t i
     for i in range(shelf.count if shelf else 0):
         feeds = flow.sources[shelf.source[i]].feeds
-        if feeds >= 0:
+        if feeds >= 0 and flow.sources[shelf.source[i]].weight != KEPT:
             counted = min(max(<int64_t>0, shelf.free[i]), COUNTED_MOST)
             units.data.as_longlongs[feeds] += counted
             offered.data.as_longlongs[feeds] += counted * flow.sources[shelf.source[i]].weight

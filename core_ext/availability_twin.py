@@ -17,7 +17,6 @@ class _Settings:
     """What was set for one SKU; units and depths by vertex."""
 
     profile: int = 0
-    earmarks: dict[int, int] = field(default_factory=dict)
     caps: dict[int, int] = field(default_factory=dict)
     depths: dict[int, int] = field(default_factory=dict)
 
@@ -45,12 +44,6 @@ class Availability:
         if not 0 <= profile < self.profile_count:
             raise ValueError(f"there is no profile {profile}")
         self._settings_of(sku).profile = profile
-
-    def set_earmark(self, sku: int, vertex: int, units: int) -> None:
-        """Set units aside for the vertex and all below it; 0 for none."""
-        self._need_vertex(vertex)
-        _need_amount(units, 0)
-        self._settings_of(sku).earmarks[vertex] = units
 
     def set_cap(self, sku: int, vertex: int, units: int) -> None:
         """Let the terminal show so many units at most; -1 for no cap."""
@@ -104,7 +97,8 @@ class Availability:
         settings = self._settings.get(sku) or _Settings()
         flowing = _Flowing(self._graph, self._upstream, settings, *self._class_sums(sku))
         vertices = range(self.vertex_count)
-        earmarks = array("q", [self._earmarks_of(settings, vertex) for vertex in vertices])
+        kept = self._kept(sku)
+        earmarks = array("q", [self._earmarks_of(kept, vertex) for vertex in vertices])
         cap = array("q", [settings.caps.get(vertex, NO_LIMIT) for vertex in vertices])
         number = array("q")
         for vertex in vertices:
@@ -134,9 +128,18 @@ class Availability:
                 weighted[feeds] += counted * self._graph.source_weight[source]
         return units, weighted
 
-    def _earmarks_of(self, settings: _Settings, vertex: int) -> int:
+    def _kept(self, sku: int) -> dict[int, int]:
+        """Units that are kept for vertices."""
+        kept: dict[int, int] = {}
+        for source, free, _ in self._book.entries(sku):
+            keeper = self._graph.source_keeper[source]
+            if keeper >= 0:
+                kept[keeper] = kept.get(keeper, 0) + min(max(0, free), COUNTED_MOST)
+        return kept
+
+    def _earmarks_of(self, kept: dict[int, int], vertex: int) -> int:
         owners = self._above[vertex] | {vertex}
-        return sum(units for owner, units in settings.earmarks.items() if owner in owners)
+        return sum(units for owner, units in kept.items() if owner in owners)
 
     def _settings_of(self, sku: int) -> _Settings:
         return self._settings.setdefault(sku, _Settings())

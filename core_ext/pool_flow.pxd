@@ -15,9 +15,9 @@ cdef enum:
     FROM_ONE = 1
     FROM_MANY = 2
     FROM_TURN = 3
-    EARMARK = 0
-    CAP = 1
-    DEPTH = 2
+    CAP = 0
+    DEPTH = 1
+    KEPT = -1
 
 
 ctypedef struct Source:
@@ -57,6 +57,7 @@ cdef class PoolFlow:
     cdef int32_t class_count
     cdef int32_t profile_count
     cdef int32_t set_count
+    cdef int32_t keeper_count
     cdef list _tables
     cdef const unsigned char *mode
     cdef const unsigned char *is_terminal
@@ -75,6 +76,7 @@ cdef class PoolFlow:
     cdef int32_t *target
     cdef int32_t *order
     cdef int32_t *touched
+    cdef int32_t *keepers
     cdef int64_t *weighted
     cdef int64_t *units
     cdef int64_t *quantity
@@ -83,6 +85,7 @@ cdef class PoolFlow:
     cdef int64_t *pool_part
     cdef int64_t *depth
     cdef int64_t *number
+    cdef int64_t *kept
 
     cdef const int32_t *_table(self, object numbers) except NULL
     cdef int _make_room(self, int64_t source_count) except -1
@@ -91,8 +94,9 @@ cdef class PoolFlow:
     cdef int _set_rules(self, object graph) except -1
     cdef void compute(self, const Shelf *shelf, const Settings *settings) noexcept nogil
     cdef void gather(self, const Shelf *shelf) noexcept nogil
+    cdef void keep(self, int32_t vertex, int64_t units) noexcept nogil
     cdef void pour(self, const Rule *rules, bint has_depths) noexcept nogil
     cdef int64_t draw(self, const Link *link) noexcept nogil
     cdef void give(self, int32_t vertex, const Rule *rules, bint has_depths) noexcept nogil
     cdef const int32_t *deepest_first(self, const int32_t *turns, int32_t count) noexcept nogil
-    cdef void add_earmarks(self, const Settings *settings, int64_t *numbers) noexcept nogil
+    cdef void add_earmarks(self, int64_t *numbers) noexcept nogil

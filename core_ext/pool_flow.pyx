@@ -2,7 +2,8 @@
 
 | array             | shape, dtype     | meaning |
 | ----------------- | ---------------- | --- |
-| sources           | source, Source   | class it feeds; basis points it offers, 0 where none |
+| sources           | source, Source   | class it feeds, basis points it offers; 0 where none, and |
+|                   |                  | KEPT for one that is kept for the vertex `feeds` alone |
 | links             | link, Link       | where it draws from, its set of classes, its members |
 | rules             | profile x link   | ratio, reserve, most: int64 |
 | class_sets, below | offsets, int32   | sets that a class is in; a vertex and all it feeds |
@@ -14,14 +15,15 @@
 | pool_part         | vertex, int64    | that, or what its classes offer, whichever is less |
 | number            | vertex, int64    | pool_part with earmarks, at most the cap |
 | depth             | vertex, int64    | depth of the SKU; all 0 between SKUs |
+| kept              | vertex, int64    | units of the sources that are kept for it |
+| keepers           | vertex, int32    | vertices that something is kept for |
 | order             | turn, int32      | turns of a DEEPEST vertex, sorted |
 
 Per SKU the work is its entries, the sets that its classes are in, and the links.
 
 Nothing overflows: a source counts 2**32 units at most, so 2**16 sources offer less than 2**62 basis
 points and 2**48 units; a quantity is no more than its set of classes offers, so times a ratio it is
-below 2**62; at most 2**14 flows of 2**48 meet in one vertex; earmarks of 2**48 of at most 2**12
-vertices add 2**60 to a number.
+below 2**62; at most 2**14 flows of 2**48 meet in one vertex; all that is kept adds 2**48 at most.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
@@ -64,6 +66,7 @@ cdef class PoolFlow:
         self.set_of_vertex = self._table(tables.set_of_vertex)
         self.below_offsets = self._table(tables.below_offsets)
         self.below = self._table(tables.below)
+        self.keeper_count = 0
         self._make_room(len(graph.source_class))
         self._set_sources(graph)
         self._set_links(graph, tables)
@@ -91,14 +94,15 @@ cdef class PoolFlow:
         self.sources = <Source *>malloc((source_count + 1) * sizeof(Source))
         self.links = <Link *>malloc((links + 1) * sizeof(Link))
         self.rules = <Rule *>malloc((rules + 1) * sizeof(Rule))
-        self.target = <int32_t *>malloc((2 * links + classes + 1) * sizeof(int32_t))
+        self.target = <int32_t *>malloc((2 * links + classes + vertices) * sizeof(int32_t))
         self.weighted = <int64_t *>calloc(
-            classes + self.set_count + 2 * links + 4 * vertices, sizeof(int64_t)
+            classes + self.set_count + 2 * links + 5 * vertices, sizeof(int64_t)
         )
         if not (self.sources and self.links and self.rules and self.target and self.weighted):
             raise MemoryError
         self.order = self.target + links
         self.touched = self.order + links
+        self.keepers = self.touched + classes
         self.units = self.weighted + classes
         self.quantity = self.units + self.set_count
         self.flow = self.quantity + links
@@ -106,16 +110,19 @@ cdef class PoolFlow:
         self.pool_part = self.flows_in + vertices
         self.depth = self.pool_part + vertices
         self.number = self.depth + vertices
+        self.kept = self.number + vertices
         return 0
 
     cdef int _set_sources(self, object graph) except -1:
         cdef const int32_t[::1] feeds = graph.source_class
         cdef const int32_t[::1] weight = graph.source_weight
+        cdef const int32_t[::1] keeper = graph.source_keeper
         cdef int64_t i
         for i in range(feeds.shape[0]):
-            self.sources[i].feeds = feeds[i]
             # What feeds nothing offers nothing, and one comparison finds both.
-            self.sources[i].weight = weight[i] if feeds[i] >= 0 else 0
+            self.sources[i] = Source(feeds[i], weight[i] if feeds[i] >= 0 else 0)
+            if keeper[i] >= 0:
+                self.sources[i] = Source(keeper[i], KEPT)
         return 0
 
     cdef int _set_links(self, object graph, object tables) except -1:
@@ -160,7 +167,7 @@ cdef class PoolFlow:
         self.gather(shelf)
         self.pour(rules, has_depths)
         memcpy(self.number, self.pool_part, self.vertex_count * sizeof(int64_t))
-        self.add_earmarks(settings, self.number)
+        self.add_earmarks(self.number)
         for i in range(settings.count):
             setting = &settings.items[i]
             if setting.kind == CAP:
@@ -170,18 +177,24 @@ cdef class PoolFlow:
 
     @cython.cdivision(True)
     cdef void gather(self, const Shelf *shelf) noexcept nogil:
-        """Sum what the sources offer, first per class, then per set of classes."""
+        """Sum what the sources offer, first per class, then per set of classes; and what is kept."""
         cdef int32_t count = 0
         cdef int32_t feeds
         cdef int32_t i
         cdef int32_t at
         cdef const Source *source
         memset(self.units, 0, self.set_count * sizeof(int64_t))
+        while self.keeper_count:
+            self.keeper_count -= 1
+            self.kept[self.keepers[self.keeper_count]] = 0
         if not shelf:
             return
         for i in range(shelf.count):
             source = &self.sources[shelf.source[i]]
             if shelf.free[i] <= 0 or not source.weight:
+                continue
+            if source.weight == KEPT:
+                self.keep(source.feeds, shelf.free[i])
                 continue
             if not self.weighted[source.feeds]:
                 self.touched[count] = source.feeds
@@ -194,6 +207,12 @@ cdef class PoolFlow:
             self.weighted[feeds] = 0
         for i in range(self.set_count):
             self.units[i] = <int64_t>(<uint64_t>self.units[i] // <uint64_t>WHOLE)
+
+    cdef void keep(self, int32_t vertex, int64_t units) noexcept nogil:
+        if not self.kept[vertex]:
+            self.keepers[self.keeper_count] = vertex
+            self.keeper_count += 1
+        self.kept[vertex] += min(units, COUNTED_MOST)
 
     cdef void pour(self, const Rule *rules, bint has_depths) noexcept nogil:
         """Fill flows and pool parts, vertex by vertex: links run from lower to higher numbers."""
@@ -260,19 +279,15 @@ cdef class PoolFlow:
             self.order[at] = turns[i]
         return self.order
 
-    cdef void add_earmarks(self, const Settings *settings, int64_t *numbers) noexcept nogil:
-        """Add every earmark to the numbers of its owner and of all below, each once."""
-        cdef const Setting *setting
+    cdef void add_earmarks(self, int64_t *numbers) noexcept nogil:
+        """Add what is kept for a vertex to its number and to those of all below, each once."""
+        cdef int32_t vertex
         cdef int32_t i
         cdef int32_t at
-        for i in range(settings.count):
-            setting = &settings.items[i]
-            if setting.kind != EARMARK:
-                continue
-            for at in range(
-                self.below_offsets[setting.vertex], self.below_offsets[setting.vertex + 1]
-            ):
-                numbers[self.below[at]] += setting.amount
+        for i in range(self.keeper_count):
+            vertex = self.keepers[i]
+            for at in range(self.below_offsets[vertex], self.below_offsets[vertex + 1]):
+                numbers[self.below[at]] += self.kept[vertex]
 
 
 @cython.cdivision(True)

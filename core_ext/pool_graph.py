@@ -34,6 +34,7 @@ NO_LIMIT: Final = -1
 INTS: Final = (
     "source_class",
     "source_weight",
+    "source_keeper",
     "link_offsets",
     "member_offsets",
     "members",
@@ -71,6 +72,8 @@ class PoolGraph:
     | field | shape, dtype | meaning |
     | source_class | S, 'i' | class of each source of the stock book, -1: it feeds nothing |
     | source_weight | S, 'i' | basis points of its free units that a source offers |
+    | source_keeper | S, 'i' | vertex that the units of a source are kept for (an earmark): they are
+                               added to its number and to those of all below; -1 for none |
     | class_count | int | sources of one class feed the same links |
     | mode | V bytes | `Mode` of each vertex |
     | link_offsets | V + 1, 'i' | links into v are link_offsets[v] .. link_offsets[v + 1] - 1 |
@@ -83,13 +86,14 @@ class PoolGraph:
     | reserve | P x L, 'q' | units kept back before the ratio, 0 or more |
     | most | P x L, 'q' | most units that flow, -1 for no limit |
 
-    A link out of a vertex that is not SHARED has that vertex as its only member. The ratios of a
-    PARTITIONED vertex's turns sum to at most 10,000 in every profile. `check_graph` checks all of
-    it.
+    A source that is kept feeds no class. A link out of a vertex that is not SHARED has that vertex
+    as its only member. The ratios of a PARTITIONED vertex's turns sum to at most 10,000 in every
+    profile. `check_graph` checks all of it.
     """
 
     source_class: array[int]
     source_weight: array[int]
+    source_keeper: array[int]
     class_count: int
     mode: bytes
     link_offsets: array[int]
@@ -149,6 +153,10 @@ def check_graph(graph: PoolGraph) -> None:
     _check_sizes(graph)
     _check_numbers("source_class", graph.source_class, -1, graph.class_count - 1)
     _check_numbers("source_weight", graph.source_weight, 0, WHOLE)
+    _check_numbers("source_keeper", graph.source_keeper, -1, graph.vertex_count - 1)
+    both = zip(graph.source_keeper, graph.source_class, strict=True)
+    if any(kept >= 0 and feeds >= 0 for kept, feeds in both):
+        raise ValueError("a source that is kept for a vertex feeds a class")
     _check_bytes("mode", graph.mode, len(Mode))
     _check_bytes("link_kind", graph.link_kind, len(LinkKind))
     _check_offsets("link_offsets", graph.link_offsets, graph.vertex_count, graph.link_count)
@@ -174,6 +182,7 @@ def _check_sizes(graph: PoolGraph) -> None:
     _check_range("number of links", graph.link_count, 0, MAX_LINKS)
     _check_range("number of members", len(graph.members), 0, MAX_LINK_MEMBERS)
     _check_length("source_weight", graph.source_weight, len(graph.source_class))
+    _check_length("source_keeper", graph.source_keeper, len(graph.source_class))
     rules = graph.profile_count * graph.link_count
     _check_range("number of ratios", len(graph.ratio), graph.link_count, MAX_RULES)
     for name in ("ratio", "reserve", "most"):

@@ -7,6 +7,7 @@ from strawberry.types import Info
 from strawberry.types.field import StrawberryField
 
 from backend.db.errors import YipanError
+from backend.inventory.earmarks.errors import NotEnoughToEarmark
 from backend.inventory.errors import NotEnoughToMove, StockChanged
 from backend.inventory.pools.errors import LayoutChanged
 from backend.orders.errors import InsufficientStock
@@ -66,6 +67,18 @@ class StockChangedError(UserError):
 class NotEnoughToMoveError(UserError):
     requested: BigInt
     available: BigInt
+
+
+@strawberry.type(description="A line of which fewer units are there than were asked for.")
+class ShortEarmark:
+    sku: str
+    requested: BigInt
+    available: BigInt
+
+
+@strawberry.type(name="NotEnoughToEarmark", description="Nothing was done; these were short.")
+class NotEnoughToEarmarkError(UserError):
+    lines: list[ShortEarmark]
 
 
 @strawberry.type(name="PoolLayoutChanged", description="Another layout was activated since.")
@@ -140,6 +153,18 @@ class _NotEnough(strawberry.ExceptionHandler[NotEnoughToMove, NotEnoughToMoveErr
         )
 
 
+class _NotEnoughToEarmark(strawberry.ExceptionHandler[NotEnoughToEarmark, NotEnoughToEarmarkError]):
+    def handle(
+        self, exception: NotEnoughToEarmark, *, field: StrawberryField, info: Info
+    ) -> NotEnoughToEarmarkError:
+        return NotEnoughToEarmarkError(
+            code=exception.code,
+            message=exception.message,
+            path=path_of(exception),
+            lines=[ShortEarmark(**line._asdict()) for line in exception.lines],
+        )
+
+
 class _LayoutChanged(strawberry.ExceptionHandler[LayoutChanged, LayoutChangedError]):
     def handle(
         self, exception: LayoutChanged, *, field: StrawberryField, info: Info
@@ -173,6 +198,7 @@ HANDLERS = (
     _Permissions(),
     _StockChanged(),
     _NotEnough(),
+    _NotEnoughToEarmark(),
     _LayoutChanged(),
     _BrandChoice(),
     _Others(),

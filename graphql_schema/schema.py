@@ -10,6 +10,7 @@ from strawberry.types import ExecutionContext
 from backend.db.errors import YipanError
 from graphql_schema.catalog import CatalogMutation, CatalogQuery
 from graphql_schema.documents import Documents
+from graphql_schema.earmarks import EarmarksMutation, EarmarksQuery
 from graphql_schema.errors import HANDLERS
 from graphql_schema.events import EventsSubscription
 from graphql_schema.execution import Execution
@@ -38,6 +39,7 @@ def _query_type() -> type:
         OrdersQuery,
         InventoryQuery,
         PoolsQuery,
+        EarmarksQuery,
         PublishingQuery,
         NetworkQuery,
         CatalogQuery,
@@ -54,6 +56,7 @@ class Mutation(
     OrdersMutation,
     InventoryMutation,
     PoolsMutation,
+    EarmarksMutation,
     PublishingMutation,
     NetworkMutation,
     CatalogMutation,

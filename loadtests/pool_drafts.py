@@ -71,6 +71,7 @@ class PoolDraft:
         return PoolGraph(
             source_class=self.source_class,
             source_weight=self.source_weight,
+            source_keeper=array("i", [-1]) * len(self.source_weight),
             class_count=self.class_count,
             mode=bytes(self.modes),
             link_offsets=_offsets(self._into),

@@ -42,7 +42,10 @@ Verdict = str | Refused
 """ADMITTED, COLD (not warm, or a counter that is not known: go straight to PostgreSQL), Refused."""
 
 
-def level_counter(functional_warehouse_id: int, sku_id: int) -> str:
+def stock_counter(functional_warehouse_id: int, sku_id: int, earmark_id: int = 0) -> str:
+    """Return the counter of what is free of a level, or of what an earmark keeps of it."""
+    if earmark_id:
+        return f"e{earmark_id}:{functional_warehouse_id}:{sku_id}"
     return f"s{functional_warehouse_id}:{sku_id}"
 
 
@@ -50,12 +53,14 @@ def capacity_counter(node_id: int, day: date) -> str:
     return f"c{node_id}:{day.toordinal()}"
 
 
-def parse_level_counter(counter: str) -> tuple[int, int] | None:
-    """Return (functional warehouse, SKU), or None for another kind of counter."""
-    if not counter.startswith("s"):
-        return None
-    warehouse, _, sku = counter[1:].partition(":")
-    return int(warehouse), int(sku)
+def parse_stock_counter(counter: str) -> tuple[int, int, int] | None:
+    """Return (functional warehouse, SKU, earmark or 0), or None for another kind of counter."""
+    parts = counter[1:].split(":")
+    if counter.startswith("s"):
+        return int(parts[0]), int(parts[1]), 0
+    if counter.startswith("e"):
+        return int(parts[1]), int(parts[2]), int(parts[0])
+    return None
 
 
 def parse_capacity_counter(counter: str) -> tuple[int, date] | None:

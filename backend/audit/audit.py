@@ -1,8 +1,10 @@
 """The audit: every counter recomputed from what caused it.
 
-Levels from their movements, reserved units from the orders, capacities from the fulfilments, all in
-one repeatable-read snapshot, so traffic may run; then Valkey's counters, each compared at equal
-version. A difference is a defect of ours: the report names it, and the command exits non-zero.
+Levels and earmarks from their movements, reserved units from the orders, capacities from the
+fulfilments, all in one repeatable-read snapshot, so traffic may run; then Valkey's counters, each
+compared at equal version. (One that says the same at an earlier version is right: an earmark that
+is used up no longer follows its level.) A difference is a defect of ours: the report names it, and
+the command exits non-zero.
 """
 
 import asyncio
@@ -32,6 +34,8 @@ CHECKS = {
     "level_is_not_its_movements": SQL.level_differences,
     "reserved_is_not_the_orders": SQL.reserved_differences,
     "line_is_not_its_reservations": SQL.line_differences,
+    "earmark_is_not_its_movements": SQL.earmark_differences,
+    "level_is_not_its_earmarks": SQL.earmarked_differences,
     "capacity_is_not_its_parcels": SQL.capacity_differences,
     "oversold": SQL.oversold_levels,
 }
@@ -96,7 +100,7 @@ async def _compare_chunk(
         for base, stored in zip(left, known, strict=True):
             if stored is None:
                 report.counters_cold += 1
-            elif stored[1] != base.version:
+            elif stored[1] != base.version and stored[0] != base.free:
                 moved.append(base.counter)
             else:
                 report.counters_compared += 1

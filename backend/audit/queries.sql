@@ -41,6 +41,39 @@ full join (select * from order_line where tenant_id = $1) l using (order_id, lin
 where coalesce(l.reserved, 0) <> coalesce(r.active, 0)
 limit $2
 
+-- earmark_differences --
+-- What earmarks have unused or lent, where that is not what moved, or not what their levels say.
+select coalesce(e.functional_warehouse_id, m.functional_warehouse_id) as functional_warehouse_id,
+       coalesce(e.sku_id, m.sku_id) as sku_id, coalesce(e.earmark_id, m.earmark_id) as earmark_id,
+       coalesce(e.filled, 0) as filled, coalesce(m.filled, 0) as moved_filled,
+       coalesce(e.unused, 0) as unused, coalesce(m.unused, 0) as moved_unused,
+       coalesce(e.lent, 0) as lent, coalesce(m.lent, 0) as moved_lent
+from (select functional_warehouse_id, sku_id, earmark_id,
+             coalesce(sum(earmark_delta)
+                      filter (where type in ('earmarked', 'earmark_dropped')), 0) as filled,
+             sum(earmark_delta) as unused,
+             -coalesce(sum(earmark_delta)
+                       filter (where type in ('earmark_lent', 'earmark_repaid')), 0) as lent
+      from stock_movement
+      where tenant_id = $1 and earmark_id is not null group by 1, 2, 3) m
+full join (select * from earmark_level where tenant_id = $1) e
+    using (functional_warehouse_id, sku_id, earmark_id)
+where (coalesce(e.filled, 0), coalesce(e.unused, 0), coalesce(e.lent, 0))
+      is distinct from (coalesce(m.filled, 0), coalesce(m.unused, 0), coalesce(m.lent, 0))
+limit $2
+
+-- earmarked_differences --
+-- Levels that say something else of their earmarks than these have unused.
+select coalesce(l.functional_warehouse_id, e.functional_warehouse_id) as functional_warehouse_id,
+       coalesce(l.sku_id, e.sku_id) as sku_id,
+       coalesce(l.earmark_unused, 0) as earmarked, coalesce(e.unused, 0) as unused
+from (select functional_warehouse_id, sku_id, sum(unused) as unused
+      from earmark_level where tenant_id = $1 group by 1, 2) e
+full join (select * from stock_level where tenant_id = $1) l
+    using (functional_warehouse_id, sku_id)
+where coalesce(l.earmark_unused, 0) <> coalesce(e.unused, 0)
+limit $2
+
 -- capacity_differences --
 -- Capacity counters that are not the number of parcels of their day.
 select coalesce(c.node_id, f.node_id) as node_id, coalesce(c.day, f.day) as day,

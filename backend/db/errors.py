@@ -110,6 +110,7 @@ CONSTRAINTS: dict[str, tuple[type[YipanError], str]] = {
     "node_region_code_fkey": (UnknownReference, "There is no region with this code."),
     "node_tenant_id_legal_entity_id_fkey": (UnknownReference, "There is no such legal entity."),
     "shop_tenant_id_legal_entity_id_fkey": (UnknownReference, "There is no such legal entity."),
+    "earmark_code_key": (AlreadyExists, "An earmark with this code exists already."),
     "functional_warehouse_code_key": (
         AlreadyExists,
         "A functional warehouse with this code exists already.",

@@ -6,17 +6,17 @@ from datetime import datetime, timedelta
 from backend.admission.model import (
     Base,
     capacity_counter,
-    level_counter,
     parse_capacity_counter,
-    parse_level_counter,
+    parse_stock_counter,
+    stock_counter,
 )
 from backend.db.pool import Database
+from backend.inventory.ledger import free_of_levels
 from backend.inventory.levels import (
     SWEEP_OVERLAP,
     database_time,
     free_of_all_levels,
     free_of_changed_levels,
-    free_of_levels,
 )
 from backend.inventory.model import FreeAt, LevelKey
 from backend.network.capacity import CapacityAt, CapacityKey, capacities_of_day, read_capacities
@@ -28,7 +28,10 @@ FIRST_LOOK_BACK = timedelta(seconds=30)
 
 
 def level_bases(levels: Iterable[FreeAt]) -> list[Base]:
-    return [Base(level_counter(at[0], at[1]), at.free, at.version) for at in levels]
+    return [
+        Base(stock_counter(at.functional_warehouse_id, at.sku_id, at.earmark_id), at[2], at[3])
+        for at in levels
+    ]
 
 
 def capacity_bases(capacities: Iterable[CapacityAt]) -> list[Base]:
@@ -68,7 +71,7 @@ class CounterReader:
 
     async def read(self, tenant_id: int, counters: Sequence[str]) -> list[Base]:
         """Return the named counters as they stand; one that does not exist is left out."""
-        keys = [LevelKey(*key) for name in counters if (key := parse_level_counter(name))]
+        keys = [LevelKey(*key[:2]) for name in counters if (key := parse_stock_counter(name))]
         days = [CapacityKey(*day) for name in counters if (day := parse_capacity_counter(name))]
         principal = system_principal(tenant_id, "counters")
         async with self._database.tenant_transaction(principal, read_only=True) as tx:

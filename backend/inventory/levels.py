@@ -1,7 +1,7 @@
 """Reading levels without locks: for the stock books, for lists, for whoever looks."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 
 from backend.db.pool import Record, TenantTransaction
@@ -14,7 +14,7 @@ SWEEP_OVERLAP = timedelta(seconds=3)
 
 
 async def free_of_all_levels(tx: TenantTransaction) -> AsyncIterator[list[FreeAt]]:
-    """Yield what is free of every level, in chunks."""
+    """Yield what is free of every level and earmark, in chunks."""
     chunk: list[FreeAt] = []
     async for row in tx.iterate(SQL.free_of_all_levels, tx.tenant_id, prefetch=CHUNK):
         chunk.append(FreeAt(*row))
@@ -30,20 +30,8 @@ async def database_time(tx: TenantTransaction) -> datetime:
     return now
 
 
-async def free_of_levels(tx: TenantTransaction, keys: Iterable[LevelKey]) -> list[FreeAt]:
-    """Return what is free of the levels; one that does not exist is left out."""
-    ordered = sorted(set(keys))
-    rows = await tx.fetch(
-        SQL.free_of_levels,
-        tx.tenant_id,
-        [key[0] for key in ordered],
-        [key[1] for key in ordered],
-    )
-    return [FreeAt(*row) for row in rows]
-
-
 async def free_of_changed_levels(tx: TenantTransaction, since: datetime) -> list[FreeAt]:
-    """Return what is free of the levels that moved since a time."""
+    """Return what is free of the levels that moved since a time, and of their earmarks."""
     rows = await tx.fetch(SQL.free_of_changed_levels, tx.tenant_id, since)
     return [FreeAt(*row) for row in rows]
 

@@ -4,12 +4,14 @@
 | --- | --- | --- | --- | --- |
 | `received`, `moved_in`, `returned` | +q | | | |
 | `reserved` / `released` | | +q / -q | | |
+| `reserved` from an earmark / `released` back to it | | +q / -q | | -q / +q |
 | `allocated` | | | | |
 | `shipped` | -q | -q | | |
 | `moved_out` | -q | | | |
 | `adjusted`, `counted`, `condition_changed`, `owner_changed` | ±q | | | |
 | `floor_set` | | | ±q | |
 | `earmarked` / `earmark_dropped` | | | | +q / -q |
+| `earmark_lent` / `earmark_repaid` | | | | -q / +q |
 """
 
 from enum import StrEnum
@@ -34,6 +36,9 @@ class MovementType(StrEnum):
     FLOOR_SET = "floor_set"
     EARMARKED = "earmarked"
     EARMARK_DROPPED = "earmark_dropped"
+    EARMARK_LENT = "earmark_lent"
+    """Units that an earmark does not need for now are free to all, until new stock repays them."""
+    EARMARK_REPAID = "earmark_repaid"
 
 
 class Effect(NamedTuple):
@@ -61,5 +66,38 @@ EFFECTS: dict[MovementType, Effect] = {
     MovementType.FLOOR_SET: Effect(floor=1),
     MovementType.EARMARKED: Effect(earmark_unused=1),
     MovementType.EARMARK_DROPPED: Effect(earmark_unused=-1),
+    MovementType.EARMARK_LENT: Effect(earmark_unused=-1),
+    MovementType.EARMARK_REPAID: Effect(earmark_unused=1),
 }
 """Types whose quantity is signed (`adjusted`, `counted`, `floor_set`) take the sign with them."""
+
+WITH_EARMARK: dict[MovementType, Effect] = {
+    MovementType.RESERVED: Effect(reserved=1, earmark_unused=-1),
+    MovementType.RELEASED: Effect(reserved=-1, earmark_unused=1),
+}
+"""The effects of those that take from an earmark, or give back to it."""
+
+
+def effect_of(kind: MovementType, earmark_id: int | None) -> Effect:
+    """Return what one unit of a movement does; `earmark_id` names the earmark it concerns."""
+    if earmark_id is not None and kind in WITH_EARMARK:
+        return WITH_EARMARK[kind]
+    return EFFECTS[kind]
+
+
+class EarmarkEffect(NamedTuple):
+    """What one unit of a movement does to what an earmark keeps of its level."""
+
+    filled: int = 0
+    unused: int = 0
+    lent: int = 0
+
+
+EARMARK_EFFECTS: dict[MovementType, EarmarkEffect] = {
+    MovementType.RESERVED: EarmarkEffect(unused=-1),
+    MovementType.RELEASED: EarmarkEffect(unused=1),
+    MovementType.EARMARKED: EarmarkEffect(filled=1, unused=1),
+    MovementType.EARMARK_DROPPED: EarmarkEffect(filled=-1, unused=-1),
+    MovementType.EARMARK_LENT: EarmarkEffect(unused=-1, lent=1),
+    MovementType.EARMARK_REPAID: EarmarkEffect(unused=1, lent=-1),
+}

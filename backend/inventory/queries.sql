@@ -12,27 +12,55 @@ cross join lateral (
     for no key update) as l
 
 -- lock_free --
--- Lock levels as `lock_levels` does, and read what an order asks of them.
-select l.*
-from (select * from unnest($2::bigint[], $3::bigint[]) as k(functional_warehouse_id, sku_id)
-      order by k.functional_warehouse_id, k.sku_id) as k
+-- Lock levels as `lock_levels` does, and read what an order asks of them and of their earmarks.
+with locked as materialized (
+    select l.*
+    from (select * from unnest($2::bigint[], $3::bigint[]) as k(functional_warehouse_id, sku_id)
+          order by k.functional_warehouse_id, k.sku_id) as k
+    cross join lateral (
+        select l.functional_warehouse_id, l.sku_id,
+               l.on_hand - l.reserved - l.floor - l.earmark_unused as free,
+               l.on_hand - l.reserved as unreserved, l.earmark_unused, l.version, l.node_id
+        from stock_level l
+        where l.tenant_id = $1 and l.sku_id = k.sku_id
+          and l.functional_warehouse_id = k.functional_warehouse_id
+        for no key update) as l)
+select functional_warehouse_id, sku_id, free, version, node_id, 0::bigint as earmark_id, unreserved
+from locked
+union all
+select l.functional_warehouse_id, l.sku_id, e.unused, l.version, l.node_id, e.earmark_id,
+       l.unreserved
+from locked l
 cross join lateral (
-    select l.functional_warehouse_id, l.sku_id,
-           l.on_hand - l.reserved - l.floor - l.earmark_unused as free, l.version, l.node_id
-    from stock_level l
-    where l.tenant_id = $1 and l.sku_id = k.sku_id
-      and l.functional_warehouse_id = k.functional_warehouse_id
-    for no key update) as l
+    select e.earmark_id, e.unused from earmark_level e
+    where e.tenant_id = $1 and l.earmark_unused > 0 and e.sku_id = l.sku_id
+      and e.functional_warehouse_id = l.functional_warehouse_id
+    for no key update) as e
+order by earmark_id
 
 -- lock_free_of_skus --
--- Lock every level of the given SKUs in the given functional warehouses, in the one order.
-select l.functional_warehouse_id, l.sku_id,
-       l.on_hand - l.reserved - l.floor - l.earmark_unused as free, l.version, l.node_id
-from stock_level l
-where l.tenant_id = $1 and l.sku_id = any($2::bigint[])
-  and l.functional_warehouse_id = any($3::bigint[])
-order by l.functional_warehouse_id, l.sku_id
-for no key update of l
+-- Lock every level of the given SKUs in the given functional warehouses as `lock_free` does.
+with locked as materialized (
+    select l.functional_warehouse_id, l.sku_id,
+           l.on_hand - l.reserved - l.floor - l.earmark_unused as free,
+           l.on_hand - l.reserved as unreserved, l.earmark_unused, l.version, l.node_id
+    from stock_level l
+    where l.tenant_id = $1 and l.sku_id = any($2::bigint[])
+      and l.functional_warehouse_id = any($3::bigint[])
+    order by l.functional_warehouse_id, l.sku_id
+    for no key update of l)
+select functional_warehouse_id, sku_id, free, version, node_id, 0::bigint as earmark_id, unreserved
+from locked
+union all
+select l.functional_warehouse_id, l.sku_id, e.unused, l.version, l.node_id, e.earmark_id,
+       l.unreserved
+from locked l
+cross join lateral (
+    select e.earmark_id, e.unused from earmark_level e
+    where e.tenant_id = $1 and l.earmark_unused > 0 and e.sku_id = l.sku_id
+      and e.functional_warehouse_id = l.functional_warehouse_id
+    for no key update) as e
+order by earmark_id
 
 -- create_levels --
 -- Create the levels that do not exist yet, empty, in the one order.
@@ -57,73 +85,158 @@ returning l.functional_warehouse_id, l.sku_id, l.node_id, l.dealer_id,
           l.on_hand, l.reserved, l.floor, l.earmark_unused, l.version
 
 -- reserve --
--- Lock levels in the one order, reserve in those that have enough and append the movements.
+-- Lock levels in the one order, reserve in those with enough free or earmarked, append movements.
 with taking as (select * from unnest($2::new_take[])),
 wanted as (
-    select functional_warehouse_id, sku_id, sum(quantity) as quantity from taking group by 1, 2),
+    select functional_warehouse_id, sku_id, sum(quantity)::bigint as quantity,
+           coalesce(sum(quantity) filter (where earmark_id is not null), 0)::bigint as earmarked
+    from taking group by 1, 2),
 locked as materialized (
-    select l.functional_warehouse_id, l.sku_id, k.quantity
+    select l.functional_warehouse_id, l.sku_id, l.earmark_unused, k.quantity, k.earmarked
     from (select * from wanted order by functional_warehouse_id, sku_id) as k
     cross join lateral (
-        select l.functional_warehouse_id, l.sku_id
+        select l.functional_warehouse_id, l.sku_id, l.earmark_unused
         from stock_level l
         where l.tenant_id = $1 and l.sku_id = k.sku_id
           and l.functional_warehouse_id = k.functional_warehouse_id
         for no key update) as l),
+earmarks as materialized (
+    select l.functional_warehouse_id, l.sku_id, e.earmark_id, e.unused,
+           coalesce(t.quantity, 0) as quantity
+    from locked l
+    cross join lateral (
+        select e.earmark_id, e.unused from earmark_level e
+        where e.tenant_id = $1 and l.earmark_unused > 0 and e.sku_id = l.sku_id
+          and e.functional_warehouse_id = l.functional_warehouse_id
+        for no key update) as e
+    left join (select functional_warehouse_id, sku_id, earmark_id, sum(quantity)::bigint as quantity
+               from taking group by 1, 2, 3) as t
+        using (functional_warehouse_id, sku_id, earmark_id)),
+used as (
+    update earmark_level e set unused = e.unused - k.quantity
+    from earmarks k
+    where e.tenant_id = $1 and e.sku_id = k.sku_id and e.earmark_id = k.earmark_id
+      and e.functional_warehouse_id = k.functional_warehouse_id
+      and k.quantity between 1 and k.unused),
 taken as (
     update stock_level l
-    set reserved = l.reserved + w.quantity, version = l.version + 1
+    set reserved = l.reserved + w.quantity, earmark_unused = l.earmark_unused - w.earmarked,
+        version = l.version + 1
     from locked w
     where l.tenant_id = $1 and l.sku_id = w.sku_id
       and l.functional_warehouse_id = w.functional_warehouse_id
-      and l.on_hand - l.reserved - l.floor - l.earmark_unused >= w.quantity
+      and (w.quantity = w.earmarked
+           or l.on_hand - l.reserved - l.floor - l.earmark_unused >= w.quantity - w.earmarked)
+      and (w.earmarked = 0 or l.on_hand - l.reserved >= w.quantity)
+      and w.earmarked = (select coalesce(sum(k.quantity), 0)::bigint from earmarks k
+                         where k.quantity <= k.unused and k.sku_id = w.sku_id
+                           and k.functional_warehouse_id = w.functional_warehouse_id)
     returning l.functional_warehouse_id, l.sku_id, l.node_id, l.dealer_id,
-              l.on_hand - l.reserved - l.floor - l.earmark_unused as free, l.version),
+              l.on_hand - l.reserved - l.floor - l.earmark_unused as free,
+              l.on_hand - l.reserved as unreserved, l.version),
 moved as (
     insert into stock_movement (tenant_id, functional_warehouse_id, sku_id, node_id, dealer_id,
         type, quantity, on_hand_delta, reserved_delta, floor_delta, earmark_delta, level_version,
-        cause_kind, cause_id, cause_line, actor)
+        cause_kind, cause_id, cause_line, actor, earmark_id)
     select $1::bigint, t.functional_warehouse_id, t.sku_id, l.node_id, l.dealer_id, 'reserved',
-           t.quantity, 0, t.quantity, 0, 0, l.version, $3, t.cause_id, t.cause_line, $4
+           t.quantity, 0, t.quantity, 0, case when t.earmark_id is null then 0 else -t.quantity end,
+           l.version, $3, t.cause_id, t.cause_line, $4, t.earmark_id
     from taking t join taken l using (functional_warehouse_id, sku_id))
-select functional_warehouse_id, sku_id, free, version, node_id from taken
+select functional_warehouse_id, sku_id, free, version, node_id, 0::bigint as earmark_id, unreserved
+from taken
+union all
+select l.functional_warehouse_id, l.sku_id, e.unused - e.quantity, l.version, l.node_id,
+       e.earmark_id, l.unreserved
+from taken l join earmarks e using (functional_warehouse_id, sku_id)
+order by earmark_id
+
+-- create_earmarks --
+-- Create what earmarks keep of locked levels, empty, where it does not exist yet.
+insert into earmark_level (tenant_id, functional_warehouse_id, sku_id, earmark_id, filled, unused,
+    lent)
+select $1::bigint, k.*, 0, 0, 0
+from unnest($2::bigint[], $3::bigint[], $4::bigint[])
+     as k(functional_warehouse_id, sku_id, earmark_id)
+on conflict do nothing
+
+-- change_earmarks --
+-- Add to what earmarks keep of locked levels, once for each.
+update earmark_level e
+set filled = e.filled + d.filled, unused = e.unused + d.unused, lent = e.lent + d.lent
+from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+     as d(functional_warehouse_id, sku_id, earmark_id, filled, unused, lent)
+where e.tenant_id = $1 and e.sku_id = d.sku_id and e.earmark_id = d.earmark_id
+  and e.functional_warehouse_id = d.functional_warehouse_id
+
+-- lent_of_levels --
+-- What earmarks have lent of locked levels, the oldest earmark first.
+select e.functional_warehouse_id, e.sku_id, e.earmark_id, e.lent
+from unnest($2::bigint[], $3::bigint[]) as k(functional_warehouse_id, sku_id)
+join earmark_level e on e.tenant_id = $1 and e.sku_id = k.sku_id
+     and e.functional_warehouse_id = k.functional_warehouse_id and e.lent > 0
+order by e.earmark_id
 
 -- insert_movements --
 -- Append to the ledger.
 insert into stock_movement (tenant_id, functional_warehouse_id, sku_id, node_id, dealer_id, type,
     quantity, on_hand_delta, reserved_delta, floor_delta, earmark_delta, level_version, cause_kind,
-    cause_id, cause_line, reason, actor)
+    cause_id, cause_line, reason, actor, earmark_id)
 select $1::bigint, r.functional_warehouse_id, r.sku_id, r.node_id, r.dealer_id, r.type, r.quantity,
        r.on_hand_delta, r.reserved_delta, r.floor_delta, r.earmark_delta, r.level_version,
-       r.cause_kind, r.cause_id, r.cause_line, r.reason, $3
+       r.cause_kind, r.cause_id, r.cause_line, r.reason, $3, r.earmark_id
 from unnest($2::new_movement[]) as r
 
 -- free_of_all_levels --
--- The free quantity and version of every level of the tenant.
+-- What is free of every level of the tenant, and what its earmarks may be used for.
 select functional_warehouse_id, sku_id,
-       on_hand - reserved - floor - earmark_unused as free, version
+       on_hand - reserved - floor - earmark_unused as free, version, 0::bigint as earmark_id
 from stock_level where tenant_id = $1
+union all
+select l.functional_warehouse_id, l.sku_id,
+       least(e.unused, greatest(l.on_hand - l.reserved, 0)) as free, l.version, e.earmark_id
+from earmark_level e
+join stock_level l on l.tenant_id = $1 and l.sku_id = e.sku_id
+     and l.functional_warehouse_id = e.functional_warehouse_id
+where e.tenant_id = $1
 
 -- free_of_levels --
--- The free quantity and version of the given levels, without a lock.
+-- What is free of the given levels, and what their earmarks may be used for, without a lock.
+with levels as (
+    select l.*
+    from unnest($2::bigint[], $3::bigint[]) as k(functional_warehouse_id, sku_id)
+    join stock_level l on l.tenant_id = $1
+         and l.functional_warehouse_id = k.functional_warehouse_id and l.sku_id = k.sku_id)
+select functional_warehouse_id, sku_id,
+       on_hand - reserved - floor - earmark_unused as free, version, 0::bigint as earmark_id
+from levels
+union all
 select l.functional_warehouse_id, l.sku_id,
-       l.on_hand - l.reserved - l.floor - l.earmark_unused as free, l.version
-from unnest($2::bigint[], $3::bigint[]) as k(functional_warehouse_id, sku_id)
-join stock_level l on l.tenant_id = $1
-     and l.functional_warehouse_id = k.functional_warehouse_id and l.sku_id = k.sku_id
+       least(e.unused, greatest(l.on_hand - l.reserved, 0)) as free, l.version, e.earmark_id
+from levels l
+join earmark_level e on e.tenant_id = $1 and e.sku_id = l.sku_id
+     and e.functional_warehouse_id = l.functional_warehouse_id
 
 -- database_time --
 -- The time on the clock that movements are stamped with.
 select clock_timestamp()
 
 -- free_of_changed_levels --
--- The free quantity and version of the levels that moved since a time.
+-- What is free of the levels that moved since a time, and what their earmarks may be used for.
+with levels as (
+    select l.*
+    from (select distinct m.functional_warehouse_id, m.sku_id from stock_movement m
+          where m.tenant_id = $1 and m.recorded_at >= $2) as k
+    join stock_level l on l.tenant_id = $1
+         and l.functional_warehouse_id = k.functional_warehouse_id and l.sku_id = k.sku_id)
+select functional_warehouse_id, sku_id,
+       on_hand - reserved - floor - earmark_unused as free, version, 0::bigint as earmark_id
+from levels
+union all
 select l.functional_warehouse_id, l.sku_id,
-       l.on_hand - l.reserved - l.floor - l.earmark_unused as free, l.version
-from (select distinct m.functional_warehouse_id, m.sku_id from stock_movement m
-      where m.tenant_id = $1 and m.recorded_at >= $2) as k
-join stock_level l on l.tenant_id = $1
-     and l.functional_warehouse_id = k.functional_warehouse_id and l.sku_id = k.sku_id
+       least(e.unused, greatest(l.on_hand - l.reserved, 0)) as free, l.version, e.earmark_id
+from levels l
+join earmark_level e on e.tenant_id = $1 and e.sku_id = l.sku_id
+     and e.functional_warehouse_id = l.functional_warehouse_id
 
 -- warehouse_by_code --
 -- A functional warehouse by its code.

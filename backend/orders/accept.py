@@ -4,8 +4,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from backend.inventory.ledger import LockedLevel
-from backend.inventory.model import LevelKey
+from backend.inventory import ledger
 from backend.network.capacity import CapacityAt, CapacityKey
 from backend.orders.model import Shortage
 from backend.orders.work import Work
@@ -15,7 +14,7 @@ from core_ext import reserve
 class Locked(NamedTuple):
     """The counters that a batch locked, as they were read."""
 
-    levels: dict[LevelKey, LockedLevel]
+    levels: ledger.Locked
     capacities: dict[CapacityKey, CapacityAt]
 
 
@@ -31,7 +30,7 @@ def accept(works: Sequence[Work], locked: Locked) -> tuple[list[Work], list[Work
     candidates, refused = [], []
     offsets, counters, quantities = array("i", [0]), array("i"), array("q")
     for work in works:
-        needs = work.units_by_level
+        needs = work.units_by_key
         if not enough(work) or not needs.keys() <= level_index.keys():
             refused.append(work)
             continue

@@ -55,7 +55,8 @@ async def allocate_backorders(database: Database, lane: Lane) -> int:
     """
     principal = system_principal(lane.brand.id, "backorders")
     await lane.live.freshen()
-    warehouses = [source.id for source in lane.live.book.view.sources]
+    sources = lane.live.book.view.sources
+    warehouses = list({source.functional_warehouse_id for source in sources})
     units, after = 0, BEFORE_ALL
     while True:
         async with database.tenant_transaction(principal, read_only=True) as tx:

@@ -10,6 +10,7 @@ import msgspec
 from backend.db.commands import apply_once
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.inventory import ledger
+from backend.inventory.earmarks.queries import lock_open_earmarks
 from backend.inventory.model import CauseKind, FreeAt, LevelKey, Movement
 from backend.inventory.movement_types import MovementType
 from backend.network.capacity import CapacityAt, CapacityKey, lock_capacities, take_locked
@@ -51,8 +52,9 @@ async def cancel_order(
 
     What waits or is held goes first, then what is reserved: that is released, and a parcel with
     nothing left in it gives its place at the node back. A hold ends with the last unit that it was
-    for; where none is left that blocks stock, what was held waits. Locks the key, the order, its
-    holds, then its counters in order. Emits `order.cancelled` and `fulfilment.cancelled`. Raises
+    for; where none is left that blocks stock, what was held waits. What an earmark gave goes back
+    to it while it is open. Locks the key, the order, its holds, the earmarks, then its counters in
+    order. Emits `order.cancelled` and `fulfilment.cancelled`. Raises
     UnknownOrder, NothingToCancel, CommandConflict; then nothing has changed. The same key answers
     the same again.
     """
@@ -130,6 +132,8 @@ class _Cancellation:
     async def _release(self, actor: str) -> list[FreeAt]:
         if not self._released:
             return []
+        earmarks = {row["earmark_id"] for row, _ in self._released if row["earmark_id"]}
+        still_open = await lock_open_earmarks(self._tx, earmarks)
         movements = [
             Movement(
                 key=LevelKey(row["functional_warehouse_id"], row["sku_id"]),
@@ -138,6 +142,7 @@ class _Cancellation:
                 cause_kind=CauseKind.ORDER,
                 cause_id=self._order_id,
                 cause_line=row["line_no"],
+                earmark_id=row["earmark_id"] if row["earmark_id"] in still_open else None,
             )
             for row, part in self._released
         ]
@@ -149,7 +154,7 @@ class _Cancellation:
             [row["reservation_no"] for row, _ in self._released],
             [part for _, part in self._released],
         )
-        return ledger.free_at(levels.values())
+        return await ledger.free_after(self._tx, levels.values(), with_earmarks=bool(still_open))
 
     async def _cancel_empty_fulfilments(self, reservations: Sequence[Record]) -> list[Record]:
         """Cancel the fulfilments with nothing left in them, and return them."""

@@ -14,8 +14,7 @@ from typing import NamedTuple
 from backend.db.pool import TenantTransaction
 from backend.events.outbox import event_rows
 from backend.inventory import ledger
-from backend.inventory.ledger import LockedLevel
-from backend.inventory.model import CauseKind, FreeAt, LevelKey
+from backend.inventory.model import CauseKind, FreeAt
 from backend.network.capacity import (
     CapacityAt,
     CapacityKey,
@@ -83,7 +82,7 @@ async def commit_admitted(
     locked = Locked(levels, await _try_parcels(tx, works, ground))
     outcomes: dict[Work, Outcome] = {}
     retired, retired_skus, left = await _look_again(tx, works, locked, outcomes)
-    if len(left) < len(works) or len(locked.levels) < len({take[:2] for take in shaped.takes}):
+    if len(left) < len(works) or not locked.levels.keys() >= ledger.taken_keys(shaped.takes):
         raise NotAllAccepted
     seen = _seen(locked, _Taken([], {}))
     return Committed(dict(shaped.placed), [], retired, *seen, retired_skus)
@@ -189,7 +188,7 @@ async def _lock_backorders(
 
 async def _lock_planned(tx: TenantTransaction, works: Iterable[Work], ground: Ground) -> Locked:
     """Lock the counters that the plans name."""
-    keys = {key for work in works for key in work.units_by_level}
+    keys = {key.level for work in works for key in work.units_by_key}
     nodes = {node_id for work in works for node_id in work.nodes}
     levels = await ledger.lock_free(tx, keys) if keys else {}
     return await _lock(tx, levels, nodes, ground)
@@ -198,14 +197,14 @@ async def _lock_planned(tx: TenantTransaction, works: Iterable[Work], ground: Gr
 async def _lock_candidates(tx: TenantTransaction, works: Iterable[Work], ground: Ground) -> Locked:
     """Lock every counter of every node that might serve one of the orders."""
     skus = sorted({row.sku_id for work in works for row in work.rows})
-    warehouses = sorted(source.id for source in ground.planner.view.sources)
+    warehouses = sorted({s.functional_warehouse_id for s in ground.planner.view.sources})
     levels = await ledger.lock_free_of_skus(tx, skus, warehouses) if skus else {}
     nodes = {level.node_id for level in levels.values()}
     return await _lock(tx, levels, nodes, ground)
 
 
 async def _lock(
-    tx: TenantTransaction, levels: dict[LevelKey, LockedLevel], nodes: set[int], ground: Ground
+    tx: TenantTransaction, levels: ledger.Locked, nodes: set[int], ground: Ground
 ) -> Locked:
     day, limited = ground.around.day, ground.around.limited_nodes
     days = {CapacityKey(node_id, day) for node_id in nodes if node_id in limited}
@@ -262,7 +261,7 @@ def _plan_on_locked(works: Sequence[Work], locked: Locked, ground: Ground) -> No
     view = ground.planner.view
     book = StockBook(view.source_node, max(1, len(view.nodes)))
     for key, level in locked.levels.items():
-        source = view.source_index.get(key.functional_warehouse_id)
+        source = view.source_index.get((key.functional_warehouse_id, key.earmark_id))
         if source is not None:
             book.put(key.sku_id, source, level.free, level.version)
     for capacity in locked.capacities.values():
@@ -332,11 +331,8 @@ async def _insert(tx: TenantTransaction, shaped: Shaped, keys: Sequence[KeyRow] 
 def _seen(locked: Locked, taken: _Taken) -> tuple[list[FreeAt], list[CapacityAt]]:
     """Return every counter that was locked, as it is after this commit."""
     written = {level[:2] for level in taken.levels}
-    levels = [
-        FreeAt(*key, level.free, level.version)
-        for key, level in locked.levels.items()
-        if key not in written
-    ]
+    others = {key: level for key, level in locked.levels.items() if key[:2] not in written}
+    levels = ledger.free_of_locked(others)
     return taken.levels + levels, list((locked.capacities | taken.capacities).values())
 
 

@@ -23,14 +23,14 @@ from backend.admission.model import (
     Request,
     Take,
     capacity_counter,
-    level_counter,
+    stock_counter,
 )
 from backend.admission.model import Refused as AdmissionRefused
 from backend.clock import now
 from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import CONNECTION_LOST, Database
 from backend.inventory.counters import capacity_bases, level_bases
-from backend.inventory.levels import free_of_levels
+from backend.inventory.ledger import free_of_levels
 from backend.metrics import (
     ADMISSIONS,
     ATTEMPTS,
@@ -197,7 +197,7 @@ class Pipeline:
         return again
 
     def _request(self, work: Work, limited_nodes: Collection[int]) -> Request:
-        takes = [Take(level_counter(*key), units) for key, units in work.units_by_level.items()]
+        takes = [Take(stock_counter(*key), units) for key, units in work.units_by_key.items()]
         for node_id in work.nodes:
             if node_id in limited_nodes:
                 takes.append(Take(capacity_counter(node_id, self._book.day), 1))
@@ -296,7 +296,7 @@ class Pipeline:
 
     async def _look_at_counters(self, works: Sequence[Work]) -> list[Base]:
         """Return the counters that were planned on, read anew: a lost commit took them."""
-        keys = {key for work in works for key in work.units_by_level}
+        keys = {key.level for work in works for key in work.units_by_key}
         nodes = {node_id for work in works for node_id in work.nodes}
         days = [CapacityKey(node_id, self._book.day) for node_id in nodes]
         async with self._database.tenant_transaction(self._principal, read_only=True) as tx:

@@ -58,9 +58,10 @@ new_fulfilments as (
     from unnest($6::new_fulfilment[]) as r),
 new_reservations as (
     insert into reservation (tenant_id, order_id, reservation_no, line_no, fulfilment_no,
-        functional_warehouse_id, sku_id, node_id, dealer_id, quantity, active)
+        functional_warehouse_id, sku_id, node_id, dealer_id, quantity, active, earmark_id)
     select $1::bigint, r.order_id, r.reservation_no, r.line_no, r.fulfilment_no,
-           r.functional_warehouse_id, r.sku_id, r.node_id, r.dealer_id, r.quantity, r.quantity
+           r.functional_warehouse_id, r.sku_id, r.node_id, r.dealer_id, r.quantity, r.quantity,
+           r.earmark_id
     from unnest($7::new_reservation[]) as r),
 new_decisions as (
     insert into routing_decision (tenant_id, order_id, decision_no, policy_version, book_position,
@@ -92,7 +93,7 @@ order by order_id, fulfilment_no
 -- active_reservations --
 -- What is still reserved for orders.
 select order_id, reservation_no, line_no, fulfilment_no, functional_warehouse_id, sku_id, node_id,
-       active
+       active, earmark_id
 from reservation where tenant_id = $1 and order_id = any($2::bigint[]) and active > 0
 order by order_id, reservation_no
 
@@ -139,7 +140,8 @@ where l.tenant_id = $1 and l.backordered > 0
   and (o.placed_at, o.id) > ($2::timestamptz, $3::bigint)
   and l.sku_id in (
       select s.sku_id from stock_level s
-      where s.tenant_id = $1 and s.on_hand - s.reserved - s.floor - s.earmark_unused > 0
+      where s.tenant_id = $1
+        and (s.on_hand - s.reserved - s.floor - s.earmark_unused > 0 or s.earmark_unused > 0)
         and s.functional_warehouse_id = any($4::bigint[]))
 order by o.placed_at, o.id limit $5
 

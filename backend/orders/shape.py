@@ -233,10 +233,18 @@ class Shaped:
                     node_id,
                     dealer_id,
                     quantity,
+                    share.earmark_id,
                 )
             )
             self.takes.append(
-                (share.functional_warehouse_id, share.sku_id, quantity, order_id, share.line_no)
+                (
+                    share.functional_warehouse_id,
+                    share.sku_id,
+                    quantity,
+                    order_id,
+                    share.line_no,
+                    share.earmark_id,
+                )
             )
         for node_id, number in numbers.items():
             payload = FulfilmentCreated(order_id, number, node_id, units[node_id])

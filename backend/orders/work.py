@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from backend.inventory.model import LevelKey
+from backend.inventory.model import StockKey
 from backend.orders.intake import Intake
 from backend.orders.model import Outcome, Shortage
 from backend.routing.model import OrderPlan, Place, PlanRequest, PlanRow
@@ -50,7 +50,7 @@ class Work:
         "plan",
         "rows",
         "token",
-        "units_by_level",
+        "units_by_key",
     )
 
     def __init__(self, subject: Intake | Backorder, future: "asyncio.Future[Outcome]") -> None:
@@ -63,8 +63,8 @@ class Work:
         self.rows = _merge(self.lines)
         self.order_id = 0 if isinstance(subject, Intake) else subject.order_id
         self.plan: OrderPlan | None = None
-        self.units_by_level: dict[LevelKey, int] = {}
-        """What the plan takes of each level."""
+        self.units_by_key: dict[StockKey, int] = {}
+        """What the plan takes of each level, and of what earmarks keep."""
         self.nodes: tuple[int, ...] = ()
         """The nodes of the plan: a parcel from each."""
         self.token = ""
@@ -75,11 +75,12 @@ class Work:
         """Take over a plan, and what it takes."""
         self.plan = plan
         self.nodes = plan.decision.winner_nodes
-        units: dict[LevelKey, int] = {}
+        units: dict[StockKey, int] = {}
         for part in plan.allocations:
-            key = LevelKey(part.functional_warehouse_id, self.rows[part.row].sku_id)
+            sku_id = self.rows[part.row].sku_id
+            key = StockKey(part.functional_warehouse_id, sku_id, part.earmark_id)
             units[key] = units.get(key, 0) + part.quantity
-        self.units_by_level = units
+        self.units_by_key = units
 
     @property
     def shortage(self) -> Shortage:
@@ -148,6 +149,7 @@ class Share(msgspec.Struct, frozen=True, gc=False):
     node_id: int
     functional_warehouse_id: int
     quantity: int
+    earmark_id: int | None
 
 
 def shares_of_lines(work: Work) -> list[Share]:
@@ -160,10 +162,11 @@ def shares_of_lines(work: Work) -> list[Share]:
     for allocation in work.plan.allocations:
         sku_id, quantity = work.rows[allocation.row].sku_id, allocation.quantity
         node_id, warehouse_id = allocation.node_id, allocation.functional_warehouse_id
+        earmark_id = allocation.earmark_id or None
         for entry in wanted[sku_id]:
             part = min(quantity, entry[1])
             if part:
-                shares.append(Share(entry[0], sku_id, node_id, warehouse_id, part))
+                shares.append(Share(entry[0], sku_id, node_id, warehouse_id, part, earmark_id))
                 entry[1] -= part
                 quantity -= part
     return shares

@@ -77,6 +77,8 @@ class Allocation(msgspec.Struct, frozen=True, gc=False):
     node_id: int
     functional_warehouse_id: int
     quantity: int
+    earmark_id: int = 0
+    """The earmark that keeps them; 0 for what is free to all."""
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):

@@ -3,6 +3,8 @@
 from array import array
 from collections.abc import Sequence
 
+from backend.inventory.earmarks.model import OpenEarmark, sources_of
+from backend.inventory.model import StockSource
 from backend.inventory.pools.compile import CompiledLayout
 from backend.inventory.warehouses import is_default_source
 from backend.network.geo import distance_m
@@ -19,10 +21,10 @@ class NetworkView:
 
     Without a layout of pools these are the sellable ones with goods of the node's own party, and
     every order may take from all of them. With one, they are also those that feed a pool, and a
-    shop that has shares takes from those that feed its pools.
+    shop that has shares takes from those that feed its pools, and from what earmarks keep for them.
 
     Index i of `nodes` is the planner's node i; index s of `sources` its source s, in the order in
-    which the stock of a node is used.
+    which the stock of a node is used: earmarks first.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class NetworkView:
         warehouses: Sequence[FunctionalWarehouse],
         regions: RegionTable,
         layout: CompiledLayout | None = None,
+        earmarks: Sequence[OpenEarmark] = (),
     ) -> None:
         self.regions = regions
         self.nodes = [node for node in nodes if node.is_active]
@@ -38,40 +41,55 @@ class NetworkView:
         self.layout = layout
         by_id = {node.id: node for node in self.nodes}
         feeding = layout.named_warehouses() if layout else frozenset()
-        self.sources = [
-            warehouse
+        node_of = {warehouse.id: warehouse.node_id for warehouse in warehouses}
+        pools = layout.vertex_of_pool if layout else {}
+        kept = [
+            source
+            for source in sources_of(earmarks, node_of)
+            if source.node_id in by_id and source.pool in pools
+        ]
+        self.sources = kept + [
+            StockSource(warehouse.id, warehouse.node_id)
             for warehouse in sorted(warehouses, key=lambda w: (w.rank, w.id))
             if is_default_source(warehouse, by_id.get(warehouse.node_id))
             or (warehouse.id in feeding and warehouse.node_id in by_id)
         ]
-        self.source_index = {source.id: index for index, source in enumerate(self.sources)}
+        self.source_index = {
+            (source.functional_warehouse_id, source.earmark_id): index
+            for index, source in enumerate(self.sources)
+        }
         self.source_node = array("i", [self.node_index[s.node_id] for s in self.sources])
         self.limited_nodes = {n.id for n in self.nodes if n.daily_capacity is not None}
         """Ids of the nodes that take so many parcels a day."""
         self.load_permille = array("i", [LOAD_UNKNOWN]) * len(self.nodes)
         self._distances: dict[int, list[int]] = {}
         self._scope_of_shop: dict[int, int] = {}
-        self.scopes = self._scopes(layout) if layout else b""
+        defaults = {w.id for w in warehouses if is_default_source(w, by_id.get(w.node_id))}
+        self.scopes = self._scopes(layout, defaults) if layout else b""
         """A row for each scope, with a byte for each source: 1 where it may be taken from."""
 
-    def _scopes(self, layout: CompiledLayout) -> bytes:
+    def _scopes(self, layout: CompiledLayout, defaults: set[int]) -> bytes:
         rows = {
             bytes(
-                is_default_source(source, self.nodes[self.node_index[source.node_id]])
+                not source.earmark_id and source.functional_warehouse_id in defaults
                 for source in self.sources
             ): 0
         }
         for shop_id, vertex in layout.vertex_of_shop.items():
-            feeding = layout.upstream[vertex]
-            row = bytes(source.id in feeding for source in self.sources)
+            feeding, pools = layout.upstream[vertex], layout.pools_above(vertex)
+            row = bytes(
+                source.pool in pools
+                if source.earmark_id
+                else source.functional_warehouse_id in feeding
+                for source in self.sources
+            )
             self._scope_of_shop[shop_id] = rows.setdefault(row, len(rows))
         return b"".join(rows)
 
     def has_sources_of(self, other: "NetworkView") -> bool:
         """Whether a stock book that is numbered by the other view is numbered by this one too."""
-        return [node.id for node in self.nodes] == [node.id for node in other.nodes] and [
-            (source.id, source.node_id) for source in self.sources
-        ] == [(source.id, source.node_id) for source in other.sources]
+        same_nodes = [node.id for node in self.nodes] == [node.id for node in other.nodes]
+        return same_nodes and self.sources == other.sources
 
     def scope(self, shop_id: int) -> int:
         """Return the row of `scopes` for the orders of a shop; -1 without a layout."""

@@ -95,8 +95,9 @@ class OrderPlanner:
                 Allocation(
                     plans.allocation_demand[at] - first_row,
                     nodes[plans.allocation_node[at]].id,
-                    sources[plans.allocation_source[at]].id,
+                    sources[plans.allocation_source[at]].functional_warehouse_id,
                     plans.allocation_quantity[at],
+                    sources[plans.allocation_source[at]].earmark_id,
                 )
                 for at in range(start, end)
             ]

@@ -16,6 +16,8 @@ from backend.channels.shops import shops_mark
 from backend.db.errors import YipanError
 from backend.db.pool import TenantTransaction
 from backend.db.sql import load_queries
+from backend.inventory.earmarks.model import OpenEarmark
+from backend.inventory.earmarks.queries import open_earmarks
 from backend.inventory.levels import free_of_all_levels
 from backend.inventory.model import FreeAt
 from backend.inventory.pools.compile import CompiledLayout
@@ -45,6 +47,7 @@ class Topology(NamedTuple):
     """The active layout of pools; 0 for none."""
     shops: tuple[int, int]
     """A mark that changes when a shop opens or closes; layouts name them."""
+    earmarks: list[OpenEarmark]
 
 
 class Stock(NamedTuple):
@@ -138,7 +141,9 @@ class TenantBook:
                 layout = await compile_in_force(tx, active.layout, self._regions)
             except YipanError as error:
                 log.exception("pools.not_compiled", tenant=tx.tenant_id, error=error.message)
-        view = NetworkView(topology.nodes, topology.warehouses, self._regions, layout)
+        view = NetworkView(
+            topology.nodes, topology.warehouses, self._regions, layout, topology.earmarks
+        )
         return view, layout
 
     async def refresh_rules(self, tx: TenantTransaction, local: datetime) -> None:
@@ -192,7 +197,7 @@ class TenantBook:
 def _put(stock: Stock, levels: Iterable[FreeAt]) -> None:
     skus, sources, free, versions = array("q"), array("i"), array("q"), array("q")
     for level in levels:
-        source = stock.view.source_index.get(level.functional_warehouse_id)
+        source = stock.view.source_index.get((level.functional_warehouse_id, level.earmark_id))
         if source is not None:
             skus.append(level.sku_id)
             sources.append(source)
@@ -204,7 +209,8 @@ def _put(stock: Stock, levels: Iterable[FreeAt]) -> None:
 async def _topology(tx: TenantTransaction) -> Topology:
     version = await active_version(tx)
     shops = await shops_mark(tx) if version else (0, 0)
-    return Topology(await list_nodes(tx), await list_warehouses(tx), version, shops)
+    earmarks = await open_earmarks(tx) if version else []
+    return Topology(await list_nodes(tx), await list_warehouses(tx), version, shops, earmarks)
 
 
 def _pools(
@@ -216,5 +222,4 @@ def _pools(
 ) -> LivePools | None:
     if layout is None or profiles is None:
         return None
-    source_ids = [source.id for source in view.sources]
-    return LivePools(topology.layout_version, layout, source_ids, book, profiles)
+    return LivePools(topology.layout_version, layout, view.sources, book, profiles)

@@ -19,7 +19,7 @@ from backend.admission.model import (
     Request,
     Take,
     capacity_counter,
-    level_counter,
+    stock_counter,
 )
 from backend.runtime import Runtime, open_runtime
 from loadtests.bench.brands import Size, create_brands
@@ -55,7 +55,7 @@ async def _measure(ground: Ground, options: Options, report: BenchReport) -> Non
         ) as runtime:
             tenant = (await runtime.brands.all())[0].id
             assert await runtime.admission.ensure_warm(tenant), "nobody else warms here"
-            levels = [level_counter(n // 100, n) for n in range(LEVELS)]
+            levels = [stock_counter(n // 100, n) for n in range(LEVELS)]
             nodes = [capacity_counter(n, DAY) for n in range(NODES)]
             await runtime.admission.finish(tenant, [], [Base(c, FREE, 1) for c in levels + nodes])
             batches = _batches(Random(options.seed), levels, nodes)

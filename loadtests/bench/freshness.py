@@ -314,7 +314,7 @@ async def _move(runtime: Runtime, tenant_id: int, options: Options, seconds: flo
     shop_id = pools.layout.shops[0].id
     random = Random(options.seed)
     sku_ids = sorted((await _sku_ids(runtime, tenant_id)).values())
-    warehouses = [source.id for source in live.book.view.sources]
+    warehouses = [source.functional_warehouse_id for source in live.book.view.sources]
     numbers = {sku: pools.of_shop(sku, shop_id) or 0 for sku in sku_ids}
     moved: list[Moved] = []
     watch = Stopwatch()

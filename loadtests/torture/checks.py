@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
-from backend.admission.model import capacity_counter, level_counter
+from backend.admission.model import capacity_counter, stock_counter
 from backend.orders.model import AddressDraft, LineDraft, LineOutcome, OrderDraft, Outcome, Placed
 from backend.orders.model import Refused as OrderRefused
 from backend.orders.states import derive_status
@@ -124,7 +124,7 @@ async def check_admission(played: Played, machines: Sequence[Machine]) -> list[s
     if await admission.stale(TENANT, 0, 100):
         findings.append("tokens are left")
     wanted = {
-        level_counter(at["functional_warehouse_id"], at["sku_id"]): (free(at), at["version"])
+        stock_counter(at["functional_warehouse_id"], at["sku_id"]): (free(at), at["version"])
         for at in _table(played, "stock_level")
     } | {
         capacity_counter(at["node_id"], at["day"]): (

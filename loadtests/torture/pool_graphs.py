@@ -17,7 +17,7 @@ STEPS: Final = 16
 SIZES: Final = (1, 2, 3, 5, 8, 13, 40)
 """Vertices; as many sources, or up to twice as many."""
 LINKS_INTO_ONE: Final = 3
-CALLS: Final = ("put",) * 7 + ("depth",) * 3 + ("take", "give", "earmark", "cap", "profile")
+CALLS: Final = ("put",) * 7 + ("depth",) * 3 + ("take", "give", "cap", "profile")
 ALL_MODES: Final = tuple(Mode)
 
 
@@ -60,7 +60,7 @@ def random_graph(random: Random, modes: Sequence[Mode] = ALL_MODES) -> PoolGraph
         parts[vertex] = [WHOLE] * draft.profiles
         for _ in range(random.randint(0 if vertex else 1, LINKS_INTO_ONE)):
             _link(random, draft, vertex, parts)
-    return _shuffled(random, draft.graph())
+    return _shuffled(random, _with_earmarks(random, draft.graph()))
 
 
 def _link(random: Random, draft: PoolDraft, target: int, parts: dict[int, list[int]]) -> None:
@@ -93,6 +93,15 @@ def _rules(random: Random, ratios_most: Sequence[int]) -> list[Rule]:
     ]
 
 
+def _with_earmarks(random: Random, graph: PoolGraph) -> PoolGraph:
+    """The same graph; some of the sources that feed nothing are kept for a vertex."""
+    keeper = [
+        random.randrange(graph.vertex_count) if feeds < 0 and random.random() < 0.7 else -1
+        for feeds in graph.source_class
+    ]
+    return replace(graph, source_keeper=array("i", keeper))
+
+
 def _shuffled(random: Random, graph: PoolGraph) -> PoolGraph:
     """The same graph; vertices give in any order."""
     turns = array("i")
@@ -118,7 +127,4 @@ def _step(random: Random, graph: PoolGraph, number: int) -> Step:
         shops = [shop for shop, is_one in enumerate(graph.is_terminal()) if is_one]
         cap = random.choice([NO_LIMIT, 0, random.randint(0, 60)])
         return Step("set_cap", sku, (random.choice(shops), cap))
-    if name == "earmark":
-        units = random.choice([0, random.randint(1, 9), UNITS_MOST])
-        return Step("set_earmark", sku, (vertex, units))
     return Step("set_depth", sku, (vertex, random.randint(-3, 9)))

@@ -29,6 +29,7 @@ MOVEMENT = (
     "cause_id",
     "cause_line",
     "reason",
+    "earmark_id",
 )
 NODE = (
     "id code name kind region_code longitude_e6 latitude_e6 priority daily_capacity"
@@ -47,23 +48,52 @@ def free(level: Fields) -> int:
     return int(level["on_hand"] - level["reserved"] - level["floor"] - level["earmark_unused"])
 
 
-def _free_row(level: Fields) -> Row:
-    return row(
-        functional_warehouse_id=level["functional_warehouse_id"],
-        sku_id=level["sku_id"],
-        free=free(level),
-        version=level["version"],
-    )
+def unreserved(level: Fields) -> int:
+    """Return what is on hand of a level and not reserved; may be below 0."""
+    return int(level["on_hand"] - level["reserved"])
 
 
-def _locked_row(level: Fields) -> Row:
-    return row(
-        functional_warehouse_id=level["functional_warehouse_id"],
-        sku_id=level["sku_id"],
-        free=free(level),
-        version=level["version"],
-        node_id=level["node_id"],
-    )
+def earmarks_of(session: Session, level: Fields) -> list[Fields]:
+    """Return what earmarks keep of a level, the oldest first."""
+    key = level["functional_warehouse_id"], level["sku_id"]
+    kept = [
+        each
+        for each in session.scan("earmark_level")
+        if (each["functional_warehouse_id"], each["sku_id"]) == key
+    ]
+    return sorted(kept, key=lambda each: int(each["earmark_id"]))
+
+
+def _free_rows(session: Session, level: Fields) -> list[Row]:
+    place = {name: level[name] for name in ("functional_warehouse_id", "sku_id")}
+    rows = [row(**place, free=free(level), version=level["version"], earmark_id=0)]
+    for kept in earmarks_of(session, level):
+        usable = min(kept["unused"], max(0, unreserved(level)))
+        mark = kept["earmark_id"]
+        rows.append(row(**place, free=usable, version=level["version"], earmark_id=mark))
+    return rows
+
+
+def _locked_rows(levels: Sequence[Fields], kept: Sequence[Sequence[Fields]]) -> list[Row]:
+    """Return levels, and then what their earmarks have unused."""
+    rows = []
+    for level, marks in zip(levels, kept, strict=True):
+        for earmark_id, units in [
+            (0, free(level)),
+            *((m["earmark_id"], m["unused"]) for m in marks),
+        ]:
+            rows.append(
+                row(
+                    functional_warehouse_id=level["functional_warehouse_id"],
+                    sku_id=level["sku_id"],
+                    free=units,
+                    version=level["version"],
+                    node_id=level["node_id"],
+                    earmark_id=earmark_id,
+                    unreserved=unreserved(level),
+                )
+            )
+    return sorted(rows, key=lambda each: int(each["earmark_id"]))
 
 
 # -------------------------------------------------------------------------------- levels
@@ -84,7 +114,9 @@ async def lock_levels(session: Session, tenant: int, warehouses: Value, skus: Va
 
 @STATEMENTS.add
 async def lock_free(session: Session, tenant: int, warehouses: Value, skus: Value) -> list[Row]:
-    return [_locked_row(level) for level in await _lock_levels(session, warehouses, skus)]
+    levels = await _lock_levels(session, warehouses, skus)
+    kept = [earmarks_of(session, level) if level["earmark_unused"] else [] for level in levels]
+    return _locked_rows(levels, kept)
 
 
 @STATEMENTS.add
@@ -137,29 +169,97 @@ async def change_levels(session: Session, tenant: int, *arrays: Value) -> list[R
 async def reserve(
     session: Session, tenant: int, takes: Value, cause_kind: str, actor: str
 ) -> list[Row]:
-    wanted: dict[tuple[int, int], int] = {}
-    for warehouse, sku, quantity, _, _ in takes:
-        wanted[warehouse, sku] = wanted.get((warehouse, sku), 0) + quantity
-    taken: dict[tuple[int, int], Fields] = {}
+    wanted: dict[tuple[int, int], dict[int, int]] = {}
+    for warehouse, sku, quantity, _, _, earmark in takes:
+        of_level = wanted.setdefault((warehouse, sku), {})
+        of_level[earmark or 0] = of_level.get(earmark or 0, 0) + quantity
     for key in sorted(wanted):
         if session.find("stock_level", key) is not None:
             await session.lock("stock_level", key)
-    for key, quantity in wanted.items():
+    taken, kept = {}, {}
+    for key, units in wanted.items():
         level = session.find("stock_level", key)
-        if level is not None and free(level) >= quantity:
-            taken[key] = session.change(
-                "stock_level",
-                key,
-                reserved=level["reserved"] + quantity,
-                version=level["version"] + 1,
-            )
-    for warehouse, sku, quantity, order_id, line_no in takes:
+        if level is not None:
+            marks = earmarks_of(session, level) if level["earmark_unused"] else []
+            if _has(level, marks, units):
+                taken[key] = _take(session, level, units)
+                kept[key] = [_use(session, mark, units) for mark in marks]
+    for warehouse, sku, quantity, order_id, line_no, earmark in takes:
         at = taken.get((warehouse, sku))
         if at is not None:
-            effect = ("reserved", quantity, 0, quantity, 0, 0, at["version"])
+            effect = ("reserved", quantity, 0, quantity, 0, -quantity if earmark else 0)
             place = (warehouse, sku, at["node_id"], at["dealer_id"])
-            await _append(session, (*place, *effect, cause_kind, order_id, line_no, None), actor)
-    return [_locked_row(level) for level in taken.values()]
+            cause = (at["version"], cause_kind, order_id, line_no, None, earmark)
+            await _append(session, (*place, *effect, *cause), actor)
+    return _locked_rows(list(taken.values()), list(kept.values()))
+
+
+def _has(level: Fields, marks: Sequence[Fields], units: dict[int, int]) -> bool:
+    """Whether a level and its earmarks have what is wanted of each; 0 is what is free to all."""
+    unused = {mark["earmark_id"]: mark["unused"] for mark in marks}
+    plain, total = units.get(0, 0), sum(units.values())
+    return (
+        (not plain or free(level) >= plain)
+        and (plain == total or unreserved(level) >= total)
+        and all(unused.get(mark, 0) >= count for mark, count in units.items() if mark)
+    )
+
+
+def _take(session: Session, level: Fields, units: dict[int, int]) -> Fields:
+    return session.change(
+        "stock_level",
+        (level["functional_warehouse_id"], level["sku_id"]),
+        reserved=level["reserved"] + sum(units.values()),
+        earmark_unused=level["earmark_unused"] - sum(units.values()) + units.get(0, 0),
+        version=level["version"] + 1,
+    )
+
+
+def _use(session: Session, mark: Fields, units: dict[int, int]) -> Fields:
+    key = mark["sku_id"], mark["functional_warehouse_id"], mark["earmark_id"]
+    used = units.get(mark["earmark_id"], 0)
+    return session.change("earmark_level", key, unused=mark["unused"] - used) if used else mark
+
+
+@STATEMENTS.add
+async def create_earmarks(
+    session: Session, tenant: int, warehouses: Value, skus: Value, earmarks: Value
+) -> int:
+    created = 0
+    for warehouse, sku, earmark in zip(warehouses, skus, earmarks, strict=True):
+        key = sku, warehouse, earmark
+        if session.find("earmark_level", key) is None:
+            names = ("sku_id", "functional_warehouse_id", "earmark_id")
+            empty = dict.fromkeys(("filled", "unused", "lent"), 0)
+            fields = {**dict(zip(names, key, strict=True)), **empty}
+            created += await session.insert("earmark_level", key, fields)
+    return created
+
+
+@STATEMENTS.add
+async def change_earmarks(session: Session, tenant: int, *arrays: Value) -> int:
+    rows = list(zip(*arrays, strict=True))
+    for warehouse, sku, earmark, *deltas in rows:
+        kept = session.find("earmark_level", (sku, warehouse, earmark))
+        assert kept is not None
+        names = ("filled", "unused", "lent")
+        after = {name: kept[name] + by for name, by in zip(names, deltas, strict=True)}
+        session.change("earmark_level", (sku, warehouse, earmark), **after)
+    return len(rows)
+
+
+@STATEMENTS.add
+async def lent_of_levels(
+    session: Session, tenant: int, warehouses: Value, skus: Value
+) -> list[Row]:
+    keys = set(zip(warehouses, skus, strict=True))
+    lent = [
+        each
+        for each in session.scan("earmark_level")
+        if each["lent"] and (each["functional_warehouse_id"], each["sku_id"]) in keys
+    ]
+    found = sorted(lent, key=lambda each: int(each["earmark_id"]))
+    return chosen(found, "functional_warehouse_id sku_id earmark_id lent")
 
 
 @STATEMENTS.add
@@ -178,7 +278,7 @@ async def _append(session: Session, values: Sequence[Value], actor: str) -> None
 
 @STATEMENTS.add
 async def free_of_all_levels(session: Session, tenant: int) -> list[Row]:
-    return [_free_row(level) for level in session.scan("stock_level")]
+    return [each for level in session.scan("stock_level") for each in _free_rows(session, level)]
 
 
 @STATEMENTS.add
@@ -186,7 +286,7 @@ async def free_of_levels(
     session: Session, tenant: int, warehouses: Value, skus: Value
 ) -> list[Row]:
     found = [session.find("stock_level", key) for key in zip(warehouses, skus, strict=True)]
-    return [_free_row(level) for level in found if level is not None]
+    return [each for level in found if level for each in _free_rows(session, level)]
 
 
 @STATEMENTS.add
@@ -196,7 +296,8 @@ async def free_of_changed_levels(session: Session, tenant: int, since: datetime)
         for move in session.scan("stock_movement")
         if move["recorded_at"] >= since
     }
-    return [_free_row(level) for key in sorted(keys) if (level := session.find("stock_level", key))]
+    levels = [session.find("stock_level", key) for key in sorted(keys)]
+    return [each for level in levels if level for each in _free_rows(session, level)]
 
 
 @STATEMENTS.add

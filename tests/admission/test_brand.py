@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from backend.admission.model import ADMITTED, Base, Request, Take, capacity_counter, level_counter
+from backend.admission.model import ADMITTED, Base, Request, Take, capacity_counter, stock_counter
 from backend.admission.reaper import reap
 from backend.inventory import levels
 from backend.network.capacity import CapacityKey, create_capacities, take_locked
@@ -39,7 +39,7 @@ async def test_the_first_warm_up_fills_every_level(
         for (where, sku), units in stock.items()
     ]
     assert await runtime.admission.ensure_warm(world.tenant_id)
-    names = [level_counter(at.functional_warehouse_id, at.sku_id) for at in received]
+    names = [stock_counter(at.functional_warehouse_id, at.sku_id) for at in received]
     looked = await runtime.admission.look(world.tenant_id, names)
     assert looked == [
         (units, at.version, 0) for units, at in zip(stock.values(), received, strict=True)
@@ -64,7 +64,7 @@ async def test_the_first_warm_up_fills_todays_capacities(runtime: Runtime, world
 
 async def test_brands_are_warmed_one_by_one(runtime: Runtime, world: World) -> None:
     level = await receive(runtime.database, world.brand, "wh", "A", 3)
-    name = level_counter(level.functional_warehouse_id, level.sku_id)
+    name = stock_counter(level.functional_warehouse_id, level.sku_id)
     assert await runtime.admission.ensure_warm(world.other_tenant_id)
     assert await runtime.admission.look(world.other_tenant_id, [name]) == [None]
     tenants = [world.tenant_id, world.other_tenant_id]
@@ -74,7 +74,7 @@ async def test_brands_are_warmed_one_by_one(runtime: Runtime, world: World) -> N
 async def test_the_reaper_reads_postgresql_anew(runtime: Runtime, world: World) -> None:
     first = await receive(runtime.database, world.brand, "wh", "A", 3)
     assert await runtime.admission.ensure_warm(world.tenant_id)
-    name = level_counter(first.functional_warehouse_id, first.sku_id)
+    name = stock_counter(first.functional_warehouse_id, first.sku_id)
     request = Request("left behind", [Take(name, 2)])
     assert await runtime.admission.admit(world.tenant_id, [request]) == [ADMITTED]
     level = await receive(runtime.database, world.brand, "wh", "A", 4)
@@ -85,7 +85,7 @@ async def test_the_reaper_reads_postgresql_anew(runtime: Runtime, world: World) 
 
 async def test_a_counter_that_is_no_more_keeps_no_token(runtime: Runtime, world: World) -> None:
     assert await runtime.admission.ensure_warm(world.tenant_id)
-    gone = level_counter(10**9, 10**9)
+    gone = stock_counter(10**9, 10**9)
     await runtime.admission.finish(world.tenant_id, [], [Base(gone, 5, 1)])
     request = Request("left behind", [Take(gone, 2)])
     assert await runtime.admission.admit(world.tenant_id, [request]) == [ADMITTED]

@@ -80,8 +80,15 @@ def test_what_is_packed_is_unpacked(value: object) -> None:
 
 @given(st.integers(1, 2**62), st.integers(1, 2**62))
 def test_counters_of_levels_are_read_back(warehouse_id: int, sku_id: int) -> None:
-    name = model.level_counter(warehouse_id, sku_id)
-    assert model.parse_level_counter(name) == (warehouse_id, sku_id)
+    name = model.stock_counter(warehouse_id, sku_id)
+    assert model.parse_stock_counter(name) == (warehouse_id, sku_id, 0)
+    assert model.parse_capacity_counter(name) is None
+
+
+@given(st.integers(1, 2**62), st.integers(1, 2**62), st.integers(1, 2**62))
+def test_counters_of_earmarks_are_read_back(warehouse_id: int, sku_id: int, mark: int) -> None:
+    name = model.stock_counter(warehouse_id, sku_id, mark)
+    assert model.parse_stock_counter(name) == (warehouse_id, sku_id, mark)
     assert model.parse_capacity_counter(name) is None
 
 
@@ -89,7 +96,7 @@ def test_counters_of_levels_are_read_back(warehouse_id: int, sku_id: int) -> Non
 def test_counters_of_capacities_are_read_back(node_id: int, day: date) -> None:
     name = model.capacity_counter(node_id, day)
     assert model.parse_capacity_counter(name) == (node_id, day)
-    assert model.parse_level_counter(name) is None
+    assert model.parse_stock_counter(name) is None
 
 
 def test_the_keys_of_a_tenant_carry_its_tag_and_those_of_an_epoch_its_number() -> None:

@@ -10,7 +10,7 @@ from tests.audit.history import audited
 from tests.catalogue import Connection, contents
 from tests.world import World
 
-LEVEL, RESERVED, LINE, CAPACITY, OVERSOLD = CHECKS
+LEVEL, RESERVED, LINE, EARMARK, EARMARKED, CAPACITY, OVERSOLD = CHECKS
 VALKEY = "valkey_differs"
 AT_SMALL = """
     tenant_id = $1
@@ -25,7 +25,10 @@ BROKEN: dict[str, tuple[str, tuple[str, ...]]] = {
         (LEVEL, VALKEY),
     ),
     "a floor": ("update stock_level set floor = 1 where AT_SMALL", (LEVEL, VALKEY)),
-    "an earmark": ("update stock_level set earmark_unused = 1 where AT_SMALL", (LEVEL, VALKEY)),
+    "what is earmarked": (
+        "update stock_level set earmark_unused = 1 where AT_SMALL",
+        (LEVEL, EARMARKED, VALKEY),
+    ),
     "reserved units": (
         "update stock_level set reserved = reserved + 1 where AT_SMALL",
         (LEVEL, RESERVED, VALKEY),

@@ -37,6 +37,9 @@ INTERNAL = {
     # The code gives these values itself.
     "api_key_hash_key",
     "app_user_email_check",
+    "earmark_kind_check",
+    "earmark_lend_keep_bp_check",
+    "earmark_lend_keep_days_check",
     "fulfilment_status_check",
     "functional_warehouse_condition_check",
     "node_kind_check",
@@ -54,6 +57,9 @@ INTERNAL = {
     "stock_movement_reason_check",
     "stock_movement_type_check",
     # Sums and counters that the code has added up.
+    "earmark_level_filled_check",
+    "earmark_level_lent_check",
+    "earmark_level_unused_check",
     "node_capacity_limit_check",
     "node_capacity_taken_check",
     "order_line_amount_check",
@@ -70,6 +76,7 @@ INTERNAL = {
     "stock_level_floor_check",
     "stock_level_reserved_check",
     # Parent and child, written together.
+    "earmark_level_tenant_id_earmark_id_fkey",
     "fulfilment_tenant_id_order_id_fkey",
     "order_fee_tenant_id_order_id_fkey",
     "order_hold_tenant_id_order_id_fkey",

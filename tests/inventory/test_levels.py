@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.admission.model import Base, capacity_counter, level_counter
+from backend.admission.model import Base, capacity_counter, stock_counter
 from backend.db.pool import Database
 from backend.inventory import levels
 from backend.inventory.counters import CounterReader
@@ -92,9 +92,9 @@ async def test_a_counter_is_what_is_free(
     key = await key_of(admin, world, "wh")
     for kind, units in (("received", 9), ("reserved", 1), ("floor_set", 2), ("earmarked", 3)):
         await move(database, world, (key, MovementType(kind), units))
-    reader, name = CounterReader(database, BrandDirectory(database)), level_counter(*key)
+    reader, name = CounterReader(database, BrandDirectory(database)), stock_counter(*key)
     expected = [Base(name, 3, 4)]
-    assert await reader.read(world.tenant_id, [name, level_counter(9, 9)]) == expected
+    assert await reader.read(world.tenant_id, [name, stock_counter(9, 9)]) == expected
     assert [b async for part in reader.all_counters(world.tenant_id) for b in part] == expected
 
 
@@ -120,5 +120,5 @@ async def test_what_moved_since_is_read_again(
     first, moment = await reader.changed(world.tenant_id, None)
     level = await receive(database, world.brand, "far", "A", 2)
     changed, _ = await reader.changed(world.tenant_id, moment)
-    assert first == [Base(level_counter(*earlier.key), 1, 1)]
-    assert changed == [Base(level_counter(*level.key), 2, 1)]
+    assert first == [Base(stock_counter(*earlier.key), 1, 1)]
+    assert changed == [Base(stock_counter(*level.key), 2, 1)]

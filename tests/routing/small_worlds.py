@@ -116,7 +116,7 @@ class SmallWorld:
         self.view = NetworkView(nodes, listed, REGIONS)
         self.book = StockBook(self.view.source_node, max(1, len(self.view.nodes)))
         for warehouse_id, units in stock.items():
-            source = self.view.source_index.get(warehouse_id)
+            source = self.view.source_index.get((warehouse_id, 0))
             for sku_id, free in units.items() if source is not None else ():
                 self.book.put(sku_id, source or 0, free, 1)
         self.planner = OrderPlanner(self.view, document, POLICY_VERSION)

@@ -25,8 +25,8 @@ def test_closed_nodes_have_no_number() -> None:
 def test_sources_stand_by_rank_then_id() -> None:
     listed = [warehouse(13, 1, rank=2), warehouse(12, 2), warehouse(11, 1, rank=2), warehouse(9, 2)]
     view = view_of(OPEN, listed)
-    assert [source.id for source in view.sources] == [9, 12, 11, 13]
-    assert view.source_index == {9: 0, 12: 1, 11: 2, 13: 3}
+    assert [source.functional_warehouse_id for source in view.sources] == [9, 12, 11, 13]
+    assert view.source_index == {(9, 0): 0, (12, 0): 1, (11, 0): 2, (13, 0): 3}
     assert list(view.source_node) == [1, 1, 0, 0]
 
 
@@ -55,11 +55,11 @@ def test_sources_stand_by_rank_then_id() -> None:
 )
 def test_what_cannot_be_sold_is_no_source(unsellable: FunctionalWarehouse) -> None:
     view = view_of([*OPEN, CLOSED], [warehouse(10, 1), unsellable])
-    assert [source.id for source in view.sources] == [10]
+    assert [source.functional_warehouse_id for source in view.sources] == [10]
 
 
 def test_a_dealers_own_goods_are_a_source() -> None:
-    assert view_of(OPEN, [warehouse(50, 5, dealer_id=5)]).source_index == {50: 0}
+    assert view_of(OPEN, [warehouse(50, 5, dealer_id=5)]).source_index == {(50, 0): 0}
 
 
 def test_nodes_with_a_daily_capacity_are_limited() -> None:

@@ -53,7 +53,7 @@ class Followed(NamedTuple):
         return FreeAt(*level.key, level.signed_free, level.version)
 
     def free(self, warehouse_id: int) -> int:
-        source = self.book.view.source_index[warehouse_id]
+        source = self.book.view.source_index[warehouse_id, 0]
         return self.book.book.free(self.world.skus["A"], source)
 
     def parcels(self, node_id: int) -> int:

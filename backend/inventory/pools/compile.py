@@ -9,6 +9,7 @@ import msgspec
 
 from backend.channels.model import Shop
 from backend.conditions.compile import Check, compile_condition
+from backend.inventory.model import StockSource
 from backend.inventory.pools.attributes import (
     RULE_ATTRIBUTES,
     SOURCE_ATTRIBUTES,
@@ -108,7 +109,7 @@ class CompiledLayout:
         """Raise InvalidLayout where the layout is larger than the core computes on."""
         if self.vertex_count:
             try:
-                check_graph(self.graph(sorted(self.named_warehouses()), [self.figures()]))
+                check_graph(self.graph(self.sources(), [self.figures()]))
             except ValueError as error:
                 raise InvalidLayout(f"The layout is too large to be computed: {error}.") from error
 
@@ -164,6 +165,23 @@ class CompiledLayout:
         """Return the functional warehouses that feed anything."""
         return frozenset().union(*(link.warehouse_ids for link in self.links))
 
+    def sources(self) -> list[StockSource]:
+        """Return what feeds anything, and the default sources, as sources of a stock book."""
+        found = sorted(self.named_warehouses() | self.default_sources)
+        return [StockSource(warehouse_id, self.node_of[warehouse_id]) for warehouse_id in found]
+
+    def above(self, vertex: int) -> set[int]:
+        """Return a vertex and all pools that reach it."""
+        above = {vertex}
+        for link in reversed(self.links):  # by target: whoever takes from a pool stands behind it
+            if link.target in above:
+                above.update(link.pools)
+        return above
+
+    def pools_above(self, vertex: int) -> frozenset[str]:
+        """Return the codes of the pools that reach a shop."""
+        return frozenset(self.pools[at].code for at in self.above(vertex) - {vertex})
+
     def own_figures(self, number: int) -> Figures:
         """Return what a link lets through where no rule holds."""
         return _figures(self.links[number].flow)
@@ -186,10 +204,11 @@ class CompiledLayout:
         return tuple(found)
 
     def graph(
-        self, source_ids: Sequence[int], profiles: Sequence[tuple[Figures, ...]]
+        self, sources: Sequence[StockSource], profiles: Sequence[tuple[Figures, ...]]
     ) -> PoolGraph:
         """Return the graph over the sources of a stock book, with these profiles of its rules."""
-        classes, members = self._classes(source_ids)
+        classes, members = self._classes(sources)
+        keepers = [self.vertex_of_pool.get(source.pool, -1) for source in sources]
         counts = [0] * self.vertex_count
         for link in self.links:
             counts[link.target] += 1
@@ -203,6 +222,7 @@ class CompiledLayout:
         return PoolGraph(
             source_class=array("i", classes),
             source_weight=array("i", [WHOLE_BP]) * len(classes),
+            source_keeper=array("i", keepers),
             class_count=max(classes, default=-1) + 1,
             mode=bytes([MODES[pool.mode] for pool in self.pools]) + bytes(len(self.shops)),
             link_offsets=array("i", accumulate(counts, initial=0)),
@@ -218,8 +238,9 @@ class CompiledLayout:
             most=array("q", [figures.most for figures in table]),
         )
 
-    def _classes(self, source_ids: Sequence[int]) -> tuple[list[int], list[Sequence[int]]]:
+    def _classes(self, sources: Sequence[StockSource]) -> tuple[list[int], list[Sequence[int]]]:
         """Return the class of each source, and the members of each link."""
+        source_ids = [s.functional_warehouse_id if not s.earmark_id else 0 for s in sources]
         fed: dict[int, list[int]] = {source_id: [] for source_id in source_ids}
         for number, link in enumerate(self.links):
             for source_id in link.warehouse_ids & fed.keys():

@@ -11,6 +11,7 @@ from backend.channels.model import Shop
 from backend.channels.shops import active_shops
 from backend.db.errors import OutOfRange
 from backend.db.pool import TenantTransaction
+from backend.inventory.earmarks.queries import open_earmarks
 from backend.inventory.levels import database_time
 from backend.inventory.model import FreeAt, Level
 from backend.inventory.pools.compile import CompiledLayout, Figures, Link
@@ -106,7 +107,8 @@ async def explain(
     if layout is None or vertex is None:
         return _nothing(sku_id, found, at, version.version)
     free = [FreeAt(*level.key, level.signed_free, 0) for level in levels]
-    ground = ground_of([layout], free)
+    free += await usable_of_sku(tx, sku_id, levels, as_of)
+    ground = ground_of([layout], await open_earmarks(tx, as_of), free)
     pools = await pools_on(tx, layout, ground, at.astimezone(ZoneInfo(time_zone)))
     derived = pools.availability.derive(sku_id)
     sync = layout.syncs.get(shop)
@@ -152,7 +154,7 @@ def _steps(
     layout: CompiledLayout, derived: Derivation, shop: int, profile: Profile
 ) -> tuple[PoolStep, ...]:
     """Return the pools above a shop, and the shop."""
-    above = _above(layout, shop)
+    above = layout.above(shop)
     ruled = {number: figures for (number, _), figures in zip(layout.rules, profile, strict=True)}
     links: dict[int, list[LinkStep]] = {vertex: [] for vertex in above}
     for number, link in enumerate(layout.links):
@@ -192,12 +194,3 @@ def _link_step(
         is_ruled=figures != own,
         flow=derived.flow[number],
     )
-
-
-def _above(layout: CompiledLayout, vertex: int) -> set[int]:
-    """Return the vertex and all pools that reach it."""
-    above = {vertex}
-    for link in reversed(layout.links):  # by target: whoever takes from a pool stands behind it
-        if link.target in above:
-            above.update(link.pools)
-    return above

@@ -8,6 +8,7 @@ from backend.channels.shops import active_shops
 from backend.db.commands import apply_once
 from backend.db.pool import Record, TenantTransaction
 from backend.db.sql import load_queries
+from backend.inventory.earmarks.queries import open_earmarks
 from backend.inventory.pools.compile import CompiledLayout, Sources, open_part
 from backend.inventory.pools.errors import (
     InvalidLayout,
@@ -63,7 +64,7 @@ async def propose_layout(
 
     async def work() -> LayoutVersion:
         await compile_layout(tx, layout, regions)
-        await _lock(tx)
+        await lock_layouts(tx)
         await _need_active(tx, based_on)
         document = msgspec.json.encode(layout).decode()
         row = await tx.fetch_row(
@@ -88,12 +89,13 @@ async def activate_layout(
     tx.principal.require(Permission.NETWORK_WRITE)
 
     async def work() -> LayoutVersion:
-        await _lock(tx)
+        await lock_layouts(tx)
         draft = await layout_version(tx, version)
         if draft.status is not LayoutStatus.DRAFT:
             raise LayoutNotDraft
         await _need_active(tx, draft.based_on)
         await compile_layout(tx, draft.layout, regions)
+        await _need_kept_pools(tx, draft.layout)
         await tx.execute(SQL.archive_active, tx.tenant_id)
         row = await tx.fetch_row(SQL.activate, tx.tenant_id, version, tx.principal.subject)
         assert row is not None, "the draft is there, and the layouts are locked"
@@ -159,8 +161,21 @@ async def _sources(tx: TenantTransaction, regions: RegionTable) -> Sources:
     return Sources(nodes, await list_warehouses(tx), regions)
 
 
-async def _lock(tx: TenantTransaction) -> None:
+async def lock_layouts(tx: TenantTransaction) -> None:
+    """Let no layout be proposed or activated until the transaction ends."""
     await tx.execute(SQL.lock_layouts, tx.tenant_id)
+
+
+async def _need_kept_pools(tx: TenantTransaction, layout: Layout) -> None:
+    """Raise InvalidLayout if a pool is gone that an open earmark keeps stock for."""
+    pools = {pool.code for pool in layout.pools}
+    for earmark in await open_earmarks(tx):
+        if earmark.pool not in pools:
+            raise InvalidLayout(
+                f"The pool {earmark.pool!r} is gone, and an earmark keeps stock for it: close the "
+                "earmark first.",
+                path=("pools",),
+            )
 
 
 async def _need_active(tx: TenantTransaction, version: int) -> None:

@@ -12,6 +12,7 @@ from backend.catalog.find_skus import page_of_skus
 from backend.catalog.model import Sku
 from backend.conditions.compile import attributes_of
 from backend.db.pool import TenantTransaction
+from backend.inventory.model import StockSource
 from backend.inventory.pools.attributes import facts_of_sku, facts_of_stock, facts_of_time
 from backend.inventory.pools.compile import CompiledLayout, Figures
 from backend.inventory.pools.layouts import SQL
@@ -105,16 +106,16 @@ class LivePools:
         self,
         version: int,
         layout: CompiledLayout,
-        source_ids: Sequence[int],
+        sources: Sequence[StockSource],
         book: StockBook,
         profiles: Profiles,
     ) -> None:
         self.version = version
         self.layout = layout
-        self.source_ids = list(source_ids)
+        self.sources = list(sources)
         self.profiles = profiles
         self._book = book
-        self.availability = Availability(book, layout.graph(source_ids, profiles.listed))
+        self.availability = Availability(book, layout.graph(sources, profiles.listed))
         for sku_id, profile in profiles.of_sku.items():
             self.availability.set_profile(sku_id, profile)
         self.availability.recompute()
@@ -142,7 +143,7 @@ class LivePools:
         """Return the same layout and book with rules that were looked at again."""
         if profiles == self.profiles:
             return self
-        return LivePools(self.version, self.layout, self.source_ids, self._book, profiles)
+        return LivePools(self.version, self.layout, self.sources, self._book, profiles)
 
     def profile_of(self, sku_id: int) -> Profile:
         """Return the figures of the links with rules for a SKU."""

@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from backend.db.pool import TenantTransaction
+from backend.inventory.earmarks.model import OpenEarmark, sources_of
+from backend.inventory.earmarks.queries import open_earmarks
 from backend.inventory.levels import free_of_all_levels
-from backend.inventory.model import FreeAt
+from backend.inventory.model import FreeAt, StockSource
 from backend.inventory.pools.compile import CompiledLayout
 from backend.inventory.pools.live import LivePools, no_profiles, read_profiles
 from core_ext import StockBook
@@ -18,9 +20,9 @@ BREATH_SKUS = 500
 
 
 class Ground(NamedTuple):
-    """A stock book, and the functional warehouse and the node of each of its sources."""
+    """A stock book, with its sources and the node of each of them, densely numbered."""
 
-    source_ids: list[int]
+    sources: list[StockSource]
     source_node: "array[int]"
     book: StockBook
 
@@ -38,28 +40,32 @@ class NumberChange(NamedTuple):
         return abs((self.after or 0) - (self.before or 0))
 
 
-def ground_of(layouts: Iterable[CompiledLayout], levels: Iterable[FreeAt]) -> Ground:
+def ground_of(
+    layouts: Iterable[CompiledLayout],
+    earmarks: Iterable[OpenEarmark],
+    levels: Iterable[FreeAt],
+) -> Ground:
     """Return a book with the levels that a process's own book would have under the layouts."""
-    found: set[int] = set()
-    node_of: dict[int, int] = {}
+    found: set[StockSource] = set()
     for layout in layouts:
-        found |= layout.named_warehouses() | layout.default_sources
-        node_of |= layout.node_of
-    source_ids = sorted(found)
+        found.update(layout.sources())
+        found.update(sources_of(earmarks, layout.node_of))
+    sources = sorted(found)
     dense: dict[int, int] = {}
-    source_node = array(
-        "i", [dense.setdefault(node_of[source_id], len(dense)) for source_id in source_ids]
-    )
-    ground = Ground(source_ids, source_node, StockBook(source_node, max(1, len(dense))))
+    source_node = array("i", [dense.setdefault(source.node_id, len(dense)) for source in sources])
+    ground = Ground(sources, source_node, StockBook(source_node, max(1, len(dense))))
     add_levels(ground, levels)
     return ground
 
 
 def add_levels(ground: Ground, levels: Iterable[FreeAt]) -> None:
     """Put levels into the book."""
-    index = {source_id: at for at, source_id in enumerate(ground.source_ids)}
+    index = {
+        (source.functional_warehouse_id, source.earmark_id): at
+        for at, source in enumerate(ground.sources)
+    }
     for level in levels:
-        source = index.get(level.functional_warehouse_id)
+        source = index.get((level.functional_warehouse_id, level.earmark_id))
         if source is not None:
             ground.book.put(level.sku_id, source, level.free, level.version)
 
@@ -71,7 +77,7 @@ async def pools_on(
     profiles = no_profiles(layout)
     if layout.rules:
         profiles = await read_profiles(tx, layout, ground.book, ground.source_node, local)
-    return LivePools(0, layout, ground.source_ids, ground.book, profiles)
+    return LivePools(0, layout, ground.sources, ground.book, profiles)
 
 
 async def changes_between(
@@ -85,7 +91,7 @@ async def changes_between(
     All stock is read, in the caller's snapshot; others may work meanwhile.
     """
     layouts = [layout for layout in (before, after) if layout is not None]
-    ground = ground_of(layouts, ())
+    ground = ground_of(layouts, await open_earmarks(tx), ())
     sku_ids: set[int] = set()
     async for chunk in free_of_all_levels(tx):
         add_levels(ground, chunk)

@@ -1,0 +1,271 @@
+"""Earmarks: stock kept for one pool, filled, lent, given back."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+from strawberry import relay
+
+from backend.db.pool import Record
+from backend.inventory.earmarks import change_earmarks as cases
+from backend.inventory.earmarks import queries as reading
+from backend.inventory.earmarks.change_earmarks import EarmarkChanged
+from backend.inventory.earmarks.lend import lend_unused
+from backend.inventory.earmarks.model import (
+    Earmark as EarmarkRecord,
+)
+from backend.inventory.earmarks.model import EarmarkDraft, EarmarkKind, EarmarkLine, Lending
+from backend.inventory.model import LevelKey
+from graphql_schema.catalog import Sku, sku_from
+from graphql_schema.context import Context, YipanInfo
+from graphql_schema.errors import InputRefused, NotEnoughToEarmarkError, PermissionDenied
+from graphql_schema.network import Warehouse, warehouse_from
+from graphql_schema.paging import PAGE_DEFAULT, connection, cursor_of, key_of, page_size
+from graphql_schema.scalars import BigInt
+from tenants.principal import Permission
+
+
+@strawberry.type(description="Stock that is kept for one pool (预留), with what became of it.")
+class Earmark(relay.Node):
+    number: relay.NodeID[int]
+    code: str
+    name: str
+    kind: EarmarkKind
+    pool: str
+    ends_at: datetime | None = strawberry.field(
+        description="When what is unused becomes free to all."
+    )
+    lend_keep_bp: int | None = strawberry.field(
+        description="Basis points of what was put in that are never lent; null: nothing is lent."
+    )
+    lend_keep_days: int | None
+    filled: BigInt = strawberry.field(description="Units put in, less those taken out again.")
+    used: BigInt = strawberry.field(description="Units that orders took.")
+    unused: BigInt
+    lent: BigInt = strawberry.field(
+        description="Units that others may sell for now; new stock repays them first."
+    )
+    opened_by: str
+    opened_at: datetime
+    closed_by: str | None
+    closed_at: datetime | None
+
+
+@strawberry.type(description="What an earmark keeps of a SKU in a functional warehouse.")
+class EarmarkLevel(relay.Node):
+    key: relay.NodeID[str]
+    record: strawberry.Private[Record]
+    filled: BigInt
+    unused: BigInt
+    lent: BigInt
+
+    @strawberry.field
+    async def sku(self, info: YipanInfo) -> Sku | None:
+        found = await info.context.skus.load(self.record["sku_id"])
+        return sku_from(found) if found else None
+
+    @strawberry.field
+    async def warehouse(self, info: YipanInfo) -> Warehouse | None:
+        found = await info.context.warehouses.load(self.record["functional_warehouse_id"])
+        return warehouse_from(found) if found else None
+
+
+def earmark_from(found: EarmarkRecord) -> Earmark:
+    return Earmark(
+        number=found.id,
+        code=found.code,
+        name=found.name,
+        kind=found.kind,
+        pool=found.pool,
+        ends_at=found.ends_at,
+        lend_keep_bp=found.lending.keep_bp if found.lending else None,
+        lend_keep_days=found.lending.keep_days if found.lending else None,
+        filled=found.filled,
+        used=found.used,
+        unused=found.unused,
+        lent=found.lent,
+        opened_by=found.opened_by,
+        opened_at=found.opened_at,
+        closed_by=found.closed_by,
+        closed_at=found.closed_at,
+    )
+
+
+def earmark_level_from(row: Record) -> EarmarkLevel:
+    return EarmarkLevel(
+        key=f"{row['earmark_id']}-{row['sku_id']}-{row['functional_warehouse_id']}",
+        record=row,
+        filled=row["filled"],
+        unused=row["unused"],
+        lent=row["lent"],
+    )
+
+
+@strawberry.input(description="What an earmark keeps for itself before it lends.")
+class LendingInput:
+    keep_bp: int = strawberry.field(description="Basis points of what was put in.")
+    keep_days: int = strawberry.field(default=0, description="Days of sales.")
+
+
+@strawberry.input
+class EarmarkOpenInput:
+    idempotency_key: str
+    code: str
+    name: str
+    kind: EarmarkKind
+    pool: str = strawberry.field(description="A pool of the active layout.")
+    ends_at: datetime | None = None
+    lending: LendingInput | None = None
+
+
+@strawberry.input(description="Without a functional warehouse: where most of it is, first.")
+class EarmarkLineInput:
+    sku: str
+    quantity: int
+    warehouse: str | None = None
+
+
+@strawberry.input
+class EarmarkFillInput:
+    idempotency_key: str
+    earmark: str
+    lines: list[EarmarkLineInput]
+
+
+@strawberry.input
+class EarmarkDropInput:
+    idempotency_key: str
+    earmark: str
+    lines: list[EarmarkLineInput]
+
+
+@strawberry.input
+class EarmarkCloseInput:
+    idempotency_key: str
+    earmark: str
+
+
+@strawberry.type
+class EarmarkRecorded:
+    earmark: Earmark
+
+
+@strawberry.type
+class EarmarksLent:
+    levels: int = strawberry.field(description="Levels of which something was lent.")
+
+
+EarmarkPayload = Annotated[
+    EarmarkRecorded | InputRefused | PermissionDenied, strawberry.union("EarmarkPayload")
+]
+EarmarkFillPayload = Annotated[
+    EarmarkRecorded | NotEnoughToEarmarkError | InputRefused | PermissionDenied,
+    strawberry.union("EarmarkFillPayload"),
+]
+EarmarkLendPayload = Annotated[
+    EarmarksLent | InputRefused | PermissionDenied, strawberry.union("EarmarkLendPayload")
+]
+
+
+def _lines(given: Sequence[EarmarkLineInput]) -> list[EarmarkLine]:
+    return [
+        EarmarkLine(sku=line.sku, quantity=line.quantity, warehouse=line.warehouse)
+        for line in given
+    ]
+
+
+async def _recorded(context: Context, changed: EarmarkChanged) -> EarmarkRecorded:
+    """Tell everybody of the levels of an earmark, which has changed."""
+    await context.services.publish_levels(context.principal.tenant_id, changed.levels)
+    return EarmarkRecorded(earmark=earmark_from(changed.earmark))
+
+
+@strawberry.type
+class EarmarksQuery:
+    @strawberry.field(description="Earmarks, the newest first.")
+    async def earmarks(
+        self, info: YipanInfo, first: int = PAGE_DEFAULT, after: str | None = None
+    ) -> relay.Connection[Earmark]:
+        info.context.principal.require(Permission.STOCK_READ)
+        limit = page_size(first)
+        (below,) = key_of(after, (reading.NEWEST,))
+        async with info.context.reading() as tx:
+            rows = await reading.page_of_earmarks(tx, below, limit)
+        return connection(rows, first, earmark_from, lambda found: cursor_of(found.id))
+
+    @strawberry.field(description="What an earmark keeps, by SKU and functional warehouse.")
+    async def earmark_levels(
+        self, info: YipanInfo, earmark: str, first: int = PAGE_DEFAULT, after: str | None = None
+    ) -> relay.Connection[EarmarkLevel]:
+        info.context.principal.require(Permission.STOCK_READ)
+        limit = page_size(first)
+        sku_id, warehouse_id = key_of(after, (0, 0))
+        async with info.context.reading() as tx:
+            found = await reading.earmark_by_code(tx, earmark)
+            rows = await reading.page_of_earmark_levels(
+                tx, found.id, LevelKey(warehouse_id, sku_id), limit
+            )
+        return connection(
+            rows,
+            first,
+            earmark_level_from,
+            lambda row: cursor_of(row["sku_id"], row["functional_warehouse_id"]),
+        )
+
+
+@strawberry.type
+class EarmarksMutation:
+    @strawberry.mutation(description="Open an earmark, empty, for a pool of the active layout.")
+    async def earmark_open(self, info: YipanInfo, input: EarmarkOpenInput) -> EarmarkPayload:
+        lending = input.lending
+        draft = EarmarkDraft(
+            code=input.code,
+            name=input.name,
+            kind=input.kind,
+            pool=input.pool,
+            ends_at=input.ends_at,
+            lending=Lending(lending.keep_bp, lending.keep_days) if lending else None,
+        )
+        async with info.context.writing() as tx:
+            changed = await cases.open_earmark(tx, draft, key=input.idempotency_key)
+        return await _recorded(info.context, changed)
+
+    @strawberry.mutation(description="Keep free units for an earmark's pool; all lines or none.")
+    async def earmark_fill(self, info: YipanInfo, input: EarmarkFillInput) -> EarmarkFillPayload:
+        async with info.context.writing() as tx:
+            changed = await cases.fill_earmark(
+                tx,
+                input.earmark,
+                _lines(input.lines),
+                key=input.idempotency_key,
+                regions=info.context.services.regions,
+            )
+        return await _recorded(info.context, changed)
+
+    @strawberry.mutation(description="Give unused units back to all; all lines or none.")
+    async def earmark_drop(self, info: YipanInfo, input: EarmarkDropInput) -> EarmarkFillPayload:
+        async with info.context.writing() as tx:
+            changed = await cases.drop_earmark(
+                tx, input.earmark, _lines(input.lines), key=input.idempotency_key
+            )
+        return await _recorded(info.context, changed)
+
+    @strawberry.mutation(
+        description="Give all that is unused back to all, and forgive what was lent."
+    )
+    async def earmark_close(self, info: YipanInfo, input: EarmarkCloseInput) -> EarmarkPayload:
+        async with info.context.writing() as tx:
+            changed = await cases.close_earmark(tx, input.earmark, key=input.idempotency_key)
+        return await _recorded(info.context, changed)
+
+    @strawberry.mutation(
+        description="Lend now what earmarks do not need; it also happens every hour."
+    )
+    async def earmarks_lend(self, info: YipanInfo) -> EarmarkLendPayload:
+        local = await info.context.local_time()
+        async with info.context.writing() as tx:
+            tx.principal.require(Permission.STOCK_WRITE)
+            levels = await lend_unused(tx, local)
+        await info.context.services.publish_levels(info.context.principal.tenant_id, levels)
+        return EarmarksLent(levels=len(levels))
