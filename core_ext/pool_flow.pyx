@@ -177,7 +177,7 @@ cdef class PoolFlow:
 
     @cython.cdivision(True)
     cdef void gather(self, const Shelf *shelf) noexcept nogil:
-        """Sum what the sources offer, first per class, then per set of classes; and what is kept."""
+        """Sum what sources offer, per class, then per set of classes; and what they keep."""
         cdef int32_t count = 0
         cdef int32_t feeds
         cdef int32_t i

@@ -11,7 +11,7 @@ from backend.db.pool import Record
 from backend.inventory.earmarks import change_earmarks as cases
 from backend.inventory.earmarks import queries as reading
 from backend.inventory.earmarks.change_earmarks import EarmarkChanged
-from backend.inventory.earmarks.lend import lend_unused
+from backend.inventory.earmarks.lend import lend_earmark
 from backend.inventory.earmarks.model import (
     Earmark as EarmarkRecord,
 )
@@ -146,14 +146,15 @@ class EarmarkCloseInput:
     earmark: str
 
 
+@strawberry.input
+class EarmarkLendInput:
+    idempotency_key: str
+    earmark: str
+
+
 @strawberry.type
 class EarmarkRecorded:
     earmark: Earmark
-
-
-@strawberry.type
-class EarmarksLent:
-    levels: int = strawberry.field(description="Levels of which something was lent.")
 
 
 EarmarkPayload = Annotated[
@@ -162,9 +163,6 @@ EarmarkPayload = Annotated[
 EarmarkFillPayload = Annotated[
     EarmarkRecorded | NotEnoughToEarmarkError | InputRefused | PermissionDenied,
     strawberry.union("EarmarkFillPayload"),
-]
-EarmarkLendPayload = Annotated[
-    EarmarksLent | InputRefused | PermissionDenied, strawberry.union("EarmarkLendPayload")
 ]
 
 
@@ -203,9 +201,8 @@ class EarmarksQuery:
         sku_id, warehouse_id = key_of(after, (0, 0))
         async with info.context.reading() as tx:
             found = await reading.earmark_by_code(tx, earmark)
-            rows = await reading.page_of_earmark_levels(
-                tx, found.id, LevelKey(warehouse_id, sku_id), limit
-            )
+            level = LevelKey(warehouse_id, sku_id)
+            rows = await reading.page_of_earmark_levels(tx, found.id, level, limit)
         return connection(
             rows,
             first,
@@ -260,12 +257,10 @@ class EarmarksMutation:
         return await _recorded(info.context, changed)
 
     @strawberry.mutation(
-        description="Lend now what earmarks do not need; it also happens every hour."
+        description="Lend now what an earmark does not need; it also happens every hour."
     )
-    async def earmarks_lend(self, info: YipanInfo) -> EarmarkLendPayload:
+    async def earmark_lend(self, info: YipanInfo, input: EarmarkLendInput) -> EarmarkPayload:
         local = await info.context.local_time()
         async with info.context.writing() as tx:
-            tx.principal.require(Permission.STOCK_WRITE)
-            levels = await lend_unused(tx, local)
-        await info.context.services.publish_levels(info.context.principal.tenant_id, levels)
-        return EarmarksLent(levels=len(levels))
+            changed = await lend_earmark(tx, input.earmark, local, key=input.idempotency_key)
+        return await _recorded(info.context, changed)

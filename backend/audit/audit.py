@@ -98,13 +98,14 @@ async def _compare_chunk(
         known = await admission.look(tenant_id, [base.counter for base in left])
         moved = []
         for base, stored in zip(left, known, strict=True):
+            is_same = stored is not None and stored[0] == base.free
             if stored is None:
                 report.counters_cold += 1
-            elif stored[1] != base.version and stored[0] != base.free:
+            elif stored[1] != base.version and not (stored[1] < base.version and is_same):
                 moved.append(base.counter)
             else:
                 report.counters_compared += 1
-                if stored[0] != base.free:
+                if not is_same:
                     report.differences.append(
                         {
                             "kind": "valkey_differs",

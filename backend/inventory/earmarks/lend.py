@@ -3,42 +3,67 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from backend.db.commands import apply_once
 from backend.db.pool import Record, TenantTransaction
 from backend.inventory import ledger
-from backend.inventory.earmarks.queries import SQL, lock_earmark
+from backend.inventory.earmarks.change_earmarks import EarmarkChanged
+from backend.inventory.earmarks.errors import InvalidEarmark
+from backend.inventory.earmarks.model import Lending
+from backend.inventory.earmarks.queries import SQL, earmark_by_code, lock_earmark
 from backend.inventory.model import CauseKind, Level, LevelKey, Movement
 from backend.inventory.movement_types import MovementType
 from backend.inventory.pools.live import SALES_WINDOW, units_sold
 from backend.inventory.pools.model import WHOLE_BP
+from tenants.principal import Permission
+
+
+async def lend_earmark(
+    tx: TenantTransaction, code: str, local: datetime, *, key: str
+) -> EarmarkChanged:
+    """Lend what an earmark has beyond what it keeps for itself, once; returns it.
+
+    What is kept follows from all that was put in of a SKU and from its sales in the last four
+    weeks; where it lies in several places, what is kept stays where most is unused. Locks the key,
+    the earmark, then its levels in order. `local` is the time where the brand is. Raises
+    UnknownEarmark, EarmarkClosed, InvalidEarmark for one that lends nothing, CommandConflict; then
+    nothing has changed.
+    """
+    tx.principal.require(Permission.STOCK_WRITE)
+
+    async def work() -> EarmarkChanged:
+        lending = (await earmark_by_code(tx, code)).lending
+        if lending is None:
+            raise InvalidEarmark("This earmark lends nothing: it was opened without lending.")
+        levels = await _lend(tx, code, lending, await units_sold(tx, local))
+        return EarmarkChanged(await earmark_by_code(tx, code), list(levels.values()))
+
+    return await apply_once(tx, key, ("lend_earmark", code), EarmarkChanged, work)
 
 
 async def lend_unused(tx: TenantTransaction, local: datetime) -> list[Level]:
-    """Lend what open earmarks have beyond what they keep for themselves; returns changed levels.
-
-    What is kept follows from all that was put in of a SKU and from its sales in the last four
-    weeks; where it lies in several places, what is kept stays where most is unused. Locks each
-    earmark, then its levels in order. `local` is the time where the brand is.
-    """
-    lenders = await tx.fetch(SQL.lending, tx.tenant_id)
-    if not lenders:
+    """Do what `lend_earmark` does for every open earmark that lends; returns the changed levels."""
+    codes = [row["code"] for row in await tx.fetch(SQL.lending, tx.tenant_id)]
+    if not codes:
         return []
     sold = await units_sold(tx, local)
     levels: dict[LevelKey, Level] = {}
-    for row in lenders:
-        levels |= await _lend(tx, row["code"], sold)
+    for code in codes:
+        lending = (await earmark_by_code(tx, code)).lending
+        assert lending is not None, "only those that lend were asked for"
+        levels |= await _lend(tx, code, lending, sold)
     return list(levels.values())
 
 
-async def _lend(tx: TenantTransaction, code: str, sold: dict[int, int]) -> dict[LevelKey, Level]:
+async def _lend(
+    tx: TenantTransaction, code: str, lending: Lending, sold: dict[int, int]
+) -> dict[LevelKey, Level]:
     earmark = await lock_earmark(tx, code)
-    terms = await tx.fetch_row(SQL.lending_of, tx.tenant_id, earmark.id)
-    assert terms is not None, "it is locked"
     rows = await tx.fetch(SQL.levels_of_earmark, tx.tenant_id, earmark.id)
     await ledger.lock_levels(
         tx, [LevelKey(row["functional_warehouse_id"], row["sku_id"]) for row in rows]
     )
     rows = await tx.fetch(SQL.levels_of_earmark, tx.tenant_id, earmark.id)  # nobody moves them now
-    keep = _kept(rows, terms["lend_keep_bp"], terms["lend_keep_days"], sold)
+    keep = _kept(rows, lending, sold)
     cause_id = await ledger.next_cause_id(tx)
     movements = []
     for row in sorted(rows, key=lambda row: (-row["unused"], row["functional_warehouse_id"])):
@@ -59,16 +84,15 @@ async def _lend(tx: TenantTransaction, code: str, sold: dict[int, int]) -> dict[
     return await ledger.record(tx, movements, tx.principal.subject) if movements else {}
 
 
-def _kept(
-    rows: Sequence[Record], keep_bp: int, keep_days: int, sold: dict[int, int]
-) -> dict[int, int]:
+def _kept(rows: Sequence[Record], lending: Lending, sold: dict[int, int]) -> dict[int, int]:
     """Return the units of each SKU that an earmark does not lend."""
     filled: dict[int, int] = {}
     for row in rows:
         filled[row["sku_id"]] = filled.get(row["sku_id"], 0) + row["filled"]
     return {
         sku_id: max(
-            units * keep_bp // WHOLE_BP, sold.get(sku_id, 0) * keep_days // SALES_WINDOW.days
+            units * lending.keep_bp // WHOLE_BP,
+            sold.get(sku_id, 0) * lending.keep_days // SALES_WINDOW.days,
         )
         for sku_id, units in filled.items()
     }

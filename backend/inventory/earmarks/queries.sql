@@ -76,7 +76,3 @@ where tenant_id = $1 and closed_at is null and ends_at <= clock_timestamp() orde
 -- The codes of open earmarks that lend.
 select code from earmark
 where tenant_id = $1 and closed_at is null and lend_keep_bp is not null order by id
-
--- lending_of --
--- What an earmark keeps for itself before it lends.
-select lend_keep_bp, lend_keep_days from earmark where tenant_id = $1 and id = $2

@@ -11,7 +11,7 @@ from backend.channels.model import Shop
 from backend.channels.shops import active_shops
 from backend.db.errors import OutOfRange
 from backend.db.pool import TenantTransaction
-from backend.inventory.earmarks.queries import open_earmarks
+from backend.inventory.earmarks.queries import open_earmarks, usable_of_sku
 from backend.inventory.levels import database_time
 from backend.inventory.model import FreeAt, Level
 from backend.inventory.pools.compile import CompiledLayout, Figures, Link
