@@ -8,16 +8,14 @@ import structlog
 
 from backend.admission.admission import Admission
 from backend.admission.announcements import Announcements, bases_of
-from backend.admission.model import parse_capacity_counter, parse_stock_counter
 from backend.admission.valkey import Valkey, connect_valkey
 from backend.channels.http_platform import channel_client
 from backend.db.pool import Database
 from backend.events.log import EventLog, WakeUps
-from backend.inventory.counters import CounterReader, capacity_bases, level_bases
+from backend.inventory.counters import CounterReader, Counters, counters_of
 from backend.inventory.ledger import free_of_levels
-from backend.inventory.model import FreeAt, Level
+from backend.inventory.model import Level
 from backend.maintenance import Maintenance
-from backend.network.capacity import CapacityAt
 from backend.network.regions.table import bundled_regions
 from backend.orders.allocate_backorders import BackorderAllocator
 from backend.orders.place_orders import OrderIntake
@@ -75,15 +73,12 @@ class Runtime:
         principal = system_principal(tenant_id, "publish")
         async with self.database.tenant_transaction(principal, read_only=True) as tx:
             free = await free_of_levels(tx, [level.key for level in levels])
-        await self.publish_counters(tenant_id, free, [])
+        await self.publish_counters(tenant_id, Counters(free))
 
-    async def publish_counters(
-        self, tenant_id: int, levels: Sequence[FreeAt], capacities: Sequence[CapacityAt]
-    ) -> None:
+    async def publish_counters(self, tenant_id: int, counters: Counters) -> None:
         """Tell everybody of counters that changed, and give what came free to who waits."""
-        self._learn(tenant_id, levels, capacities)
-        bases = level_bases(levels) + capacity_bases(capacities)
-        await self.admission.finish(tenant_id, [], bases)
+        self._learn(tenant_id, counters)
+        await self.admission.finish(tenant_id, [], counters.bases())
         await self.wake_ups.tell(tenant_id)
         task = asyncio.create_task(self._allocate(tenant_id))
         self._background.add(task)
@@ -97,28 +92,13 @@ class Runtime:
             log.exception("backorders.not_allocated", tenant=tenant_id)
 
     def _on_changes(self, tenant_id: int, message: bytes) -> None:
-        if self.books.opened(tenant_id) is None:
-            return
-        bases = bases_of(message)
-        levels = [
-            FreeAt(key[0], key[1], base.free, base.version, key[2])
-            for base in bases
-            if (key := parse_stock_counter(base.counter))
-        ]
-        capacities = [
-            CapacityAt(*day, base.free, base.version)
-            for base in bases
-            if (day := parse_capacity_counter(base.counter))
-        ]
-        self._learn(tenant_id, levels, capacities)
+        if self.books.opened(tenant_id) is not None:
+            self._learn(tenant_id, counters_of(bases_of(message)))
 
-    def _learn(
-        self, tenant_id: int, levels: Sequence[FreeAt], capacities: Sequence[CapacityAt]
-    ) -> None:
+    def _learn(self, tenant_id: int, counters: Counters) -> None:
         book = self.books.opened(tenant_id)
         if book is not None:
-            book.apply_levels(levels)
-            book.apply_capacities(capacities)
+            book.apply(counters)
 
     def _on_events(self, tenant_id: int) -> None:
         self.wake_ups.wake(tenant_id)

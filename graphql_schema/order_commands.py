@@ -9,6 +9,7 @@ import strawberry
 from strawberry.types.arguments import InputContext
 from strawberry.types.base import get_object_definition
 
+from backend.inventory.counters import Counters
 from backend.orders.cancel_orders import CancelLine, cancel_order
 from backend.orders.model import (
     LINES_MAX,
@@ -253,7 +254,7 @@ class OrdersMutation:
             input.idempotency_key,
             input.reason,
         )
-        await services.publish_counters(principal.tenant_id, cancelled.levels, cancelled.capacities)
+        await services.publish_counters(principal.tenant_id, cancelled.counters)
         return OrderCancelled(
             number=cancelled.order_id, status=cancelled.status, units=cancelled.units
         )
@@ -271,5 +272,5 @@ class OrdersMutation:
             services.regions,
             input.idempotency_key,
         )
-        await services.publish_counters(principal.tenant_id, [], [])
+        await services.publish_counters(principal.tenant_id, Counters())
         return OrderHoldReleased(status=status)

@@ -136,6 +136,4 @@ class DemoStream:
             "changed my mind",
         )
         self._tally.counts["cancelled"] += 1
-        await self._runtime.publish_counters(
-            self._principal.tenant_id, cancelled.levels, cancelled.capacities
-        )
+        await self._runtime.publish_counters(self._principal.tenant_id, cancelled.counters)

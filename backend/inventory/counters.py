@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from backend.admission.model import (
     Base,
@@ -10,7 +11,7 @@ from backend.admission.model import (
     parse_stock_counter,
     stock_counter,
 )
-from backend.db.pool import Database
+from backend.db.pool import Database, TenantTransaction
 from backend.inventory.ledger import free_of_levels
 from backend.inventory.levels import (
     SWEEP_OVERLAP,
@@ -19,7 +20,7 @@ from backend.inventory.levels import (
     free_of_changed_levels,
 )
 from backend.inventory.model import FreeAt, LevelKey
-from backend.network.capacity import CapacityAt, CapacityKey, capacities_of_day, read_capacities
+from backend.network.capacity import CapacityAt, capacities_of_day, read_capacities
 from tenants.brands import BrandDirectory
 from tenants.principal import system_principal
 
@@ -27,15 +28,37 @@ FIRST_LOOK_BACK = timedelta(seconds=30)
 """Longer than a server is paused, or a worker is replaced, on an ordinary bad day."""
 
 
-def level_bases(levels: Iterable[FreeAt]) -> list[Base]:
-    return [
-        Base(stock_counter(at.functional_warehouse_id, at.sku_id, at.earmark_id), at[2], at[3])
-        for at in levels
-    ]
+class Counters(NamedTuple):
+    """Counters as PostgreSQL has them: what admission is told, and the stock books follow."""
+
+    levels: Sequence[FreeAt] = ()
+    capacities: Sequence[CapacityAt] = ()
+
+    def bases(self) -> list[Base]:
+        """Return them as admission knows them."""
+        stock = [
+            Base(stock_counter(at.functional_warehouse_id, at.sku_id, at.earmark_id), at[2], at[3])
+            for at in self.levels
+        ]
+        return stock + [
+            Base(capacity_counter(at.node_id, at.day), at.free, at.version)
+            for at in self.capacities
+        ]
+
+    def and_also(self, others: "Counters") -> "Counters":
+        """Return these and others."""
+        return Counters([*self.levels, *others.levels], [*self.capacities, *others.capacities])
 
 
-def capacity_bases(capacities: Iterable[CapacityAt]) -> list[Base]:
-    return [Base(capacity_counter(at.node_id, at.day), at.free, at.version) for at in capacities]
+def counters_of(bases: Iterable[Base]) -> Counters:
+    """Return what admission's counters are of."""
+    levels, capacities = [], []
+    for name, free, version in bases:
+        if key := parse_stock_counter(name):
+            levels.append(FreeAt(key[0], key[1], free, version, key[2]))
+        elif day := parse_capacity_counter(name):
+            capacities.append(CapacityAt(*day, free, version))
+    return Counters(levels, capacities)
 
 
 class CounterReader:
@@ -51,8 +74,8 @@ class CounterReader:
         today = (await self._brands.get(tenant_id)).today()
         async with self._database.tenant_transaction(principal, read_only=True) as tx:
             async for levels in free_of_all_levels(tx):
-                yield level_bases(levels)
-            yield capacity_bases(await capacities_of_day(tx, today))
+                yield Counters(levels).bases()
+            yield Counters(capacities=await capacities_of_day(tx, today)).bases()
 
     async def changed(self, tenant_id: int, since: datetime | None) -> tuple[list[Base], datetime]:
         """Return the levels that moved since a time, today's capacities, and the time it is now.
@@ -66,15 +89,20 @@ class CounterReader:
             now = await database_time(tx)
             begin = since - SWEEP_OVERLAP if since else now - FIRST_LOOK_BACK
             levels = await free_of_changed_levels(tx, begin)
-            capacities = await capacities_of_day(tx, today)
-        return level_bases(levels) + capacity_bases(capacities), now
+            counters = Counters(levels, await capacities_of_day(tx, today))
+        return counters.bases(), now
 
-    async def read(self, tenant_id: int, counters: Sequence[str]) -> list[Base]:
+    async def read(self, tenant_id: int, names: Sequence[str]) -> list[Base]:
         """Return the named counters as they stand; one that does not exist is left out."""
-        keys = [LevelKey(*key[:2]) for name in counters if (key := parse_stock_counter(name))]
-        days = [CapacityKey(*day) for name in counters if (day := parse_capacity_counter(name))]
+        wanted = counters_of(Base(name, 0, 0) for name in names)
         principal = system_principal(tenant_id, "counters")
         async with self._database.tenant_transaction(principal, read_only=True) as tx:
-            levels = await free_of_levels(tx, keys)
-            capacities = await read_capacities(tx, days)
-        return level_bases(levels) + capacity_bases(capacities)
+            return (await read_counters(tx, wanted)).bases()
+
+
+async def read_counters(tx: TenantTransaction, wanted: Counters) -> Counters:
+    """Return counters anew, without locks; of a level, all its earmarks."""
+    return Counters(
+        await free_of_levels(tx, [LevelKey(at[0], at[1]) for at in wanted.levels]),
+        await read_capacities(tx, [at.key for at in wanted.capacities]),
+    )

@@ -10,6 +10,7 @@ import msgspec
 from backend.db.commands import apply_once
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.inventory import ledger
+from backend.inventory.counters import Counters
 from backend.inventory.earmarks.queries import lock_open_earmarks
 from backend.inventory.model import CauseKind, FreeAt, LevelKey, Movement
 from backend.inventory.movement_types import MovementType
@@ -36,8 +37,7 @@ class Cancelled(NamedTuple):
     order_id: int
     status: OrderStatus
     units: int
-    levels: list[FreeAt]
-    capacities: list[CapacityAt]
+    counters: Counters
 
 
 async def cancel_order(
@@ -106,7 +106,7 @@ class _Cancellation:
         payload = OrderCancelled(order_id, status, units, reason)
         events = [StepEvent(payload), *map(_fulfilment_cancelled, empty)]
         await write_step(tx, order, (before, after), status, events)
-        return Cancelled(order_id, status, units, levels, capacities)
+        return Cancelled(order_id, status, units, Counters(levels, capacities))
 
     def _take(
         self, line: LineOutcome, quantity: int, reservations: Sequence[Record]

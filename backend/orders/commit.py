@@ -14,6 +14,7 @@ from typing import NamedTuple
 from backend.db.pool import TenantTransaction
 from backend.events.outbox import event_rows
 from backend.inventory import ledger
+from backend.inventory.counters import Counters
 from backend.inventory.model import CauseKind, FreeAt
 from backend.network.capacity import (
     CapacityAt,
@@ -51,8 +52,8 @@ class Committed(NamedTuple):
     """Wanted a counter that had too little; to be planned again."""
     retired: list[Work]
     """Have a SKU that is no longer active; to be understood again."""
-    levels: list[FreeAt]
-    capacities: list[CapacityAt]
+    counters: Counters
+    """All that were locked, as they are after it."""
     retired_skus: set[int]
     under_locks: Sequence[Work] = ()
     """Were planned on locked counters: what they say was available is so."""
@@ -85,7 +86,7 @@ async def commit_admitted(
     if len(left) < len(works) or not locked.levels.keys() >= ledger.taken_keys(shaped.takes):
         raise NotAllAccepted
     seen = _seen(locked, _Taken([], {}))
-    return Committed(dict(shaped.placed), [], retired, *seen, retired_skus)
+    return Committed(dict(shaped.placed), [], retired, seen, retired_skus)
 
 
 async def _try_parcels(
@@ -120,7 +121,7 @@ async def commit_planned(
     if len(new) < len(shaped.placed) or len(new) < len(accepted):
         shaped = shape_orders(new, ground.around)
     taken = await _write(tx, accepted, before, locked, shaped, outcomes)
-    return Committed(outcomes, conflicts, retired, *_seen(locked, taken), retired_skus)
+    return Committed(outcomes, conflicts, retired, _seen(locked, taken), retired_skus)
 
 
 async def commit_finally(tx: TenantTransaction, works: Sequence[Work], ground: Ground) -> Committed:
@@ -138,7 +139,7 @@ async def commit_finally(tx: TenantTransaction, works: Sequence[Work], ground: G
     shaped = shape_orders((w for w in accepted if w.intake is not None), ground.around)
     taken = await _write(tx, accepted, before, locked, shaped, outcomes)
     seen = _seen(locked, taken)
-    return Committed(outcomes, [], retired, *seen, retired_skus, under_locks=open_works)
+    return Committed(outcomes, [], retired, seen, retired_skus, under_locks=open_works)
 
 
 async def _begin(
@@ -328,12 +329,12 @@ async def _insert(tx: TenantTransaction, shaped: Shaped, keys: Sequence[KeyRow] 
     return bool(claimed == len(keys))
 
 
-def _seen(locked: Locked, taken: _Taken) -> tuple[list[FreeAt], list[CapacityAt]]:
+def _seen(locked: Locked, taken: _Taken) -> Counters:
     """Return every counter that was locked, as it is after this commit."""
     written = {level[:2] for level in taken.levels}
     others = {key: level for key, level in locked.levels.items() if key[:2] not in written}
     levels = ledger.free_of_locked(others)
-    return taken.levels + levels, list((locked.capacities | taken.capacities).values())
+    return Counters(taken.levels + levels, list((locked.capacities | taken.capacities).values()))
 
 
 def _refusals(works: Sequence[Work], before: Before) -> dict[Work, Outcome]:

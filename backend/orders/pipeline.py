@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 
 import asyncpg
@@ -29,8 +29,7 @@ from backend.admission.model import Refused as AdmissionRefused
 from backend.clock import now
 from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import CONNECTION_LOST, Database
-from backend.inventory.counters import capacity_bases, level_bases
-from backend.inventory.ledger import free_of_levels
+from backend.inventory.counters import counters_of, read_counters
 from backend.metrics import (
     ADMISSIONS,
     ATTEMPTS,
@@ -42,10 +41,8 @@ from backend.metrics import (
     stage,
 )
 from backend.network.capacity import (
-    CapacityKey,
     CapacityMissing,
     create_capacities,
-    read_capacities,
 )
 from backend.orders.accept import enough
 from backend.orders.claim import refused
@@ -172,8 +169,7 @@ class Pipeline:
         asking = [work for work in works if work.plan and work.plan.allocations]
         for work in asking:
             work.token = f"{_process}:{next(_tokens)}"
-        limited = self._book.view.limited_nodes
-        requests = [self._request(work, limited) for work in asking]
+        requests = [Request(work.token, self._takes(work)) for work in asking]
         with stage("admit", self._tenant_id, len(requests)):
             verdicts = await self._admission.admit(self._tenant_id, requests)
         refusals = dict(zip(asking, verdicts, strict=True))
@@ -196,12 +192,14 @@ class Pipeline:
             await asyncio.sleep(PENDING_WAIT_SECONDS)
         return again
 
-    def _request(self, work: Work, limited_nodes: Collection[int]) -> Request:
+    def _takes(self, work: Work) -> list[Take]:
+        """Return what the plan of a work takes of which counters."""
+        limited_nodes = self._book.view.limited_nodes
         takes = [Take(stock_counter(*key), units) for key, units in work.units_by_key.items()]
         for node_id in work.nodes:
             if node_id in limited_nodes:
                 takes.append(Take(capacity_counter(node_id, self._book.day), 1))
-        return Request(work.token, takes)
+        return takes
 
     async def _commit(
         self,
@@ -230,7 +228,7 @@ class Pipeline:
             return []
         self._learn(committed)
         self._answer(committed, attempt)
-        bases = level_bases(committed.levels) + capacity_bases(committed.capacities)
+        bases = committed.counters.bases()
         if was_unknown:
             bases += await self._look_at_counters(works)
         with stage("finish", self._tenant_id, len(works)):
@@ -250,8 +248,7 @@ class Pipeline:
         CONFLICTS.labels("commit").inc(len(committed.conflicts))
 
     def _learn(self, committed: Committed) -> None:
-        self._book.apply_levels(committed.levels)
-        self._book.apply_capacities(committed.capacities)
+        self._book.apply(committed.counters)
         self._sold_out.learn(committed.under_locks, now())
 
     async def _commit_surely(
@@ -296,15 +293,12 @@ class Pipeline:
 
     async def _look_at_counters(self, works: Sequence[Work]) -> list[Base]:
         """Return the counters that were planned on, read anew: a lost commit took them."""
-        keys = {key.level for work in works for key in work.units_by_key}
-        nodes = {node_id for work in works for node_id in work.nodes}
-        days = [CapacityKey(node_id, self._book.day) for node_id in nodes]
+        names = [take.counter for work in works for take in self._takes(work)]
+        wanted = counters_of(Base(name, 0, 0) for name in names)
         async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
-            levels = await free_of_levels(tx, keys)
-            capacities = await read_capacities(tx, days)
-        self._book.apply_levels(levels)
-        self._book.apply_capacities(capacities)
-        return level_bases(levels) + capacity_bases(capacities)
+            counters = await read_counters(tx, wanted)
+        self._book.apply(counters)
+        return counters.bases()
 
     async def _halve(
         self, works: Sequence[Work], attempt: int, error: asyncpg.PostgresError, way: Way

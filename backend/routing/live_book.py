@@ -10,7 +10,7 @@ from backend.admission.admission import Admission
 from backend.clock import now
 from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import CONNECTION_LOST, Database
-from backend.inventory.counters import capacity_bases, level_bases
+from backend.inventory.counters import Counters
 from backend.inventory.levels import SWEEP_OVERLAP, database_time, free_of_changed_levels
 from backend.inventory.pools.live import SALES_WINDOW, units_sold
 from backend.network.regions.table import RegionTable
@@ -73,18 +73,18 @@ class LiveBook:
             async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
                 swept_at = await database_time(tx)
                 local = self.brand.local_time()
-                levels, capacities = await self.book.refresh(tx, local)
+                counters = await self.book.refresh(tx, local)
                 if self._swept_at is not None and (hearing is None or hearing != self._heard):
-                    levels += await free_of_changed_levels(tx, self._swept_at - SWEEP_OVERLAP)
-            self.book.apply_levels(levels)
+                    moved = await free_of_changed_levels(tx, self._swept_at - SWEEP_OVERLAP)
+                    counters = counters.and_also(Counters(moved))
+            self.book.apply_levels(counters.levels)
             self._heard, self._swept_at = hearing, swept_at
             self._fresh_until = moment + FRESH_SECONDS
         is_looking = self._looking_at_rules is not None and not self._looking_at_rules.done()
         if moment >= self._rules_until and not is_looking:
             self._rules_until = moment + RULES_SECONDS
             self._looking_at_rules = asyncio.create_task(self._look_at_rules())
-        bases = level_bases(levels) + capacity_bases(capacities)
-        if bases:
+        if bases := counters.bases():
             await self._admission.finish(self.brand.id, [], bases)
 
     async def settled(self) -> None:

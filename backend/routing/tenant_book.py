@@ -16,6 +16,7 @@ from backend.channels.shops import shops_mark
 from backend.db.errors import YipanError
 from backend.db.pool import TenantTransaction
 from backend.db.sql import load_queries
+from backend.inventory.counters import Counters
 from backend.inventory.earmarks.model import OpenEarmark
 from backend.inventory.earmarks.queries import open_earmarks
 from backend.inventory.levels import free_of_all_levels
@@ -88,14 +89,12 @@ class TenantBook:
         """What pools and shops may offer; None while no layout is active."""
         return self._stock.pools
 
-    async def refresh(
-        self, tx: TenantTransaction, local: datetime
-    ) -> tuple[list[FreeAt], list[CapacityAt]]:
+    async def refresh(self, tx: TenantTransaction, local: datetime) -> Counters:
         """Read network, layout, policy and capacities anew; the stock too where sources changed.
 
         `local` is the time where the brand is: capacities are counted by its day.
         View, book, pools and planner change together, once all is read: batches are under way
-        meanwhile. Returns the levels and capacities that were read.
+        meanwhile. Returns the counters that were read.
         """
         topology = await _topology(tx)
         levels: list[FreeAt] = []
@@ -128,7 +127,7 @@ class TenantBook:
         self.apply_capacities(capacities)
         if changed and stock.pools is not None:
             self._tell(stock.pools.availability.take_changed())
-        return levels, capacities
+        return Counters(levels, capacities)
 
     async def _view(
         self, tx: TenantTransaction, topology: Topology
@@ -167,6 +166,11 @@ class TenantBook:
         if row is None or row["version"] == known[1]:
             return known
         return msgspec.json.decode(row["document"], type=PolicyDocument), row["version"]
+
+    def apply(self, counters: Counters) -> None:
+        """Take over what is newer."""
+        self.apply_levels(counters.levels)
+        self.apply_capacities(counters.capacities)
 
     def apply_levels(self, levels: Iterable[FreeAt]) -> None:
         """Take over what is newer."""

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from backend.db.errors import YipanError
-from backend.inventory.model import FreeAt, LevelKey
+from backend.inventory.counters import Counters
+from backend.inventory.model import FreeAt, StockKey
 from backend.orders.cancel_orders import Cancelled, CancelLine, cancel_order
 from backend.orders.model import OrderStatus
 from backend.runtime import Runtime
@@ -49,16 +50,17 @@ async def cancel_many(
         cancelled.status is OrderStatus.CANCELLED for cancelled in done
     )
     tally.report.units_cancelled += sum(cancelled.units for cancelled in done)
-    capacities = [capacity for cancelled in done for capacity in cancelled.capacities]
-    if levels := _newest([level for cancelled in done for level in cancelled.levels]):
-        await runtime.publish_counters(principal.tenant_id, levels, capacities)
+    capacities = [capacity for one in done for capacity in one.counters.capacities]
+    if levels := _newest([level for one in done for level in one.counters.levels]):
+        await runtime.publish_counters(principal.tenant_id, Counters(levels, capacities))
         await runtime.settle()
     return [answer if isinstance(answer, YipanError) else None for answer in answers]
 
 
 def _newest(levels: Sequence[FreeAt]) -> list[FreeAt]:
     """Return each level once, as it stood last."""
-    newest: dict[LevelKey, FreeAt] = {}
+    newest: dict[StockKey, FreeAt] = {}
     for level in sorted(levels, key=lambda level: level.version):
-        newest[LevelKey(level.functional_warehouse_id, level.sku_id)] = level
+        key = StockKey(level.functional_warehouse_id, level.sku_id, level.earmark_id)
+        newest[key] = level
     return list(newest.values())

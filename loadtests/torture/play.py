@@ -149,7 +149,7 @@ class Player:
 
         async def work(runtime: Runtime) -> Cancelled:
             done = await cancel_order(runtime.database, BRAND, order_id, None, cancel.key)
-            await runtime.publish_counters(TENANT, done.levels, done.capacities)
+            await runtime.publish_counters(TENANT, done.counters)
             return done
 
         await self._do(cancel.at, cancel.machine, work)

@@ -31,7 +31,7 @@ async def make_history(runtime: Runtime, world: World) -> None:
         placed(await runtime.intake.place(draft({"A": 2, "B": 1}), world.brand)) for _ in range(3)
     ]
     done = await cancel_order(runtime.database, world.brand, orders[1].order_id, None, fresh_key())
-    await runtime.publish_counters(world.tenant_id, done.levels, done.capacities)
+    await runtime.publish_counters(world.tenant_id, done.counters)
     await runtime.settle()
 
 

@@ -7,6 +7,7 @@ import pytest
 from backend.db.commands import CommandConflict
 from backend.events.log import events_of_orders
 from backend.events.model import Position
+from backend.inventory.counters import Counters
 from backend.orders.cancel_orders import CancelLine, cancel_order
 from backend.orders.errors import NothingToCancel, UnknownOrder
 from backend.orders.find_orders import lines_of_orders
@@ -25,7 +26,7 @@ async def place(runtime: Runtime, world: World, units: int = 3) -> Placed:
 async def test_a_cancelled_order_gives_everything_back(runtime: Runtime, world: World) -> None:
     order = await place(runtime, world)
     done = await cancel_order(runtime.database, world.brand, order.order_id, None, "k")
-    await runtime.publish_counters(world.tenant_id, done.levels, done.capacities)
+    await runtime.publish_counters(world.tenant_id, done.counters)
     assert (done.status, done.units) == (OrderStatus.CANCELLED, 3)
     assert (await level(runtime, world, 1, "A")).reserved == 0
     await assert_clean(runtime, world)
@@ -103,7 +104,7 @@ async def test_a_cancellation_serves_who_waits(runtime: Runtime, world: World) -
     first = await place(runtime, world, units=5)
     second = placed(await runtime.intake.place(paid(fresh_key(), {"A": 2}), world.brand))
     done = await cancel_order(runtime.database, world.brand, first.order_id, None, "k")
-    await runtime.publish_counters(world.tenant_id, done.levels, done.capacities)
+    await runtime.publish_counters(world.tenant_id, done.counters)
     await runtime.settle()
     async with runtime.database.tenant_transaction(world.brand) as tx:
         (line,) = (await lines_of_orders(tx, [second.order_id]))[second.order_id]
@@ -121,7 +122,7 @@ async def test_a_resolved_sku_lets_the_order_go_on(runtime: Runtime, world: Worl
     status = await release_hold(*release, *resolved)
     assert await release_hold(*release, *resolved) == status
     assert status is OrderStatus.BACKORDERED
-    await runtime.publish_counters(world.tenant_id, [], [])
+    await runtime.publish_counters(world.tenant_id, Counters())
     await runtime.settle()
     assert (await level(runtime, world, 1, "A")).reserved == 2
     with pytest.raises(UnknownHold):

@@ -92,7 +92,7 @@ async def test_a_random_history_adds_up(
             done = await cancel_order(
                 on.database, world.brand, random.choice(orders), None, fresh_key()
             )
-            await on.publish_counters(world.tenant_id, done.levels, done.capacities)
+            await on.publish_counters(world.tenant_id, done.counters)
         elif kind in ("receive", "adjust"):
             command = (
                 StockReceive(warehouse=warehouse, sku=sku, quantity=random.randint(1, 9))

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from backend.db.pool import Database, TenantTransaction
+from backend.inventory.counters import Counters
 from backend.inventory.levels import free_of_all_levels
 from backend.inventory.model import FreeAt
 from backend.inventory.warehouses import create_warehouse
@@ -43,7 +44,7 @@ class Followed(NamedTuple):
     database: Database
     world: World
 
-    async def refresh(self, day: date = TODAY) -> tuple[list[FreeAt], list[CapacityAt]]:
+    async def refresh(self, day: date = TODAY) -> Counters:
         async with self.database.tenant_transaction(self.world.system, read_only=True) as tx:
             return await self.book.refresh(tx, datetime.combine(day, time(12)))
 
