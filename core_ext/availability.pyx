@@ -38,20 +38,23 @@ cdef array LONGS = _array.array("q")
 cdef class Availability:
     """What every pool and shop may offer of every SKU, computed from a stock book over a graph.
 
-    The book is only read; several may stand on one book. Settings of a SKU (profile, caps, depths)
-    count from its next `update` or `recompute` on, also for a SKU that the book has
-    not heard of. SKUs are any int64. Every method raises ValueError for a vertex, profile or amount
-    out of range, and then changes nothing; so does the constructor for a bad graph, or one of other
-    sources than the book's. `recompute` releases the GIL: until it returns, nobody may touch the
-    book or this object.
+    The book is only read; several may stand on one book, and several may share a graph: give one
+    that has it instead. Settings of a SKU (profile, caps, depths) count from its next `update` or
+    `recompute` on, also for a SKU that the book has not heard of. SKUs are any int64. Every method
+    raises ValueError for a vertex, profile or amount out of range, and then changes nothing; so
+    does the constructor for a bad graph, or one of other sources than the book's. `recompute`
+    releases the GIL: until it returns, nobody may touch the book or this object.
     """
 
     def __cinit__(self, StockBook book not None, graph not None):
         cdef int64_t i
-        self.flow = PoolFlow(graph)
-        if len(graph.source_class) != book.source_count:
+        if isinstance(graph, Availability):
+            self.flow = (<Availability>graph).flow
+        else:
+            self.flow = PoolFlow(graph)
+        if self.flow.source_count != book.source_count:
             raise ValueError(
-                f"the graph has {len(graph.source_class)} sources, the book {book.source_count}"
+                f"the graph has {self.flow.source_count} sources, the book {book.source_count}"
             )
         self.book = book
         self.slots = <Slot *>malloc(FIRST_SLOTS * sizeof(Slot))

@@ -24,7 +24,8 @@ class _Settings:
 class Availability:
     """Same guarantees as `core_ext.availability.Availability`."""
 
-    def __init__(self, book: StockBook, graph: PoolGraph) -> None:
+    def __init__(self, book: StockBook, of: PoolGraph | Availability) -> None:
+        graph: PoolGraph = of._graph if isinstance(of, Availability) else of
         check_graph(graph)
         if len(graph.source_class) != book.source_count:
             raise ValueError(
@@ -32,7 +33,8 @@ class Availability:
             )
         self.vertex_count = graph.vertex_count
         self.profile_count = graph.profile_count
-        self._book, self._graph = book, graph
+        self._book = book
+        self._graph: PoolGraph = graph
         self._is_terminal = graph.is_terminal()
         self._upstream, self._above = _reaching(graph)
         self._settings: dict[int, _Settings] = {}

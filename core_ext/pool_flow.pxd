@@ -58,6 +58,7 @@ cdef class PoolFlow:
     cdef int32_t profile_count
     cdef int32_t set_count
     cdef int32_t keeper_count
+    cdef int64_t source_count
     cdef list _tables
     cdef const unsigned char *mode
     cdef const unsigned char *is_terminal

@@ -67,6 +67,7 @@ cdef class PoolFlow:
         self.below_offsets = self._table(tables.below_offsets)
         self.below = self._table(tables.below)
         self.keeper_count = 0
+        self.source_count = len(graph.source_class)
         self._make_room(len(graph.source_class))
         self._set_sources(graph)
         self._set_links(graph, tables)

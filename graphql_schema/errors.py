@@ -7,6 +7,7 @@ from strawberry.types import Info
 from strawberry.types.field import StrawberryField
 
 from backend.db.errors import YipanError
+from backend.inventory.allotments.errors import AllotmentChanged
 from backend.inventory.earmarks.errors import NotEnoughToEarmark
 from backend.inventory.errors import NotEnoughToMove, StockChanged
 from backend.inventory.pools.errors import LayoutChanged
@@ -79,6 +80,11 @@ class ShortEarmark:
 @strawberry.type(name="NotEnoughToEarmark", description="Nothing was done; these were short.")
 class NotEnoughToEarmarkError(UserError):
     lines: list[ShortEarmark]
+
+
+@strawberry.type(name="AllotmentChanged", description="The version of the allotment now.")
+class AllotmentChangedError(UserError):
+    version: BigInt
 
 
 @strawberry.type(name="PoolLayoutChanged", description="Another layout was activated since.")
@@ -165,6 +171,18 @@ class _NotEnoughToEarmark(strawberry.ExceptionHandler[NotEnoughToEarmark, NotEno
         )
 
 
+class _AllotmentChanged(strawberry.ExceptionHandler[AllotmentChanged, AllotmentChangedError]):
+    def handle(
+        self, exception: AllotmentChanged, *, field: StrawberryField, info: Info
+    ) -> AllotmentChangedError:
+        return AllotmentChangedError(
+            code=exception.code,
+            message=exception.message,
+            path=path_of(exception),
+            version=exception.version,
+        )
+
+
 class _LayoutChanged(strawberry.ExceptionHandler[LayoutChanged, LayoutChangedError]):
     def handle(
         self, exception: LayoutChanged, *, field: StrawberryField, info: Info
@@ -199,6 +217,7 @@ HANDLERS = (
     _StockChanged(),
     _NotEnough(),
     _NotEnoughToEarmark(),
+    _AllotmentChanged(),
     _LayoutChanged(),
     _BrandChoice(),
     _Others(),

@@ -78,6 +78,9 @@ class PoolShareInput:
     reserve: BigInt = 0
     most: BigInt | None = None
     rank: int = strawberry.field(default=0, description="Its turn, in modes that have turns.")
+    binding: bool = strawberry.field(
+        default=False, description="The shop sells no more than it is offered."
+    )
     rules: list[PoolRuleInput] = strawberry.field(default_factory=list)
 
 

@@ -8,6 +8,7 @@ from strawberry.extensions import MaskErrors
 from strawberry.types import ExecutionContext
 
 from backend.db.errors import YipanError
+from graphql_schema.allotments import AllotmentsMutation, AllotmentsQuery
 from graphql_schema.catalog import CatalogMutation, CatalogQuery
 from graphql_schema.documents import Documents
 from graphql_schema.earmarks import EarmarksMutation, EarmarksQuery
@@ -40,6 +41,7 @@ def _query_type() -> type:
         InventoryQuery,
         PoolsQuery,
         EarmarksQuery,
+        AllotmentsQuery,
         PublishingQuery,
         NetworkQuery,
         CatalogQuery,
@@ -57,6 +59,7 @@ class Mutation(
     InventoryMutation,
     PoolsMutation,
     EarmarksMutation,
+    AllotmentsMutation,
     PublishingMutation,
     NetworkMutation,
     CatalogMutation,

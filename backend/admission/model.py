@@ -53,6 +53,15 @@ def capacity_counter(node_id: int, day: date) -> str:
     return f"c{node_id}:{day.toordinal()}"
 
 
+def allotment_counter(allotment_id: int) -> str:
+    return f"a{allotment_id}"
+
+
+def parse_allotment_counter(counter: str) -> int | None:
+    """Return the allotment, or None for another kind of counter."""
+    return int(counter[1:]) if counter.startswith("a") else None
+
+
 def parse_stock_counter(counter: str) -> tuple[int, int, int] | None:
     """Return (functional warehouse, SKU, earmark or 0), or None for another kind of counter."""
     parts = counter[1:].split(":")

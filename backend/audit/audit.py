@@ -36,6 +36,7 @@ CHECKS = {
     "line_is_not_its_reservations": SQL.line_differences,
     "earmark_is_not_its_movements": SQL.earmark_differences,
     "level_is_not_its_earmarks": SQL.earmarked_differences,
+    "allotment_is_not_the_orders": SQL.allotment_differences,
     "capacity_is_not_its_parcels": SQL.capacity_differences,
     "oversold": SQL.oversold_levels,
 }

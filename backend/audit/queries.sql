@@ -74,6 +74,17 @@ full join (select * from stock_level where tenant_id = $1) l
 where coalesce(l.earmark_unused, 0) <> coalesce(e.unused, 0)
 limit $2
 
+-- allotment_differences --
+-- Allotments of which more or less is taken than is reserved.
+select coalesce(a.id, r.id) as allotment_id, coalesce(a.taken, 0) as taken,
+       coalesce(r.active, 0) as reserved
+from (select u.id, sum(r.active) as active
+      from reservation r cross join lateral unnest(r.allotment_ids) as u(id)
+      where r.tenant_id = $1 and r.active > 0 and r.allotment_ids is not null group by 1) r
+full join (select * from allotment where tenant_id = $1) a using (id)
+where coalesce(a.taken, 0) <> coalesce(r.active, 0)
+limit $2
+
 -- capacity_differences --
 -- Capacity counters that are not the number of parcels of their day.
 select coalesce(c.node_id, f.node_id) as node_id, coalesce(c.day, f.day) as day,

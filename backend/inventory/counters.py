@@ -6,12 +6,20 @@ from typing import NamedTuple
 
 from backend.admission.model import (
     Base,
+    allotment_counter,
     capacity_counter,
+    parse_allotment_counter,
     parse_capacity_counter,
     parse_stock_counter,
     stock_counter,
 )
 from backend.db.pool import Database, TenantTransaction
+from backend.inventory.allotments.counters import (
+    changed_allotments,
+    free_of_all_allotments,
+    read_allotments,
+)
+from backend.inventory.allotments.model import AllotmentAt
 from backend.inventory.ledger import free_of_levels
 from backend.inventory.levels import (
     SWEEP_OVERLAP,
@@ -33,6 +41,7 @@ class Counters(NamedTuple):
 
     levels: Sequence[FreeAt] = ()
     capacities: Sequence[CapacityAt] = ()
+    allotments: Sequence[AllotmentAt] = ()
 
     def bases(self) -> list[Base]:
         """Return them as admission knows them."""
@@ -40,25 +49,36 @@ class Counters(NamedTuple):
             Base(stock_counter(at.functional_warehouse_id, at.sku_id, at.earmark_id), at[2], at[3])
             for at in self.levels
         ]
-        return stock + [
-            Base(capacity_counter(at.node_id, at.day), at.free, at.version)
-            for at in self.capacities
-        ]
+        allotted = [Base(allotment_counter(at.id), at.free, at.version) for at in self.allotments]
+        return (
+            stock
+            + allotted
+            + [
+                Base(capacity_counter(at.node_id, at.day), at.free, at.version)
+                for at in self.capacities
+            ]
+        )
 
     def and_also(self, others: "Counters") -> "Counters":
         """Return these and others."""
-        return Counters([*self.levels, *others.levels], [*self.capacities, *others.capacities])
+        return Counters(
+            [*self.levels, *others.levels],
+            [*self.capacities, *others.capacities],
+            [*self.allotments, *others.allotments],
+        )
 
 
 def counters_of(bases: Iterable[Base]) -> Counters:
     """Return what admission's counters are of."""
-    levels, capacities = [], []
+    levels, capacities, allotments = [], [], []
     for name, free, version in bases:
         if key := parse_stock_counter(name):
             levels.append(FreeAt(key[0], key[1], free, version, key[2]))
         elif day := parse_capacity_counter(name):
             capacities.append(CapacityAt(*day, free, version))
-    return Counters(levels, capacities)
+        elif allotment_id := parse_allotment_counter(name):
+            allotments.append(AllotmentAt(allotment_id, free, version))
+    return Counters(levels, capacities, allotments)
 
 
 class CounterReader:
@@ -75,7 +95,8 @@ class CounterReader:
         async with self._database.tenant_transaction(principal, read_only=True) as tx:
             async for levels in free_of_all_levels(tx):
                 yield Counters(levels).bases()
-            yield Counters(capacities=await capacities_of_day(tx, today)).bases()
+            capacities = await capacities_of_day(tx, today)
+            yield Counters((), capacities, await free_of_all_allotments(tx)).bases()
 
     async def changed(self, tenant_id: int, since: datetime | None) -> tuple[list[Base], datetime]:
         """Return the levels that moved since a time, today's capacities, and the time it is now.
@@ -89,7 +110,8 @@ class CounterReader:
             now = await database_time(tx)
             begin = since - SWEEP_OVERLAP if since else now - FIRST_LOOK_BACK
             levels = await free_of_changed_levels(tx, begin)
-            counters = Counters(levels, await capacities_of_day(tx, today))
+            allotments = [state.at for state in await changed_allotments(tx, begin)]
+            counters = Counters(levels, await capacities_of_day(tx, today), allotments)
         return counters.bases(), now
 
     async def read(self, tenant_id: int, names: Sequence[str]) -> list[Base]:
@@ -105,4 +127,5 @@ async def read_counters(tx: TenantTransaction, wanted: Counters) -> Counters:
     return Counters(
         await free_of_levels(tx, [LevelKey(at[0], at[1]) for at in wanted.levels]),
         await read_capacities(tx, [at.key for at in wanted.capacities]),
+        await read_allotments(tx, [at.id for at in wanted.allotments]),
     )

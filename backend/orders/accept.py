@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from backend.inventory import ledger
+from backend.inventory.allotments.model import AllotmentAt
 from backend.network.capacity import CapacityAt, CapacityKey
 from backend.orders.model import Shortage
 from backend.orders.work import Work
@@ -15,6 +16,7 @@ class Locked(NamedTuple):
     """The counters that a batch locked, as they were read."""
 
     levels: ledger.Locked
+    allotments: dict[int, AllotmentAt]
     capacities: dict[CapacityKey, CapacityAt]
 
 
@@ -25,6 +27,8 @@ def accept(works: Sequence[Work], locked: Locked) -> tuple[list[Work], list[Work
     """
     level_index = {key: index for index, key in enumerate(locked.levels)}
     free = array("q", [level.free for level in locked.levels.values()])
+    allotment_index = {one: len(free) + index for index, one in enumerate(locked.allotments)}
+    free.extend([max(0, allotment.free) for allotment in locked.allotments.values()])
     capacity_index = {key.node_id: len(free) + index for index, key in enumerate(locked.capacities)}
     free.extend([capacity.free for capacity in locked.capacities.values()])
     candidates, refused = [], []
@@ -36,6 +40,9 @@ def accept(works: Sequence[Work], locked: Locked) -> tuple[list[Work], list[Work
             continue
         for key, quantity in needs.items():
             counters.append(level_index[key])
+            quantities.append(quantity)
+        for one, quantity in work.units_by_allotment.items():
+            counters.append(allotment_index[one])
             quantities.append(quantity)
         for node_id in work.nodes:
             if node_id in capacity_index:
@@ -59,6 +66,15 @@ def enough(work: Work) -> bool:
     if work.shortage is Shortage.PARTIAL:
         return bool(work.plan.allocations)
     return work.plan.is_whole
+
+
+def allotted_of(works: Iterable[Work]) -> dict[int, int]:
+    """Return what works take of allotments."""
+    units: dict[int, int] = {}
+    for work in works:
+        for one, quantity in work.units_by_allotment.items():
+            units[one] = units.get(one, 0) + quantity
+    return units
 
 
 def parcels_of(works: Iterable[Work], locked: Locked) -> dict[CapacityKey, int]:

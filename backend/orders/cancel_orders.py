@@ -10,6 +10,8 @@ import msgspec
 from backend.db.commands import apply_once
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.inventory import ledger
+from backend.inventory.allotments.counters import take_allotments
+from backend.inventory.allotments.model import AllotmentAt
 from backend.inventory.counters import Counters
 from backend.inventory.earmarks.queries import lock_open_earmarks
 from backend.inventory.model import CauseKind, FreeAt, LevelKey, Movement
@@ -100,13 +102,14 @@ class _Cancellation:
             numbers = [hold["hold_no"] for hold in needless]
             await tx.execute(SQL.release_hold, tx.tenant_id, order_id, numbers, actor)
         levels = await self._release(actor)
+        allotments = await self._give_allotments_back()
         empty = await self._cancel_empty_fulfilments(reservations)
         capacities = await self._give_capacities_back(empty)
         units = sum(wanted.values())
         payload = OrderCancelled(order_id, status, units, reason)
         events = [StepEvent(payload), *map(_fulfilment_cancelled, empty)]
         await write_step(tx, order, (before, after), status, events)
-        return Cancelled(order_id, status, units, Counters(levels, capacities))
+        return Cancelled(order_id, status, units, Counters(levels, capacities, allotments))
 
     def _take(
         self, line: LineOutcome, quantity: int, reservations: Sequence[Record]
@@ -155,6 +158,14 @@ class _Cancellation:
             [part for _, part in self._released],
         )
         return await ledger.free_after(self._tx, levels.values(), with_earmarks=bool(still_open))
+
+    async def _give_allotments_back(self) -> list[AllotmentAt]:
+        """Give back what the released units took of allotments."""
+        back: defaultdict[int, int] = defaultdict(int)
+        for row, part in self._released:
+            for one in row["allotment_ids"] or ():
+                back[one] -= part
+        return list((await take_allotments(self._tx, back)).values())
 
     async def _cancel_empty_fulfilments(self, reservations: Sequence[Record]) -> list[Record]:
         """Cancel the fulfilments with nothing left in them, and return them."""

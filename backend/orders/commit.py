@@ -1,8 +1,8 @@
 """The commit of a batch: one PostgreSQL transaction in which stock is taken and orders exist.
 
-Lock order, as everywhere: keys → orders → counters (levels, then capacities), each sorted. Under
-the locks the core accepts the orders one after another against what was read, all counters of an
-order or none; then one aggregated update whose condition is an assertion, and inserts for the
+Lock order, as everywhere: keys → orders → counters (levels, allotments, capacities), each sorted.
+Under the locks the core accepts the orders one after another against what was read, all counters of
+an order or none; then one aggregated update whose condition is an assertion, and inserts for the
 accepted orders only. What can be done without a lock is done before (see `shape`): others wait for
 these locks.
 """
@@ -14,8 +14,16 @@ from typing import NamedTuple
 from backend.db.pool import TenantTransaction
 from backend.events.outbox import event_rows
 from backend.inventory import ledger
+from backend.inventory.allotments.book import AllotmentBook
+from backend.inventory.allotments.counters import (
+    lock_allotments,
+    take_allotments,
+    try_allotments,
+)
+from backend.inventory.allotments.model import AllotmentAt
 from backend.inventory.counters import Counters
 from backend.inventory.model import CauseKind, FreeAt
+from backend.inventory.pools.live import LivePools
 from backend.network.capacity import (
     CapacityAt,
     CapacityKey,
@@ -24,13 +32,15 @@ from backend.network.capacity import (
     take_locked,
     try_parcels,
 )
-from backend.orders.accept import Locked, accept, enough, parcels_of
+from backend.orders.accept import Locked, accept, allotted_of, enough, parcels_of
 from backend.orders.claim import SQL, KeyRow, claim_keys, delete_keys, key_rows, refused
 from backend.orders.errors import InsufficientStock, NoNode, NotAuthorised, ShortLine
 from backend.orders.model import LineOutcome, OrderStatus, Outcome, Placed
 from backend.orders.shape import Circumstances, Counts, Shaped, ShipTo, Standing, shape_orders
 from backend.orders.step import line_outcome
 from backend.orders.work import Work
+from backend.routing.model import PlanRequest
+from backend.routing.plan_in_turn import Bounds, Offered, plan_in_turn
 from backend.routing.plan_orders import OrderPlanner
 from core_ext import StockBook
 
@@ -42,6 +52,8 @@ class Ground(NamedTuple):
 
     planner: OrderPlanner
     around: Circumstances
+    allotments: AllotmentBook
+    pools: LivePools | None
 
 
 class Committed(NamedTuple):
@@ -80,12 +92,15 @@ async def commit_admitted(
     levels = await ledger.try_reserve(tx, shaped.takes, CauseKind.ORDER, ACTOR)
     if levels is None:
         raise NotAllAccepted
-    locked = Locked(levels, await _try_parcels(tx, works, ground))
+    allotments = await try_allotments(tx, allotted_of(works))
+    if allotments is None:
+        raise NotAllAccepted
+    locked = Locked(levels, allotments, await _try_parcels(tx, works, ground))
     outcomes: dict[Work, Outcome] = {}
     retired, retired_skus, left = await _look_again(tx, works, locked, outcomes)
     if len(left) < len(works) or not locked.levels.keys() >= ledger.taken_keys(shaped.takes):
         raise NotAllAccepted
-    seen = _seen(locked, _Taken([], {}))
+    seen = _seen(locked, _Taken([], {}, {}))
     return Committed(dict(shaped.placed), [], retired, seen, retired_skus)
 
 
@@ -192,7 +207,8 @@ async def _lock_planned(tx: TenantTransaction, works: Iterable[Work], ground: Gr
     keys = {key.level for work in works for key in work.units_by_key}
     nodes = {node_id for work in works for node_id in work.nodes}
     levels = await ledger.lock_free(tx, keys) if keys else {}
-    return await _lock(tx, levels, nodes, ground)
+    allotments = {one for work in works for one in work.units_by_allotment}
+    return await _lock(tx, levels, allotments, nodes, ground)
 
 
 async def _lock_candidates(tx: TenantTransaction, works: Iterable[Work], ground: Ground) -> Locked:
@@ -201,18 +217,31 @@ async def _lock_candidates(tx: TenantTransaction, works: Iterable[Work], ground:
     warehouses = sorted({s.functional_warehouse_id for s in ground.planner.view.sources})
     levels = await ledger.lock_free_of_skus(tx, skus, warehouses) if skus else {}
     nodes = {level.node_id for level in levels.values()}
-    return await _lock(tx, levels, nodes, ground)
+    book = ground.allotments
+    allotments = {
+        one
+        for work in works
+        for row in work.rows
+        for one in book.of(row.sku_id, work.shop_id, work.dealer_id)
+    }
+    return await _lock(tx, levels, allotments, nodes, ground)
 
 
 async def _lock(
-    tx: TenantTransaction, levels: ledger.Locked, nodes: set[int], ground: Ground
+    tx: TenantTransaction,
+    levels: ledger.Locked,
+    allotment_ids: set[int],
+    nodes: set[int],
+    ground: Ground,
 ) -> Locked:
+    """Lock what comes after the levels."""
+    allotments = await lock_allotments(tx, allotment_ids)
     day, limited = ground.around.day, ground.around.limited_nodes
     days = {CapacityKey(node_id, day) for node_id in nodes if node_id in limited}
     capacities = await lock_capacities(tx, days)
     if missing := days - capacities.keys():
         raise CapacityMissing(missing)
-    return Locked(levels, capacities)
+    return Locked(levels, allotments, capacities)
 
 
 async def _look_again(
@@ -268,13 +297,31 @@ def _plan_on_locked(works: Sequence[Work], locked: Locked, ground: Ground) -> No
     for capacity in locked.capacities.values():
         book.set_capacity(view.node_index[capacity.node_id], capacity.free, capacity.version)
     planned = [work for work in works if work.rows]
-    plans = ground.planner.plan([work.request for work in planned], book)
+    requests = [work.request for work in planned]
+    if locked.allotments or any(_is_bound(request, ground) for request in requests):
+        left = {one: at.free for one, at in locked.allotments.items()}
+        bounds = Bounds(ground.allotments, left, _offered(ground, book))
+        plans = plan_in_turn(ground.planner, requests, book, bounds)
+    else:
+        plans = ground.planner.plan(requests, book)
     for work, plan in zip(planned, plans, strict=True):
-        work.set_plan(plan)
+        work.set_plan(plan, ground.allotments)
+
+
+def _is_bound(request: PlanRequest, ground: Ground) -> bool:
+    return ground.pools is not None and ground.pools.is_binding(request.shop_id)
+
+
+def _offered(ground: Ground, book: StockBook) -> Offered:
+    """Return what bound shops are offered on a book."""
+    if ground.pools is None:
+        return lambda _sku, _shop: None
+    return ground.pools.offered_on(book)
 
 
 class _Taken(NamedTuple):
     levels: list[FreeAt]
+    allotments: dict[int, AllotmentAt]
     capacities: dict[CapacityKey, CapacityAt]
 
 
@@ -307,8 +354,10 @@ async def _take(
     tx: TenantTransaction, works: Iterable[Work], locked: Locked, shaped: Shaped
 ) -> _Taken:
     """Take from the locked counters what the plans of the works say."""
+    works = list(works)
     levels = await ledger.reserve_locked(tx, shaped.takes, CauseKind.ORDER, ACTOR)
-    return _Taken(levels, await take_locked(tx, parcels_of(works, locked)))
+    allotments = await take_allotments(tx, allotted_of(works))
+    return _Taken(levels, allotments, await take_locked(tx, parcels_of(works, locked)))
 
 
 async def _insert(tx: TenantTransaction, shaped: Shaped, keys: Sequence[KeyRow] = ()) -> bool:
@@ -334,7 +383,11 @@ def _seen(locked: Locked, taken: _Taken) -> Counters:
     written = {level[:2] for level in taken.levels}
     others = {key: level for key, level in locked.levels.items() if key[:2] not in written}
     levels = ledger.free_of_locked(others)
-    return Counters(taken.levels + levels, list((locked.capacities | taken.capacities).values()))
+    return Counters(
+        taken.levels + levels,
+        list((locked.capacities | taken.capacities).values()),
+        list((locked.allotments | taken.allotments).values()),
+    )
 
 
 def _refusals(works: Sequence[Work], before: Before) -> dict[Work, Outcome]:

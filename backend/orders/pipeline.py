@@ -22,6 +22,7 @@ from backend.admission.model import (
     Base,
     Request,
     Take,
+    allotment_counter,
     capacity_counter,
     stock_counter,
 )
@@ -146,20 +147,47 @@ class Pipeline:
 
     def _plan(self, works: Sequence[Work]) -> tuple[list[Work], list[Work]]:
         """Plan on the book; returns what has all it wants, and what the last attempt must say."""
-        with_rows = [work for work in works if work.rows]
+        in_turn = self._bounded(works)
+        with_rows = [work for work in works if work.rows and work not in in_turn]
         requests = [work.request for work in with_rows]
         with stage("plan", self._tenant_id, len(requests)):
             plans = self._book.planner.plan(requests, self._book.book)
         for work, plan in zip(with_rows, plans, strict=True):
-            work.set_plan(plan)
+            work.set_plan(plan, self._book.allotments)
         whole: list[Work] = []
-        short: list[Work] = []
+        short: list[Work] = list(in_turn)
         moment = now()
         for work in works:
+            if work in in_turn:
+                continue
             is_short = work.plan is not None and not work.plan.is_whole
             work.is_sold_out = is_short and self._sold_out.explains(work, moment)
             (short if is_short and not work.is_sold_out else whole).append(work)
         return whole, short
+
+    def _bounded(self, works: Sequence[Work]) -> set[Work]:
+        """Return the works that something else than stock may bound: those are planned in turn.
+
+        Orders of shops with a binding share, and those that want more of an allotment, all
+        together, than is left of it.
+        """
+        pools, allotments = self._book.pools, self._book.allotments
+        found = set()
+        if pools is not None and pools.layout.binding:
+            found = {work for work in works if work.rows and pools.is_binding(work.shop_id)}
+        if not allotments:
+            return found
+        wanting: dict[int, list[Work]] = {}
+        units: dict[int, int] = {}
+        for work in works:
+            for row in work.rows:
+                for one in allotments.of(row.sku_id, work.shop_id, work.dealer_id):
+                    wanting.setdefault(one, []).append(work)
+                    units[one] = units.get(one, 0) + row.quantity
+        for one, wanted in units.items():
+            if wanted > allotments.left(one):
+                found.update(wanting[one])
+        return found
 
     async def _attempt(self, works: Sequence[Work], attempt: int) -> list[Work]:
         """Admit and commit planned works; returns those to be planned again."""
@@ -196,6 +224,9 @@ class Pipeline:
         """Return what the plan of a work takes of which counters."""
         limited_nodes = self._book.view.limited_nodes
         takes = [Take(stock_counter(*key), units) for key, units in work.units_by_key.items()]
+        takes += [
+            Take(allotment_counter(one), units) for one, units in work.units_by_allotment.items()
+        ]
         for node_id in work.nodes:
             if node_id in limited_nodes:
                 takes.append(Take(capacity_counter(node_id, self._book.day), 1))
@@ -213,7 +244,7 @@ class Pipeline:
             return []
         planner, day = self._book.planner, self._book.day
         around = Circumstances(day, next(_batches), attempt, planner.view.limited_nodes)
-        ground = Ground(planner, around)
+        ground = Ground(planner, around, self._book.allotments, self._book.pools)
         try:
             with stage("commit", self._tenant_id, len(works)):
                 committed, was_unknown = await self._commit_surely(works, ground, way)

@@ -58,10 +58,11 @@ new_fulfilments as (
     from unnest($6::new_fulfilment[]) as r),
 new_reservations as (
     insert into reservation (tenant_id, order_id, reservation_no, line_no, fulfilment_no,
-        functional_warehouse_id, sku_id, node_id, dealer_id, quantity, active, earmark_id)
+        functional_warehouse_id, sku_id, node_id, dealer_id, quantity, active, earmark_id,
+        allotment_ids)
     select $1::bigint, r.order_id, r.reservation_no, r.line_no, r.fulfilment_no,
            r.functional_warehouse_id, r.sku_id, r.node_id, r.dealer_id, r.quantity, r.quantity,
-           r.earmark_id
+           r.earmark_id, r.allotment_ids
     from unnest($7::new_reservation[]) as r),
 new_decisions as (
     insert into routing_decision (tenant_id, order_id, decision_no, policy_version, book_position,
@@ -93,7 +94,7 @@ order by order_id, fulfilment_no
 -- active_reservations --
 -- What is still reserved for orders.
 select order_id, reservation_no, line_no, fulfilment_no, functional_warehouse_id, sku_id, node_id,
-       active, earmark_id
+       active, earmark_id, allotment_ids
 from reservation where tenant_id = $1 and order_id = any($2::bigint[]) and active > 0
 order by order_id, reservation_no
 

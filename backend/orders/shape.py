@@ -234,6 +234,7 @@ class Shaped:
                     dealer_id,
                     quantity,
                     share.earmark_id,
+                    share.allotment_ids,
                 )
             )
             self.takes.append(

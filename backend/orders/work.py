@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from backend.channels.model import Shop
+from backend.inventory.allotments.book import AllotmentBook
 from backend.inventory.model import StockKey
 from backend.orders.intake import Intake
 from backend.orders.model import Outcome, Shortage
@@ -39,6 +41,7 @@ class Work:
     """One order on its way, with its plan and, in the end, its outcome."""
 
     __slots__ = (
+        "allotment_ids",
         "backorder",
         "followers",
         "future",
@@ -50,6 +53,7 @@ class Work:
         "plan",
         "rows",
         "token",
+        "units_by_allotment",
         "units_by_key",
     )
 
@@ -65,13 +69,17 @@ class Work:
         self.plan: OrderPlan | None = None
         self.units_by_key: dict[StockKey, int] = {}
         """What the plan takes of each level, and of what earmarks keep."""
+        self.allotment_ids: dict[int, tuple[int, ...]] = {}
+        """The allotments that bound its SKUs, where any do."""
+        self.units_by_allotment: dict[int, int] = {}
+        """What the plan takes of allotments."""
         self.nodes: tuple[int, ...] = ()
         """The nodes of the plan: a parcel from each."""
         self.token = ""
         self.is_sold_out = False
         """All that its plan is short of was refused by PostgreSQL a moment ago."""
 
-    def set_plan(self, plan: OrderPlan) -> None:
+    def set_plan(self, plan: OrderPlan, allotments: AllotmentBook) -> None:
         """Take over a plan, and what it takes."""
         self.plan = plan
         self.nodes = plan.decision.winner_nodes
@@ -81,6 +89,34 @@ class Work:
             key = StockKey(part.functional_warehouse_id, sku_id, part.earmark_id)
             units[key] = units.get(key, 0) + part.quantity
         self.units_by_key = units
+        self.allotment_ids, self.units_by_allotment = {}, {}
+        if allotments:
+            self._allot(plan, allotments)
+
+    def _allot(self, plan: OrderPlan, allotments: AllotmentBook) -> None:
+        for part in plan.allocations:
+            sku_id = self.rows[part.row].sku_id
+            ids = allotments.of(sku_id, self.shop_id, self.dealer_id)
+            if ids:
+                self.allotment_ids[sku_id] = ids
+            for one in ids:
+                known = self.units_by_allotment.get(one, 0)
+                self.units_by_allotment[one] = known + part.quantity
+
+    @property
+    def shop_id(self) -> int:
+        subject = self.backorder
+        return subject.shop_id if subject is not None else self._shop.id
+
+    @property
+    def dealer_id(self) -> int | None:
+        subject = self.backorder
+        return subject.dealer_id if subject is not None else self._shop.dealer_id
+
+    @property
+    def _shop(self) -> Shop:
+        assert self.intake is not None, "a work is one or the other"
+        return self.intake.shop
 
     @property
     def shortage(self) -> Shortage:
@@ -90,15 +126,12 @@ class Work:
     def request(self) -> PlanRequest:
         """Return the order as the planner sees it."""
         if self.intake is not None:
-            shop = self.intake.shop
-            place = Place(self.intake.region_code or 0, shop.legal_entity_id)
-            shop_id, dealer_id = shop.id, shop.dealer_id
+            place = Place(self.intake.region_code or 0, self._shop.legal_entity_id)
         else:
-            waiting = self.backorder
-            assert waiting is not None, "a work is one or the other"
-            place, shop_id, dealer_id = waiting.place, waiting.shop_id, waiting.dealer_id
+            assert self.backorder is not None, "a work is one or the other"
+            place = self.backorder.place
         takes_part = self.shortage is not Shortage.REFUSE
-        return PlanRequest(self.rows, place, shop_id, dealer_id, takes_part)
+        return PlanRequest(self.rows, place, self.shop_id, self.dealer_id, takes_part)
 
     def with_intake(self, intake: Intake) -> "Work":
         """Return the same order, understood anew: who waits for it waits for that."""
@@ -141,7 +174,7 @@ def _merge(lines: Sequence[WorkLine]) -> tuple[PlanRow, ...]:
     return tuple(rows.values())
 
 
-class Share(msgspec.Struct, frozen=True, gc=False):
+class Share(msgspec.Struct, frozen=True):
     """Units of a line that a functional warehouse gives."""
 
     line_no: int
@@ -150,6 +183,7 @@ class Share(msgspec.Struct, frozen=True, gc=False):
     functional_warehouse_id: int
     quantity: int
     earmark_id: int | None
+    allotment_ids: tuple[int, ...] | None
 
 
 def shares_of_lines(work: Work) -> list[Share]:
@@ -163,10 +197,12 @@ def shares_of_lines(work: Work) -> list[Share]:
         sku_id, quantity = work.rows[allocation.row].sku_id, allocation.quantity
         node_id, warehouse_id = allocation.node_id, allocation.functional_warehouse_id
         earmark_id = allocation.earmark_id or None
+        allotment_ids = work.allotment_ids.get(sku_id)
         for entry in wanted[sku_id]:
             part = min(quantity, entry[1])
             if part:
-                shares.append(Share(entry[0], sku_id, node_id, warehouse_id, part, earmark_id))
+                place = (entry[0], sku_id, node_id, warehouse_id)
+                shares.append(Share(*place, part, earmark_id, allotment_ids))
                 entry[1] -= part
                 quantity -= part
     return shares

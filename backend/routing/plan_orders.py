@@ -45,11 +45,20 @@ class OrderPlanner:
         if not requests:
             return []
         if not self.view.nodes:
-            return [_nowhere(request, self.policy_version) for request in requests]
+            return [self.nothing(request) for request in requests]
         policy = self._compile(requests, book)
         demand = self._demand(requests)
         plans = plan(book, policy, demand)
         return [self._order_plan(plans, demand, index) for index in range(len(requests))]
+
+    def nothing(self, request: PlanRequest) -> OrderPlan:
+        """Return the plan of an order that gets nothing: everything is short."""
+        return OrderPlan(
+            (),
+            tuple([row.quantity for row in request.rows]),
+            (0,) * len(request.rows),
+            Decision(self.policy_version, 0, 0, False, 0, 0, (), None, None),
+        )
 
     def _compile(self, requests: Sequence[PlanRequest], book: StockBook) -> Policy:
         view, dealers = self.view, self._dealers
@@ -133,13 +142,3 @@ def _unit_weights(request: PlanRequest) -> list[int]:
         return weights
     lightest = INT32_MOST // sum([row.quantity for row in request.rows])
     return [min(weight, lightest) for weight in weights]
-
-
-def _nowhere(request: PlanRequest, policy_version: int) -> OrderPlan:
-    """Return the plan of a tenant without a node: everything is short."""
-    return OrderPlan(
-        (),
-        tuple(row.quantity for row in request.rows),
-        (0,) * len(request.rows),
-        Decision(policy_version, 0, 0, False, 0, 0, (), None, None),
-    )

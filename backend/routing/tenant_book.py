@@ -5,7 +5,7 @@ and from a sweep over what moved lately. It may lag, never lie for long: the com
 """
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -16,14 +16,17 @@ from backend.channels.shops import shops_mark
 from backend.db.errors import YipanError
 from backend.db.pool import TenantTransaction
 from backend.db.sql import load_queries
+from backend.inventory.allotments.book import AllotmentBook
+from backend.inventory.allotments.counters import BEGINNING, changed_allotments
+from backend.inventory.allotments.model import AllotmentState
 from backend.inventory.counters import Counters
 from backend.inventory.earmarks.model import OpenEarmark
 from backend.inventory.earmarks.queries import open_earmarks
-from backend.inventory.levels import free_of_all_levels
+from backend.inventory.levels import SWEEP_OVERLAP, free_of_all_levels
 from backend.inventory.model import FreeAt
 from backend.inventory.pools.compile import CompiledLayout
 from backend.inventory.pools.layouts import active_layout, active_version, compile_in_force
-from backend.inventory.pools.live import LivePools, Profiles, read_profiles
+from backend.inventory.pools.live import LivePools, PoolGround, Profiles, read_profiles
 from backend.inventory.warehouses import list_warehouses
 from backend.network.capacity import CapacityAt, capacities_of_day
 from backend.network.model import FunctionalWarehouse, Node
@@ -74,6 +77,8 @@ class TenantBook:
         """What is being read while orders are still planned on `_stock`."""
         self.planner = OrderPlanner(self.view, DEFAULT_POLICY, 0)
         self.day = date.min
+        self.allotments = AllotmentBook()
+        self._allotted_at = BEGINNING
         self.listeners: list[NewNumbers] = []
 
     @property
@@ -102,6 +107,7 @@ class TenantBook:
         try:
             policy, version = await self._policy(tx)
             capacities = await capacities_of_day(tx, local.date())
+            allotted = await changed_allotments(tx, self._allotted_at - SWEEP_OVERLAP)
             if topology != self._topology:
                 view, layout = await self._view(tx, topology)
                 if not view.has_sources_of(stock.view):
@@ -115,9 +121,10 @@ class TenantBook:
                 if layout is not None:
                     profiles = await read_profiles(tx, layout, book, view.source_node, local)
                 # From here on nobody else is heard: the numbers are those of the book.
-                stock = Stock(view, book, _pools(topology, layout, view, book, profiles))
+                stock = Stock(view, book, self._pools(topology, layout, view, book, profiles))
             changed = stock.pools is not self._stock.pools
             self._stock = stock
+            self._learn_allotments(allotted)
         finally:
             self._coming = None
         self._topology = topology
@@ -127,7 +134,16 @@ class TenantBook:
         self.apply_capacities(capacities)
         if changed and stock.pools is not None:
             self._tell(stock.pools.availability.take_changed())
-        return Counters(levels, capacities)
+        return Counters(levels, capacities, [state.at for state in allotted])
+
+    def _learn_allotments(self, states: Sequence[AllotmentState]) -> None:
+        self._allotted_at = max([self._allotted_at, *(state.changed_at for state in states)])
+        self._recap(self.allotments.learn(states))
+
+    def _recap(self, sku_ids: Iterable[int]) -> None:
+        """Let the shops show no more than their allotments of some SKUs have left."""
+        if self.pools is not None and sku_ids:
+            self._tell(self.pools.update(sku_ids, recap=True))
 
     async def _view(
         self, tx: TenantTransaction, topology: Topology
@@ -159,6 +175,19 @@ class TenantBook:
             self._stock = stock._replace(pools=pools)
             self._tell(pools.availability.take_changed())
 
+    def _pools(
+        self,
+        topology: Topology,
+        layout: CompiledLayout | None,
+        view: NetworkView,
+        book: StockBook,
+        profiles: Profiles | None,
+    ) -> LivePools | None:
+        if layout is None or profiles is None:
+            return None
+        ground = PoolGround(layout, view.sources, book, self.allotments)
+        return LivePools(topology.layout_version, ground, profiles)
+
     async def _policy(self, tx: TenantTransaction) -> tuple[PolicyDocument, int]:
         """Return the active policy and its version."""
         known = self.planner.policy, self.planner.policy_version
@@ -171,6 +200,7 @@ class TenantBook:
         """Take over what is newer."""
         self.apply_levels(counters.levels)
         self.apply_capacities(counters.capacities)
+        self._recap(self.allotments.apply(counters.allotments))
 
     def apply_levels(self, levels: Iterable[FreeAt]) -> None:
         """Take over what is newer."""
@@ -215,15 +245,3 @@ async def _topology(tx: TenantTransaction) -> Topology:
     shops = await shops_mark(tx) if version else (0, 0)
     earmarks = await open_earmarks(tx) if version else []
     return Topology(await list_nodes(tx), await list_warehouses(tx), version, shops, earmarks)
-
-
-def _pools(
-    topology: Topology,
-    layout: CompiledLayout | None,
-    view: NetworkView,
-    book: StockBook,
-    profiles: Profiles | None,
-) -> LivePools | None:
-    if layout is None or profiles is None:
-        return None
-    return LivePools(topology.layout_version, layout, view.sources, book, profiles)

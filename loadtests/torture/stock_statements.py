@@ -325,6 +325,19 @@ async def warehouses(session: Session, tenant: int) -> list[Row]:
     return chosen(rows, WAREHOUSE)
 
 
+# ---------------------------------------------------------------------------- allotments
+
+
+@STATEMENTS.add
+async def changed_allotments(session: Session, tenant: int, since: datetime) -> list[Row]:
+    return []
+
+
+@STATEMENTS.add
+async def free_of_all_allotments(session: Session, tenant: int) -> list[Row]:
+    return []
+
+
 # ------------------------------------------------------------------------------- network
 
 

@@ -57,6 +57,11 @@ INTERNAL = {
     "stock_movement_reason_check",
     "stock_movement_type_check",
     # Sums and counters that the code has added up.
+    "allotment_owner_check",
+    "allotment_owner_key",
+    "allotment_quantity_check",
+    "allotment_taken_check",
+    "allotment_tenant_id_shop_id_fkey",
     "earmark_level_filled_check",
     "earmark_level_lent_check",
     "earmark_level_unused_check",

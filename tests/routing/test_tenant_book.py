@@ -102,7 +102,7 @@ async def activate(admin: Connection, world: World, version: int, document: Poli
 
 async def test_the_first_refresh_reads_network_and_stock(followed: Followed) -> None:
     written = [await followed.receive("wh", 5), await followed.receive("far", 7)]
-    levels, capacities = await followed.refresh()
+    levels, capacities, _ = await followed.refresh()
     assert (sorted(levels), capacities) == (written, [])
     assert {n.code for n in followed.book.view.nodes} == {"wh", "store", "far", "dealer-node"}
     assert [followed.free(level.functional_warehouse_id) for level in written] == [5, 7]
@@ -113,7 +113,7 @@ async def test_while_the_network_stays_stock_is_not_read_again(followed: Followe
     await followed.refresh()
     book = followed.book.book
     await followed.receive("wh", 1)
-    assert (await followed.refresh())[0] == []
+    assert (await followed.refresh()).levels == []
     assert followed.book.book is book
     assert followed.free(first.functional_warehouse_id) == 5
 
@@ -125,7 +125,7 @@ async def test_a_closed_node_leaves_and_the_stock_is_read_anew(followed: Followe
     grown = await followed.receive("far", 1)
     async with followed.database.tenant_transaction(followed.world.brand) as tx:
         await set_node_active(tx, "wh", False)
-    levels, _ = await followed.refresh()
+    levels = (await followed.refresh()).levels
     assert grown in levels
     assert followed.world.nodes["wh"] not in followed.book.view.node_index
     assert followed.free(kept.functional_warehouse_id) == 8
@@ -159,7 +159,7 @@ async def test_what_is_announced_while_the_book_is_filled_stays(
 
 async def test_another_brands_stock_is_not_in_the_book(followed: Followed) -> None:
     await receive(followed.database, followed.world.other_brand, "wh", "A", 5)
-    levels, _ = await followed.refresh()
+    levels = (await followed.refresh()).levels
     assert levels == []
     assert len(followed.book.view.nodes) == 4
 
@@ -170,7 +170,7 @@ async def test_another_brands_stock_is_not_in_the_book(followed: Followed) -> No
 async def test_a_day_without_a_counter_has_its_whole_capacity(
     followed: Followed, small: int
 ) -> None:
-    _, capacities = await followed.refresh()
+    capacities = (await followed.refresh()).capacities
     assert capacities == [CapacityAt(small, TODAY, CAPACITY, 0)]
     assert followed.parcels(small) == CAPACITY
 
@@ -188,7 +188,7 @@ async def test_capacities_are_read_at_each_refresh(followed: Followed, small: in
     await followed.refresh()
     async with followed.database.tenant_transaction(followed.world.system) as tx:
         taken = await take_parcels(tx, small, 4)
-    _, capacities = await followed.refresh()
+    capacities = (await followed.refresh()).capacities
     assert capacities == [taken]
     assert followed.parcels(small) == CAPACITY - 4
 

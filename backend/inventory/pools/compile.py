@@ -103,6 +103,10 @@ class CompiledLayout:
         ]
         self.depth_links = self._depth_links()
         self.syncs = {sync.shop: sync for sync in layout.syncs}
+        self.binding = frozenset(
+            self.vertex_of_shop[shops[share.shop].id] for share in layout.shares if share.binding
+        )
+        """The vertices of shops that sell no more than they are offered."""
         self._check_fit()
 
     def _check_fit(self) -> None:

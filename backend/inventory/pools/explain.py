@@ -11,6 +11,8 @@ from backend.channels.model import Shop
 from backend.channels.shops import active_shops
 from backend.db.errors import OutOfRange
 from backend.db.pool import TenantTransaction
+from backend.inventory.allotments.book import AllotmentBook
+from backend.inventory.allotments.counters import allotments_of_sku
 from backend.inventory.earmarks.queries import open_earmarks, usable_of_sku
 from backend.inventory.levels import database_time
 from backend.inventory.model import FreeAt, Level
@@ -85,8 +87,8 @@ async def explain(
     """Return the derivation of a shop's number, for now or for a moment in the past.
 
     For the past, levels are what they are less what moved since, under the layout of that time over
-    the network of today. Raises UnknownSku, UnknownShop, and OutOfRange for the future and for a
-    time without its zone.
+    the network of today, and without allotments. Raises UnknownSku, UnknownShop, and OutOfRange for
+    the future and for a time without its zone.
     """
     sku_id = await sku_id_by_code(tx, sku)
     found = (await active_shops(tx)).get(shop)
@@ -109,7 +111,9 @@ async def explain(
     free = [FreeAt(*level.key, level.signed_free, 0) for level in levels]
     free += await usable_of_sku(tx, sku_id, levels, as_of)
     ground = ground_of([layout], await open_earmarks(tx, as_of), free)
-    pools = await pools_on(tx, layout, ground, at.astimezone(ZoneInfo(time_zone)))
+    allotted = await allotments_of_sku(tx, sku_id) if as_of is None else []
+    local = at.astimezone(ZoneInfo(time_zone))
+    pools = await pools_on(tx, layout, ground, local, AllotmentBook(allotted))
     derived = pools.availability.derive(sku_id)
     sync = layout.syncs.get(shop)
     number = derived.number[vertex]

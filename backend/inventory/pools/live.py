@@ -2,7 +2,7 @@
 
 import asyncio
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from backend.catalog.find_skus import page_of_skus
 from backend.catalog.model import Sku
 from backend.conditions.compile import attributes_of
 from backend.db.pool import TenantTransaction
+from backend.inventory.allotments.book import AllotmentBook
 from backend.inventory.model import StockSource
 from backend.inventory.pools.attributes import facts_of_sku, facts_of_stock, facts_of_time
 from backend.inventory.pools.compile import CompiledLayout, Figures
@@ -19,6 +20,7 @@ from backend.inventory.pools.layouts import SQL
 from backend.inventory.pools.model import Sync
 from core_ext import Availability, StockBook
 from core_ext.limits import MAX_RULES
+from core_ext.pool_graph import NO_LIMIT
 
 log = structlog.get_logger(__name__)
 
@@ -99,51 +101,89 @@ def _facts(
     return facts_of_sku(sku) | facts_of_stock(units, len(nodes), sold.get(sku.id, 0))
 
 
+class PoolGround(NamedTuple):
+    """What numbers are computed of: a layout, over a stock book with its sources, and caps."""
+
+    layout: CompiledLayout
+    sources: Sequence[StockSource]
+    book: StockBook
+    allotments: AllotmentBook
+
+
 class LivePools:
     """The numbers of one layout over one stock book."""
 
-    def __init__(
-        self,
-        version: int,
-        layout: CompiledLayout,
-        sources: Sequence[StockSource],
-        book: StockBook,
-        profiles: Profiles,
-    ) -> None:
+    def __init__(self, version: int, ground: PoolGround, profiles: Profiles) -> None:
         self.version = version
-        self.layout = layout
-        self.sources = list(sources)
+        self.layout = ground.layout
         self.profiles = profiles
-        self._book = book
-        self.availability = Availability(book, layout.graph(sources, profiles.listed))
+        self._ground = ground
+        self._book = ground.book
+        graph = ground.layout.graph(ground.sources, profiles.listed)
+        self.availability = Availability(ground.book, graph)
         for sku_id, profile in profiles.of_sku.items():
             self.availability.set_profile(sku_id, profile)
+        self._cap(ground.allotments.sku_ids())
         self.availability.recompute()
-        self._follow_depths(book.skus())
+        self._follow_depths(self.availability, ground.book.skus())
 
-    def update(self, sku_ids: Iterable[int]) -> "array[int]":
-        """Compute SKUs anew after the book has changed; returns those with another number."""
+    def update(self, sku_ids: Iterable[int], *, recap: bool = False) -> "array[int]":
+        """Compute SKUs anew after the book has changed; returns those with another number.
+
+        `recap` where their allotments have changed.
+        """
         moved = array("q", sorted(set(sku_ids)))
+        if recap:
+            self._cap(moved)
         self.availability.update_many(moved)
-        self._follow_depths(moved)
+        self._follow_depths(self.availability, moved)
         return self.availability.take_changed()
 
-    def _follow_depths(self, sku_ids: "array[int]") -> None:
+    def _cap(self, sku_ids: Iterable[int]) -> None:
+        """Let shops show no more than what is left of their allotments."""
+        for sku_id in sku_ids:
+            for shop in self.layout.shops:
+                cap = self._ground.allotments.cap(sku_id, shop.id, shop.dealer_id)
+                vertex = self.layout.vertex_of_shop[shop.id]
+                self.availability.set_cap(sku_id, vertex, NO_LIMIT if cap is None else cap)
+
+    def _follow_depths(self, availability: Availability, sku_ids: "array[int]") -> None:
         """Let depth-first pools give first to the shop that has most of a SKU from other pools."""
         by_depth = self.layout.depth_links
         if not by_depth:
             return
         for sku_id in sku_ids:
-            flow = self.availability.derive(sku_id).flow
+            flow = availability.derive(sku_id).flow
             for vertex, links in by_depth.items():
-                self.availability.set_depth(sku_id, vertex, sum(flow[link] for link in links))
-            self.availability.update(sku_id)
+                availability.set_depth(sku_id, vertex, sum(flow[link] for link in links))
+            availability.update(sku_id)
+
+    def is_binding(self, shop_id: int) -> bool:
+        """Whether a shop may sell no more than it is offered."""
+        return self.layout.vertex_of_shop.get(shop_id) in self.layout.binding
+
+    def offered_on(self, book: StockBook) -> Callable[[int, int], int | None]:
+        """Return what says how much of a SKU a shop with a binding share is offered on a book.
+
+        The book is numbered as this one's, and may change between one question and the next.
+        """
+        availability = Availability(book, self.availability)
+
+        def offered(sku_id: int, shop_id: int) -> int | None:
+            if not self.is_binding(shop_id):
+                return None
+            availability.set_profile(sku_id, self.profiles.of_sku.get(sku_id, 0))
+            availability.update(sku_id)
+            self._follow_depths(availability, array("q", [sku_id]))
+            return availability.number(sku_id, self.layout.vertex_of_shop[shop_id])
+
+        return offered
 
     def with_profiles(self, profiles: Profiles) -> "LivePools":
         """Return the same layout and book with rules that were looked at again."""
         if profiles == self.profiles:
             return self
-        return LivePools(self.version, self.layout, self.sources, self._book, profiles)
+        return LivePools(self.version, self._ground, profiles)
 
     def profile_of(self, sku_id: int) -> Profile:
         """Return the figures of the links with rules for a SKU."""

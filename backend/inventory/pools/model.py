@@ -97,11 +97,15 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename
 
 
 class Share(Flow, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """What a pool gives to a shop. `rank` is its turn in the modes that have turns, 0 first."""
+    """What a pool gives to a shop. `rank` is its turn in the modes that have turns, 0 first.
+
+    A shop with a `binding` share sells no more than it is offered, though there be more in stock.
+    """
 
     pool: str
     shop: str
     rank: int = 0
+    binding: bool = False
 
 
 class Sync(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):

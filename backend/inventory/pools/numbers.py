@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import NamedTuple
 
 from backend.db.pool import TenantTransaction
+from backend.inventory.allotments.book import AllotmentBook
+from backend.inventory.allotments.counters import BEGINNING, changed_allotments
 from backend.inventory.earmarks.model import OpenEarmark, sources_of
 from backend.inventory.earmarks.queries import open_earmarks
 from backend.inventory.levels import free_of_all_levels
 from backend.inventory.model import FreeAt, StockSource
 from backend.inventory.pools.compile import CompiledLayout
-from backend.inventory.pools.live import LivePools, no_profiles, read_profiles
+from backend.inventory.pools.live import LivePools, PoolGround, no_profiles, read_profiles
 from core_ext import StockBook
 
 BREATH_SKUS = 500
@@ -71,13 +73,17 @@ def add_levels(ground: Ground, levels: Iterable[FreeAt]) -> None:
 
 
 async def pools_on(
-    tx: TenantTransaction, layout: CompiledLayout, ground: Ground, local: datetime
+    tx: TenantTransaction,
+    layout: CompiledLayout,
+    ground: Ground,
+    local: datetime,
+    allotments: AllotmentBook,
 ) -> LivePools:
     """Return the numbers of a layout on a book; `local` is the time where the brand is."""
     profiles = no_profiles(layout)
     if layout.rules:
         profiles = await read_profiles(tx, layout, ground.book, ground.source_node, local)
-    return LivePools(0, layout, ground.sources, ground.book, profiles)
+    return LivePools(0, PoolGround(layout, ground.sources, ground.book, allotments), profiles)
 
 
 async def changes_between(
@@ -96,8 +102,9 @@ async def changes_between(
     async for chunk in free_of_all_levels(tx):
         add_levels(ground, chunk)
         sku_ids.update(level.sku_id for level in chunk)
+    allotments = AllotmentBook(await changed_allotments(tx, BEGINNING))
     pools = [
-        None if layout is None else await pools_on(tx, layout, ground, local)
+        None if layout is None else await pools_on(tx, layout, ground, local, allotments)
         for layout in (before, after)
     ]
     shop_ids = sorted({shop.id for layout in layouts for shop in layout.shops})

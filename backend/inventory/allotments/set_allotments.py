@@ -1,0 +1,174 @@
+"""Setting and ending allotments."""
+
+from collections.abc import Sequence
+
+from backend.catalog.find_skus import sku_ids_by_codes
+from backend.channels.errors import UnknownShop
+from backend.channels.model import Shop
+from backend.channels.shops import active_shops
+from backend.db.commands import apply_once
+from backend.db.pool import TenantTransaction
+from backend.inventory.allotments import model
+from backend.inventory.allotments.counters import SQL
+from backend.inventory.allotments.errors import (
+    AllotmentChanged,
+    InvalidAllotment,
+    UnknownAllotment,
+)
+from backend.inventory.allotments.model import Allotment, AllotmentLine, AllotmentOwner
+from backend.inventory.errors import InvalidQuantity
+from backend.inventory.model import QUANTITY_MAX
+from tenants.errors import UnknownDealer
+from tenants.organisation import dealers_of_brand
+from tenants.principal import Permission
+
+Place = tuple[int | None, int | None]
+"""Shop, and dealer: whose shop it is, or whose shops."""
+
+
+async def set_allotments(
+    tx: TenantTransaction, lines: Sequence[AllotmentLine], *, key: str
+) -> list[Allotment]:
+    """Set allotments, all or none, once, and return them.
+
+    One may be set below what is taken: then nothing more is sold. Locks the key, then the
+    allotments in the order of their SKUs and owners. Raises InvalidAllotment, InvalidQuantity,
+    UnknownSku, UnknownShop, UnknownDealer, AllotmentChanged, CommandConflict; then nothing has
+    changed.
+    """
+    tx.principal.require(Permission.STOCK_WRITE)
+    _check(lines)
+
+    async def work() -> list[Allotment]:
+        places = await _Places.read(tx, lines)
+        ids = []
+        for index in places.order:
+            line, sku_id, place = lines[index], places.sku_ids[index], places.of[index]
+            await _compare(tx, line, sku_id, place, index)
+            ids.append(
+                await tx.fetch_value(
+                    SQL.set_allotment,
+                    tx.tenant_id,
+                    sku_id,
+                    *place,
+                    line.quantity,
+                    line.reason.strip(),
+                    tx.principal.subject,
+                )
+            )
+        return await allotments_by_ids(tx, ids)
+
+    return await apply_once(tx, key, ("set_allotments", lines), list[Allotment], work)
+
+
+async def end_allotments(
+    tx: TenantTransaction, owners: Sequence[AllotmentOwner], *, key: str
+) -> list[Allotment]:
+    """Let allotments bound nothing any more, all or none, once, and return them.
+
+    Locks and raises as `set_allotments`, and UnknownAllotment.
+    """
+    tx.principal.require(Permission.STOCK_WRITE)
+    _check(owners)
+
+    async def work() -> list[Allotment]:
+        places = await _Places.read(tx, owners)
+        ids = []
+        for index in places.order:
+            row = await tx.fetch_row(
+                SQL.lock_allotment, tx.tenant_id, places.sku_ids[index], *places.of[index]
+            )
+            if row is None or not row["is_active"]:
+                raise UnknownAllotment(path=("allotments", index))
+            await tx.execute(SQL.end_allotment, tx.tenant_id, row["id"], tx.principal.subject)
+            ids.append(row["id"])
+        return await allotments_by_ids(tx, ids)
+
+    return await apply_once(tx, key, ("end_allotments", owners), list[Allotment], work)
+
+
+async def page_of_allotments(
+    tx: TenantTransaction, after: int, limit: int, *, shop_id: int | None
+) -> list[Allotment]:
+    """Return up to `limit` allotments that the principal may see, with ids above `after`."""
+    rows = await tx.fetch(SQL.allotments, tx.tenant_id, after, shop_id, limit)
+    return [Allotment(**row) for row in rows]
+
+
+async def allotments_by_ids(tx: TenantTransaction, ids: Sequence[int]) -> list[Allotment]:
+    """Return the allotments, by id."""
+    rows = await tx.fetch(SQL.allotments_by_ids, tx.tenant_id, ids)
+    return [Allotment(**row) for row in rows]
+
+
+class _Places:
+    """Whose allotments are meant, and in which order they are locked."""
+
+    def __init__(self, sku_ids: list[int], of: list[Place]) -> None:
+        self.sku_ids = sku_ids
+        self.of = of
+        keys = [
+            (sku, shop or 0, dealer or 0) for sku, (shop, dealer) in zip(sku_ids, of, strict=True)
+        ]
+        if len(set(keys)) < len(keys):
+            raise InvalidAllotment("An allotment stands there twice.", path=("allotments",))
+        self.order = sorted(range(len(keys)), key=keys.__getitem__)
+
+    @classmethod
+    async def read(cls, tx: TenantTransaction, owners: Sequence[AllotmentOwner]) -> "_Places":
+        skus = await sku_ids_by_codes(tx, [owner.sku for owner in owners])
+        shops = await active_shops(tx)
+        dealers = {dealer.code: dealer.id for dealer in await dealers_of_brand(tx, tx.tenant_id)}
+        of = [_place(owner, shops, dealers, index) for index, owner in enumerate(owners)]
+        return cls([skus[owner.sku] for owner in owners], of)
+
+
+def _place(
+    owner: AllotmentOwner,
+    shops: dict[str, Shop],
+    dealers: dict[str, int],
+    index: int,
+) -> Place:
+    if owner.shop is not None:
+        if owner.shop not in shops:
+            raise UnknownShop(path=("allotments", index, "shop"))
+        shop = shops[owner.shop]
+        return shop.id, shop.dealer_id
+    assert owner.dealer is not None, "it was checked to be one or the other"
+    if owner.dealer not in dealers:
+        raise UnknownDealer(path=("allotments", index, "dealer"))
+    return None, dealers[owner.dealer]
+
+
+async def _compare(
+    tx: TenantTransaction, line: AllotmentLine, sku_id: int, place: Place, index: int
+) -> None:
+    """Raise AllotmentChanged unless the allotment is at the version that was compared with."""
+    if line.compare_version is None:
+        return
+    row = await tx.fetch_row(SQL.lock_allotment, tx.tenant_id, sku_id, *place)
+    version = 0 if row is None else row["version"]
+    if version != line.compare_version:
+        raise AllotmentChanged(version, ("allotments", index, "compareVersion"))
+
+
+def _check(lines: Sequence[AllotmentOwner]) -> None:
+    if not 0 < len(lines) <= model.LINES_MAX:
+        raise InvalidAllotment(f"Give 1 to {model.LINES_MAX} allotments.", path=("allotments",))
+    for index, line in enumerate(lines):
+        if (line.shop is None) == (line.dealer is None):
+            raise InvalidAllotment(
+                "An allotment is of a shop or of a dealer: name one of them.",
+                path=("allotments", index),
+            )
+        if isinstance(line, AllotmentLine):
+            if not 0 <= line.quantity <= QUANTITY_MAX:
+                raise InvalidQuantity(
+                    "An allotment is a whole number from 0 to 1,000,000,000.",
+                    path=("allotments", index, "quantity"),
+                )
+            if len(line.reason) > model.REASON_LENGTH_MAX or not line.reason.isprintable():
+                raise InvalidAllotment(
+                    f"A reason has at most {model.REASON_LENGTH_MAX} printable characters.",
+                    path=("allotments", index, "reason"),
+                )
