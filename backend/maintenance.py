@@ -51,6 +51,15 @@ def count_old(bases: Sequence[Base], known: Sequence[tuple[int, int, int] | None
     )
 
 
+def missing(bases: Sequence[Base], known: Sequence[tuple[int, int, int] | None]) -> list[Base]:
+    """Return the counters that Valkey does not know, or knows in an older version."""
+    return [
+        base
+        for base, found in zip(bases, known, strict=True)
+        if found is None or found[1] < base.version
+    ]
+
+
 class Maintenance:
     """The background work of one process, for all tenants."""
 
@@ -98,13 +107,17 @@ class Maintenance:
     async def sweep(self) -> None:
         """Publish what moved lately: whoever committed it may have died before saying so."""
         for tenant_id in self._used:
-            bases, read_at = await self._counters.changed(tenant_id, self._swept_at.get(tenant_id))
-            if bases:
-                known = await self._admission.look(tenant_id, [base.counter for base in bases])
-                DRIFTED.inc(count_old(bases, known))
-                if not await self._admission.finish(tenant_id, [], bases):
-                    continue
-            self._swept_at[tenant_id] = read_at
+            read_at = await self._counters.moment(tenant_id)
+            changed = self._counters.changed(tenant_id, self._swept_at.get(tenant_id))
+            if all([await self._publish_missed(tenant_id, bases) async for bases in changed]):
+                self._swept_at[tenant_id] = read_at
+
+    async def _publish_missed(self, tenant_id: int, bases: Sequence[Base]) -> bool:
+        """Publish what Valkey has in no version, or in an older one; False while it is away."""
+        known = await self._admission.look(tenant_id, [base.counter for base in bases])
+        missed = missing(bases, known)
+        DRIFTED.inc(count_old(bases, known))
+        return not missed or await self._admission.finish(tenant_id, [], missed)
 
     async def allocate(self) -> None:
         """Give free stock to waiting orders."""

@@ -98,8 +98,14 @@ class CounterReader:
             capacities = await capacities_of_day(tx, today)
             yield Counters((), capacities, await free_of_all_allotments(tx)).bases()
 
-    async def changed(self, tenant_id: int, since: datetime | None) -> tuple[list[Base], datetime]:
-        """Return the levels that moved since a time, today's capacities, and the time it is now.
+    async def moment(self, tenant_id: int) -> datetime:
+        """Return the time on the clock that movements are stamped with."""
+        principal = system_principal(tenant_id, "counters")
+        async with self._database.tenant_transaction(principal, read_only=True) as tx:
+            return await database_time(tx)
+
+    async def changed(self, tenant_id: int, since: datetime | None) -> AsyncIterator[list[Base]]:
+        """Yield today's capacities, and what moved since a time, in small chunks.
 
         Without a time it looks back a little: whoever looks for the first time may come after
         somebody who moved a level and died, or lost its connection, before saying so.
@@ -107,12 +113,11 @@ class CounterReader:
         principal = system_principal(tenant_id, "counters")
         today = (await self._brands.get(tenant_id)).today()
         async with self._database.tenant_transaction(principal, read_only=True) as tx:
-            now = await database_time(tx)
-            begin = since - SWEEP_OVERLAP if since else now - FIRST_LOOK_BACK
-            levels = await free_of_changed_levels(tx, begin)
-            allotments = [state.at for state in await changed_allotments(tx, begin)]
-            counters = Counters(levels, await capacities_of_day(tx, today), allotments)
-        return counters.bases(), now
+            begin = since or await database_time(tx) - FIRST_LOOK_BACK
+            allotments = [state.at for state in await changed_allotments(tx, begin - SWEEP_OVERLAP)]
+            yield Counters((), await capacities_of_day(tx, today), allotments).bases()
+            async for levels in free_of_changed_levels(tx, begin - SWEEP_OVERLAP):
+                yield Counters(levels).bases()
 
     async def read(self, tenant_id: int, names: Sequence[str]) -> list[Base]:
         """Return the named counters as they stand; one that does not exist is left out."""

@@ -9,6 +9,8 @@ from backend.inventory.ledger import SQL
 from backend.inventory.model import FreeAt, Level, LevelKey
 
 CHUNK = 5_000
+CHUNK_BESIDE_ORDERS = 250
+"""Levels worked on in one go: a millisecond or two."""
 SWEEP_OVERLAP = timedelta(seconds=3)
 """How long a commit may take to become visible after its movement was written."""
 
@@ -30,10 +32,23 @@ async def database_time(tx: TenantTransaction) -> datetime:
     return now
 
 
-async def free_of_changed_levels(tx: TenantTransaction, since: datetime) -> list[FreeAt]:
-    """Return what is free of the levels that moved since a time, and of their earmarks."""
-    rows = await tx.fetch(SQL.free_of_changed_levels, tx.tenant_id, since)
-    return [FreeAt(*row) for row in rows]
+async def free_of_changed_levels(
+    tx: TenantTransaction, since: datetime
+) -> AsyncIterator[list[FreeAt]]:
+    """Yield what is free of the levels that moved since a time and of their earmarks, in chunks.
+
+    Small ones: this happens while orders wait for the same process.
+    """
+    chunk: list[FreeAt] = []
+    changed = tx.iterate(
+        SQL.free_of_changed_levels, tx.tenant_id, since, prefetch=CHUNK_BESIDE_ORDERS
+    )
+    async for row in changed:
+        chunk.append(FreeAt(*row))
+        if len(chunk) == CHUNK_BESIDE_ORDERS:
+            yield chunk
+            chunk = []
+    yield chunk
 
 
 async def page_of_levels(

@@ -75,8 +75,9 @@ class LiveBook:
                 local = self.brand.local_time()
                 counters = await self.book.refresh(tx, local)
                 if self._swept_at is not None and (hearing is None or hearing != self._heard):
-                    moved = await free_of_changed_levels(tx, self._swept_at - SWEEP_OVERLAP)
-                    counters = counters.and_also(Counters(moved))
+                    since = self._swept_at - SWEEP_OVERLAP
+                    async for moved in free_of_changed_levels(tx, since):
+                        counters = counters.and_also(Counters(moved))
             self.book.apply_levels(counters.levels)
             self._heard, self._swept_at = hearing, swept_at
             self._fresh_until = moment + FRESH_SECONDS

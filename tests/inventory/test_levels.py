@@ -117,8 +117,9 @@ async def test_what_moved_since_is_read_again(
     monkeypatch.setattr("backend.inventory.counters.SWEEP_OVERLAP", levels.SWEEP_OVERLAP * 0)
     reader = CounterReader(database, BrandDirectory(database))
     earlier = await receive(database, world.brand, "wh", "A", 1)
-    first, moment = await reader.changed(world.tenant_id, None)
+    moment = await reader.moment(world.tenant_id)
+    first = [base async for part in reader.changed(world.tenant_id, None) for base in part]
     level = await receive(database, world.brand, "far", "A", 2)
-    changed, _ = await reader.changed(world.tenant_id, moment)
+    changed = [base async for part in reader.changed(world.tenant_id, moment) for base in part]
     assert first == [Base(stock_counter(*earlier.key), 1, 1)]
     assert changed == [Base(stock_counter(*level.key), 2, 1)]
