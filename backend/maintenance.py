@@ -18,12 +18,13 @@ from backend.clock import now
 from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import SQL, Database
 from backend.events.log import mark_events
-from backend.inventory.counters import CounterReader
+from backend.inventory.counters import CounterReader, Counters
 from backend.inventory.earmarks.change_earmarks import close_ended
 from backend.inventory.earmarks.lend import lend_unused
 from backend.inventory.model import Level
 from backend.metrics import DRIFTED
 from backend.orders.allocate_backorders import BackorderAllocator
+from backend.orders.stock_holds.ending import expire_holds
 from tenants.brands import BrandDirectory
 from tenants.principal import system_principal
 
@@ -33,6 +34,7 @@ REAP_EVERY_SECONDS = 1.0
 SWEEP_EVERY_SECONDS = 3.0
 """With what a sweep itself takes, every base is right again within five seconds."""
 ALLOCATE_EVERY_SECONDS = 5.0
+EXPIRE_HOLDS_EVERY_SECONDS = 1.0
 CLOSE_EARMARKS_EVERY_SECONDS = 5.0
 LEND_EVERY_SECONDS = 3600.0
 MARK_EVERY_SECONDS = 5.0
@@ -41,6 +43,8 @@ PARTITIONS_EVERY_SECONDS = 6 * 3600.0
 
 PublishLevels = Callable[[int, Sequence[Level]], Awaitable[None]]
 """Tells everybody of a tenant's levels that were changed."""
+PublishCounters = Callable[[int, Counters], Awaitable[None]]
+"""Tells everybody of a tenant's counters that were changed."""
 
 
 def count_old(bases: Sequence[Base], known: Sequence[tuple[int, int, int] | None]) -> int:
@@ -71,6 +75,7 @@ class Maintenance:
         counters: CounterReader,
         allocator: BackorderAllocator,
         publish_levels: PublishLevels,
+        publish_counters: PublishCounters,
     ) -> None:
         self._database = database
         self._admission = admission
@@ -78,6 +83,7 @@ class Maintenance:
         self._counters = counters
         self._allocator = allocator
         self._publish_levels = publish_levels
+        self._publish_counters = publish_counters
         self._stopping = asyncio.Event()
         self._used: list[int] = []
         self._swept_at: dict[int, datetime] = {}
@@ -88,6 +94,7 @@ class Maintenance:
             group.create_task(self._every(REAP_EVERY_SECONDS, self.reap))
             group.create_task(self._every(SWEEP_EVERY_SECONDS, self.sweep))
             group.create_task(self._every(ALLOCATE_EVERY_SECONDS, self.allocate))
+            group.create_task(self._every(EXPIRE_HOLDS_EVERY_SECONDS, self.expire_holds))
             group.create_task(self._every(CLOSE_EARMARKS_EVERY_SECONDS, self.close_earmarks))
             group.create_task(self._every(LEND_EVERY_SECONDS, self.lend))
             group.create_task(self._every(MARK_EVERY_SECONDS, self.mark_events))
@@ -127,6 +134,15 @@ class Maintenance:
             units = await self._allocator.allocate(brand.id)
             if units:
                 log.info("backorders.allocated", tenant=brand.id, units=units)
+
+    async def expire_holds(self) -> None:
+        """Give back what holds keep whose time is over."""
+        for brand in await self._brands.all():
+            principal = system_principal(brand.id, "stock_holds")
+            async with self._database.tenant_transaction(principal) as tx:
+                ended, counters = await expire_holds(tx)
+            if ended:
+                await self._publish_counters(brand.id, counters)
 
     async def close_earmarks(self) -> None:
         """Give back what earmarks have unused when their time is over."""

@@ -64,6 +64,7 @@ class Runtime:
             self.counters,
             self.allocator,
             self.publish_levels,
+            self.publish_counters,
         )
         self.publisher = Publisher(database, self.books, self.brands, self.intake)
         self._background: set[asyncio.Task[None]] = set()

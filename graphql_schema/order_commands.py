@@ -14,6 +14,7 @@ from backend.orders.cancel_orders import CancelLine, cancel_order
 from backend.orders.model import (
     LINES_MAX,
     HoldKind,
+    LineOutcome,
     OrderDraft,
     OrderStatus,
     Outcome,
@@ -81,6 +82,10 @@ class OrderPlaceInput:
     )
     ordered_at: datetime | None = None
     remark: str = ""
+    hold: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="The stock hold whose units it takes over; one that has ended changes nothing.",
+    )
 
 
 @strawberry.input
@@ -193,10 +198,22 @@ def _draft(_: type, values: Mapping[str, Any], __: InputContext) -> OrderDraft:
     and their names are the draft's own; building it in one go takes a hundredth of the time that an
     input object a line takes.
     """
+    if values.get("hold") is not None:
+        values = {**values, "hold": number_of("StockHold", values["hold"])}
     return msgspec.convert(values, OrderDraft)
 
 
 get_object_definition(OrderPlaceInput, strict=True).from_input = _draft
+
+
+def placed_line_from(line: LineOutcome) -> PlacedLine:
+    return PlacedLine(
+        line_no=line.line_no,
+        reserved=line.reserved,
+        backordered=line.backordered,
+        held=line.held,
+        cancelled=line.cancelled,
+    )
 
 
 def payload_from(outcome: Outcome) -> OrderPlacePayload:
@@ -207,16 +224,7 @@ def payload_from(outcome: Outcome) -> OrderPlacePayload:
         number=outcome.order_id,
         order_id=strawberry.ID(id_of("Order", outcome.order_id)),
         status=outcome.status,
-        lines=[
-            PlacedLine(
-                line_no=line.line_no,
-                reserved=line.reserved,
-                backordered=line.backordered,
-                held=line.held,
-                cancelled=line.cancelled,
-            )
-            for line in outcome.lines
-        ],
+        lines=[placed_line_from(line) for line in outcome.lines],
         holds=[HoldKind(hold) for hold in outcome.holds],
         parcels=outcome.parcels,
     )

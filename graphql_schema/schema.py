@@ -25,6 +25,7 @@ from graphql_schema.pools import PoolsMutation, PoolsQuery, PoolsSubscription
 from graphql_schema.publishing import PublishingMutation, PublishingQuery
 from graphql_schema.scalars import schema_config
 from graphql_schema.sessions import SessionMutation, SessionQuery
+from graphql_schema.stock_holds import StockHoldsMutation, StockHoldsQuery
 from tenants.principal import PermissionMissing
 
 log = structlog.get_logger(__name__)
@@ -38,6 +39,7 @@ def _query_type() -> type:
         SessionQuery,
         MembersQuery,
         OrdersQuery,
+        StockHoldsQuery,
         InventoryQuery,
         PoolsQuery,
         EarmarksQuery,
@@ -56,6 +58,7 @@ class Mutation(
     SessionMutation,
     MembersMutation,
     OrdersMutation,
+    StockHoldsMutation,
     InventoryMutation,
     PoolsMutation,
     EarmarksMutation,

@@ -20,12 +20,18 @@ where (coalesce(l.on_hand, 0), coalesce(l.reserved, 0), coalesce(l.floor, 0),
 limit $2
 
 -- reserved_differences --
--- Levels whose reserved units are not those of the orders.
+-- Levels whose reserved units are not those of the orders and of active stock holds.
 select coalesce(l.functional_warehouse_id, r.functional_warehouse_id) as functional_warehouse_id,
        coalesce(l.sku_id, r.sku_id) as sku_id, coalesce(l.reserved, 0) as reserved,
        coalesce(r.active, 0) as ordered
 from (select functional_warehouse_id, sku_id, sum(active) as active
-      from reservation where tenant_id = $1 and active > 0 group by 1, 2) r
+      from (select functional_warehouse_id, sku_id, active from reservation
+            where tenant_id = $1 and active > 0
+            union all
+            select p.functional_warehouse_id, p.sku_id, p.quantity from stock_hold_part p
+            join stock_hold h on h.tenant_id = $1 and h.id = p.hold_id and h.state = 'active'
+            where p.tenant_id = $1) as held
+      group by 1, 2) r
 full join (select * from stock_level where tenant_id = $1) l
     using (functional_warehouse_id, sku_id)
 where coalesce(l.reserved, 0) <> coalesce(r.active, 0)
@@ -78,9 +84,15 @@ limit $2
 -- Allotments of which more or less is taken than is reserved.
 select coalesce(a.id, r.id) as allotment_id, coalesce(a.taken, 0) as taken,
        coalesce(r.active, 0) as reserved
-from (select u.id, sum(r.active) as active
-      from reservation r cross join lateral unnest(r.allotment_ids) as u(id)
-      where r.tenant_id = $1 and r.active > 0 and r.allotment_ids is not null group by 1) r
+from (select u.id, sum(held.active) as active
+      from (select allotment_ids, active from reservation
+            where tenant_id = $1 and active > 0 and allotment_ids is not null
+            union all
+            select p.allotment_ids, p.quantity from stock_hold_part p
+            join stock_hold h on h.tenant_id = $1 and h.id = p.hold_id and h.state = 'active'
+            where p.tenant_id = $1 and p.allotment_ids is not null) as held
+      cross join lateral unnest(held.allotment_ids) as u(id)
+      group by 1) r
 full join (select * from allotment where tenant_id = $1) a using (id)
 where coalesce(a.taken, 0) <> coalesce(r.active, 0)
 limit $2

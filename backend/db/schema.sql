@@ -953,6 +953,47 @@ create index order_hold_open_idx on order_hold (tenant_id, kind, order_id)
     where released_at is null;
 call protect('order_hold', 'dealer');
 
+-- Units that are kept for a cart, an unpaid order or a platform, until a time. Ids are those of
+-- orders; `state` decides: what is active can be converted, even late.
+create table stock_hold (
+    tenant_id   bigint not null,
+    id          bigint not null,
+    kind        text not null constraint stock_hold_kind_check
+                check (kind in ('cart', 'unpaid', 'platform')),
+    shop_id     bigint not null,
+    external_id text,
+    dealer_id   bigint,
+    state       text not null default 'active' constraint stock_hold_state_check
+                check (state in ('active', 'converted', 'expired', 'released')),
+    expires_at  timestamptz not null,
+    taken_by    text not null,
+    taken_at    timestamptz not null default clock_timestamp(),
+    ended_at    timestamptz,
+    -- The order that it was converted to.
+    order_id    bigint,
+    outcome     text not null,
+    primary key (tenant_id, id)
+);
+create index stock_hold_active_idx on stock_hold (tenant_id, expires_at) where state = 'active';
+call protect('stock_hold', 'dealer');
+
+create table stock_hold_part (
+    tenant_id               bigint not null,
+    hold_id                 bigint not null,
+    part_no                 integer not null,
+    functional_warehouse_id bigint not null,
+    sku_id                  bigint not null,
+    node_id                 bigint not null,
+    dealer_id               bigint,
+    quantity                bigint not null constraint stock_hold_part_quantity_check
+                            check (quantity > 0),
+    earmark_id              bigint,
+    allotment_ids           bigint[],
+    primary key (tenant_id, hold_id, part_no),
+    foreign key (tenant_id, hold_id) references stock_hold
+);
+call protect('stock_hold_part', 'dealer_store');
+
 -- ------------------------------------------------------------------------------- fulfilment
 
 -- What one node does for one order. Stores see this, with its copy of the address, not the order.
@@ -1084,6 +1125,14 @@ create type new_reservation as (
     functional_warehouse_id bigint, sku_id bigint, node_id bigint, dealer_id bigint,
     quantity bigint, earmark_id bigint, allotment_ids bigint[]
 );
+create type new_stock_hold as (
+    id bigint, kind text, shop_id bigint, external_id text, dealer_id bigint, seconds integer,
+    taken_by text, outcome text
+);
+create type new_stock_hold_part as (
+    hold_id bigint, part_no integer, functional_warehouse_id bigint, sku_id bigint,
+    node_id bigint, dealer_id bigint, quantity bigint, earmark_id bigint, allotment_ids bigint[]
+);
 create type new_decision as (
     order_id bigint, decision_no integer, policy_version integer, book_position bigint,
     batch_id bigint, batch_index integer, attempt smallint, is_proved boolean, cost text,
@@ -1091,7 +1140,7 @@ create type new_decision as (
 );
 create type new_take as (
     functional_warehouse_id bigint, sku_id bigint, quantity bigint, cause_id bigint,
-    cause_line integer, earmark_id bigint
+    cause_line integer, earmark_id bigint, cause_kind text
 );
 create type new_movement as (
     functional_warehouse_id bigint, sku_id bigint, node_id bigint, dealer_id bigint, type text,

@@ -101,8 +101,8 @@ async def lock_free_of_skus(
     return _free_by_key(rows)
 
 
-Take = tuple[int, int, int, int, int, int | None]
-"""Functional warehouse, SKU, units, order, line, earmark: the fields of the row type `new_take`."""
+Take = tuple[int, int, int, int, int, int | None, CauseKind]
+"""Functional warehouse, SKU, units, cause, its line, earmark, kind of cause: a row `new_take`."""
 
 
 def taken_keys(takes: Iterable[Take]) -> set[StockKey]:
@@ -111,15 +111,13 @@ def taken_keys(takes: Iterable[Take]) -> set[StockKey]:
     return keys | {StockKey(take[0], take[1], take[5]) for take in takes if take[5]}
 
 
-async def reserve_locked(
-    tx: TenantTransaction, takes: Sequence[Take], cause: CauseKind, actor: str
-) -> list[FreeAt]:
+async def reserve_locked(tx: TenantTransaction, takes: Sequence[Take], actor: str) -> list[FreeAt]:
     """Reserve in levels that are locked and were read, with a movement for each take.
 
     Returns what is free after it, of levels and their earmarks. Raises ReservationMoved if one of
     them has less than was read under the lock.
     """
-    levels = await try_reserve(tx, takes, cause, actor)
+    levels = await try_reserve(tx, takes, actor)
     if levels is None:
         raise ReservationMoved
     return free_of_locked(levels)
@@ -132,9 +130,7 @@ def free_of_locked(levels: Locked) -> list[FreeAt]:
     ]
 
 
-async def try_reserve(
-    tx: TenantTransaction, takes: Sequence[Take], cause: CauseKind, actor: str
-) -> Locked | None:
+async def try_reserve(tx: TenantTransaction, takes: Sequence[Take], actor: str) -> Locked | None:
     """Lock the levels in the one order and reserve in them, with a movement for each take.
 
     Returns what they and their earmarks are after it, or None where one of them has less than is
@@ -142,7 +138,7 @@ async def try_reserve(
     """
     if not takes:
         return {}
-    levels = _free_by_key(await tx.fetch(SQL.reserve, tx.tenant_id, takes, cause.value, actor))
+    levels = _free_by_key(await tx.fetch(SQL.reserve, tx.tenant_id, takes, actor))
     return levels if levels.keys() >= taken_keys(takes) else None
 
 

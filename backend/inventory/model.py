@@ -88,6 +88,7 @@ class CauseKind(StrEnum):
     COUNT = "count"
     TRANSFER = "transfer"
     EARMARK = "earmark"
+    HOLD = "hold"
 
 
 class Movement(msgspec.Struct, frozen=True, kw_only=True):

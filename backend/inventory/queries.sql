@@ -140,7 +140,7 @@ moved as (
         cause_kind, cause_id, cause_line, actor, earmark_id)
     select $1::bigint, t.functional_warehouse_id, t.sku_id, l.node_id, l.dealer_id, 'reserved',
            t.quantity, 0, t.quantity, 0, case when t.earmark_id is null then 0 else -t.quantity end,
-           l.version, $3, t.cause_id, t.cause_line, $4, t.earmark_id
+           l.version, t.cause_kind, t.cause_id, t.cause_line, $3, t.earmark_id
     from taking t join taken l using (functional_warehouse_id, sku_id))
 select functional_warehouse_id, sku_id, free, version, node_id, 0::bigint as earmark_id, unreserved
 from taken

@@ -4,10 +4,13 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from backend.inventory import ledger
 from backend.inventory.allotments.model import AllotmentAt
 from backend.network.capacity import CapacityAt, CapacityKey
 from backend.orders.model import Shortage
+from backend.orders.stock_holds.ending import EndingHolds
 from backend.orders.work import Work
 from core_ext import reserve
 
@@ -55,6 +58,20 @@ def accept(works: Sequence[Work], locked: Locked) -> tuple[list[Work], list[Work
     if len(accepted) < len(candidates):
         refused += [work for work, taken in zip(candidates, answer, strict=True) if not taken]
     return accepted, refused
+
+
+def with_freed(locked: Locked, holds: EndingHolds, ended: Iterable[int]) -> Locked:
+    """Return the counters as they are once some of the holds have ended."""
+    levels, allotments = dict(locked.levels), dict(locked.allotments)
+    for hold_id in ended:
+        for part in holds.freed(hold_id):
+            if level := levels.get(part.key):
+                free = level.free + part.quantity
+                levels[part.key] = msgspec.structs.replace(level, free=free)
+            for one in part.allotment_ids:
+                at = allotments[one]
+                allotments[one] = at._replace(free=at.free + part.quantity)
+    return Locked(levels, allotments, locked.capacities)
 
 
 def enough(work: Work) -> bool:

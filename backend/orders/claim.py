@@ -9,14 +9,14 @@ from backend.db.pool import TenantTransaction
 from backend.db.sql import load_queries
 from backend.orders.errors import OrderConflict
 from backend.orders.intake import Key
-from backend.orders.model import Outcome, Refused
+from backend.orders.model import Answer, Refused
 from backend.orders.work import Work
 
 SQL = load_queries(__file__)
 KeyRow = tuple[str, bytes, int]
 """The fields of the row type `new_key`."""
 
-DECODE_OUTCOME = msgspec.json.Decoder(Outcome)
+DECODE_OUTCOME = msgspec.json.Decoder(Answer)
 
 
 def refused(error: YipanError) -> Refused:
@@ -24,7 +24,7 @@ def refused(error: YipanError) -> Refused:
     return Refused(error.code, error.message, error.path, getattr(error, "detail", {}))
 
 
-async def claim_keys(tx: TenantTransaction, works: Sequence[Work]) -> dict[Work, Outcome]:
+async def claim_keys(tx: TenantTransaction, works: Sequence[Work]) -> dict[Work, Answer]:
     """Take the keys of new orders; returns those that exist already, with their answers.
 
     Locks the keys in their order, and waits for another transaction that holds one of them. A key
@@ -34,7 +34,7 @@ async def claim_keys(tx: TenantTransaction, works: Sequence[Work]) -> dict[Work,
     rows = key_rows(works)
     if await tx.fetch_value(SQL.claim_keys, tx.tenant_id, rows) == len(rows):
         return {}
-    answers: dict[Work, Outcome] = {}
+    answers: dict[Work, Answer] = {}
     losers: set[Work] = set()
     lost: set[str] = set()
     for row in await tx.fetch(SQL.read_keys, tx.tenant_id, sorted(keys)):
@@ -62,7 +62,7 @@ def key_rows(works: Iterable[Work]) -> list[KeyRow]:
     return list(rows.values())
 
 
-async def stored_outcomes(tx: TenantTransaction, keys: Sequence[Key]) -> dict[Key, Outcome]:
+async def stored_outcomes(tx: TenantTransaction, keys: Sequence[Key]) -> dict[Key, Answer]:
     """Return what was answered under those of the keys that belong to the same content."""
     names = sorted({key.key for key in keys})
     rows = await tx.fetch(SQL.read_keys, tx.tenant_id, names)

@@ -1,10 +1,10 @@
 """The commit of a batch: one PostgreSQL transaction in which stock is taken and orders exist.
 
-Lock order, as everywhere: keys → orders → counters (levels, allotments, capacities), each sorted.
-Under the locks the core accepts the orders one after another against what was read, all counters of
-an order or none; then one aggregated update whose condition is an assertion, and inserts for the
-accepted orders only. What can be done without a lock is done before (see `shape`): others wait for
-these locks.
+Lock order, as everywhere: keys → orders → stock holds → earmarks → counters (levels, allotments,
+capacities), each sorted. Under the locks the core accepts the orders one after another against what
+was read, all counters of an order or none; then one aggregated update whose condition is an
+assertion, and inserts for the accepted orders only. What can be done without a lock is done before
+(see `shape`): others wait for these locks.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ from backend.inventory.allotments.counters import (
 )
 from backend.inventory.allotments.model import AllotmentAt
 from backend.inventory.counters import Counters
-from backend.inventory.model import CauseKind, FreeAt
+from backend.inventory.model import FreeAt
 from backend.inventory.pools.live import LivePools
 from backend.network.capacity import (
     CapacityAt,
@@ -32,12 +32,27 @@ from backend.network.capacity import (
     take_locked,
     try_parcels,
 )
-from backend.orders.accept import Locked, accept, allotted_of, enough, parcels_of
+from backend.orders.accept import (
+    Locked,
+    accept,
+    allotted_of,
+    enough,
+    parcels_of,
+    with_freed,
+)
 from backend.orders.claim import SQL, KeyRow, claim_keys, delete_keys, key_rows, refused
-from backend.orders.errors import InsufficientStock, NoNode, NotAuthorised, ShortLine
-from backend.orders.model import LineOutcome, OrderStatus, Outcome, Placed
+from backend.orders.errors import (
+    InsufficientStock,
+    InvalidOrder,
+    NoNode,
+    NotAuthorised,
+    ShortLine,
+)
+from backend.orders.model import Answer, LineOutcome, OrderStatus, Placed
 from backend.orders.shape import Circumstances, Counts, Shaped, ShipTo, Standing, shape_orders
 from backend.orders.step import line_outcome
+from backend.orders.stock_holds.ending import EndingHolds, insert_holds, lock_holds
+from backend.orders.stock_holds.model import StockHoldState
 from backend.orders.work import Work
 from backend.routing.model import PlanRequest
 from backend.routing.plan_in_turn import Bounds, Offered, plan_in_turn
@@ -59,7 +74,7 @@ class Ground(NamedTuple):
 class Committed(NamedTuple):
     """What a commit came to. Outcomes hold once the transaction has committed."""
 
-    outcomes: dict[Work, Outcome]
+    outcomes: dict[Work, Answer]
     conflicts: list[Work]
     """Wanted a counter that had too little; to be planned again."""
     retired: list[Work]
@@ -89,14 +104,14 @@ async def commit_admitted(
     """
     if len(shaped.placed) < len(works) or not await _insert(tx, shaped, key_rows(works)):
         raise NotAllAccepted
-    levels = await ledger.try_reserve(tx, shaped.takes, CauseKind.ORDER, ACTOR)
+    levels = await ledger.try_reserve(tx, shaped.takes, ACTOR)
     if levels is None:
         raise NotAllAccepted
     allotments = await try_allotments(tx, allotted_of(works))
     if allotments is None:
         raise NotAllAccepted
     locked = Locked(levels, allotments, await _try_parcels(tx, works, ground))
-    outcomes: dict[Work, Outcome] = {}
+    outcomes: dict[Work, Answer] = {}
     retired, retired_skus, left = await _look_again(tx, works, locked, outcomes)
     if len(left) < len(works) or not locked.levels.keys() >= ledger.taken_keys(shaped.takes):
         raise NotAllAccepted
@@ -145,21 +160,46 @@ async def commit_finally(tx: TenantTransaction, works: Sequence[Work], ground: G
     There are no conflicts. Raises CapacityMissing.
     """
     outcomes, before, open_works = await _begin(tx, works)
-    locked = await _lock_candidates(tx, open_works, ground)
+    holds = await lock_holds(tx, [work.converts for work in open_works if work.converts])
+    open_works = await _without_foreign_holds(tx, open_works, holds, outcomes)
+    locked = await _lock_candidates(tx, open_works, ground, holds)
     retired, retired_skus, open_works = await _look_again(tx, open_works, locked, outcomes)
-    _plan_on_locked(open_works, locked, ground)
-    accepted, short = accept(open_works, locked)
+    _plan_on_locked(open_works, locked, ground, holds)
+    converted: dict[int, int | None] = {
+        work.converts: work.order_id
+        for work in open_works
+        if work.converts in holds.by_id and enough(work)
+    }
+    accepted, short = accept(open_works, with_freed(locked, holds, converted))
     outcomes |= _refusals(short, before)
     await delete_keys(tx, {*short, *retired})
     shaped = shape_orders((w for w in accepted if w.intake is not None), ground.around)
+    freed = await holds.end(tx, converted, StockHoldState.CONVERTED, ACTOR)
     taken = await _write(tx, accepted, before, locked, shaped, outcomes)
-    seen = _seen(locked, taken)
+    seen = freed.and_also(_seen(locked, taken))
     return Committed(outcomes, [], retired, seen, retired_skus, under_locks=open_works)
+
+
+async def _without_foreign_holds(
+    tx: TenantTransaction, works: list[Work], holds: EndingHolds, outcomes: dict[Work, Answer]
+) -> list[Work]:
+    """Refuse the orders that would take over what is kept for another shop; returns the others."""
+    foreign = {work for work in works if _is_foreign(work, holds)}
+    if foreign:
+        error = InvalidOrder("The stock hold is of another shop.", path=("hold",))
+        outcomes |= dict.fromkeys(foreign, refused(error))
+        await delete_keys(tx, foreign)
+    return [work for work in works if work not in foreign]
+
+
+def _is_foreign(work: Work, holds: EndingHolds) -> bool:
+    hold = holds.by_id.get(work.converts or 0)
+    return hold is not None and hold.shop_id != work.shop_id
 
 
 async def _begin(
     tx: TenantTransaction, works: Sequence[Work]
-) -> tuple[dict[Work, Outcome], Before, list[Work]]:
+) -> tuple[dict[Work, Answer], Before, list[Work]]:
     """Claim the keys and lock the orders that wait; returns what is answered, and what is open."""
     outcomes = await claim_keys(tx, works)
     before, gone = await _lock_backorders(tx, [work for work in works if work.backorder])
@@ -169,7 +209,7 @@ async def _begin(
 
 async def _lock_backorders(
     tx: TenantTransaction, works: Sequence[Work]
-) -> tuple[Before, dict[Work, Outcome]]:
+) -> tuple[Before, dict[Work, Answer]]:
     """Lock the orders that wait; those whose waiting units have changed are answered at once."""
     waiting = {work.order_id: work for work in works}
     if not waiting:
@@ -181,7 +221,7 @@ async def _lock_backorders(
     for row in await tx.fetch(SQL.lines_of_orders, tx.tenant_id, ids):
         lines[row["order_id"]].append(line_outcome(row))
     before: Before = {}
-    gone: dict[Work, Outcome] = {}
+    gone: dict[Work, Answer] = {}
     for order_id, work in waiting.items():
         row = orders[order_id]
         status = OrderStatus(row["status"])
@@ -211,10 +251,16 @@ async def _lock_planned(tx: TenantTransaction, works: Iterable[Work], ground: Gr
     return await _lock(tx, levels, allotments, nodes, ground)
 
 
-async def _lock_candidates(tx: TenantTransaction, works: Iterable[Work], ground: Ground) -> Locked:
-    """Lock every counter of every node that might serve one of the orders."""
-    skus = sorted({row.sku_id for work in works for row in work.rows})
-    warehouses = sorted({s.functional_warehouse_id for s in ground.planner.view.sources})
+async def _lock_candidates(
+    tx: TenantTransaction, works: Iterable[Work], ground: Ground, holds: EndingHolds
+) -> Locked:
+    """Lock every counter of every node that might serve one of the orders, and those of holds."""
+    parts = holds.parts
+    skus = sorted({row.sku_id for w in works for row in w.rows} | {part.sku_id for part in parts})
+    warehouses = sorted(
+        {source.functional_warehouse_id for source in ground.planner.view.sources}
+        | {part.functional_warehouse_id for part in parts}
+    )
     levels = await ledger.lock_free_of_skus(tx, skus, warehouses) if skus else {}
     nodes = {level.node_id for level in levels.values()}
     book = ground.allotments
@@ -224,6 +270,7 @@ async def _lock_candidates(tx: TenantTransaction, works: Iterable[Work], ground:
         for row in work.rows
         for one in book.of(row.sku_id, work.shop_id, work.dealer_id)
     }
+    allotments.update(one for part in parts for one in part.allotment_ids)
     return await _lock(tx, levels, allotments, nodes, ground)
 
 
@@ -245,7 +292,7 @@ async def _lock(
 
 
 async def _look_again(
-    tx: TenantTransaction, works: Sequence[Work], locked: Locked, outcomes: dict[Work, Outcome]
+    tx: TenantTransaction, works: Sequence[Work], locked: Locked, outcomes: dict[Work, Answer]
 ) -> tuple[list[Work], set[int], list[Work]]:
     """Look again, under the locks, at authority, nodes and SKUs, in one question.
 
@@ -287,7 +334,9 @@ async def _look_again(
     return retired, retired_skus, left
 
 
-def _plan_on_locked(works: Sequence[Work], locked: Locked, ground: Ground) -> None:
+def _plan_on_locked(
+    works: Sequence[Work], locked: Locked, ground: Ground, holds: EndingHolds
+) -> None:
     view = ground.planner.view
     book = StockBook(view.source_node, max(1, len(view.nodes)))
     for key, level in locked.levels.items():
@@ -298,10 +347,13 @@ def _plan_on_locked(works: Sequence[Work], locked: Locked, ground: Ground) -> No
         book.set_capacity(view.node_index[capacity.node_id], capacity.free, capacity.version)
     planned = [work for work in works if work.rows]
     requests = [work.request for work in planned]
-    if locked.allotments or any(_is_bound(request, ground) for request in requests):
+    if holds.by_id or locked.allotments or any(_is_bound(r, ground) for r in requests):
         left = {one: at.free for one, at in locked.allotments.items()}
         bounds = Bounds(ground.allotments, left, _offered(ground, book))
-        plans = plan_in_turn(ground.planner, requests, book, bounds)
+        own = [
+            holds.freed(work.converts) if work.converts in holds.by_id else () for work in planned
+        ]
+        plans = plan_in_turn(ground.planner, requests, book, bounds, own)
     else:
         plans = ground.planner.plan(requests, book)
     for work, plan in zip(planned, plans, strict=True):
@@ -331,7 +383,7 @@ async def _write(
     before: Before,
     locked: Locked,
     shaped: Shaped,
-    outcomes: dict[Work, Outcome],
+    outcomes: dict[Work, Answer],
 ) -> _Taken:
     """Take the counters and insert the rows of what was accepted."""
     for work in accepted:
@@ -345,7 +397,7 @@ async def _write(
     if shaped.moved_lines:
         await tx.execute(SQL.move_line_units, tx.tenant_id, *zip(*shaped.moved_lines, strict=True))
         await tx.execute(SQL.update_orders, tx.tenant_id, *zip(*shaped.updated_orders, strict=True))
-    if shaped.orders or shaped.reservations or shaped.events:
+    if shaped.orders or shaped.stock_holds or shaped.reservations or shaped.events:
         await _insert(tx, shaped)
     return taken
 
@@ -355,7 +407,7 @@ async def _take(
 ) -> _Taken:
     """Take from the locked counters what the plans of the works say."""
     works = list(works)
-    levels = await ledger.reserve_locked(tx, shaped.takes, CauseKind.ORDER, ACTOR)
+    levels = await ledger.reserve_locked(tx, shaped.takes, ACTOR)
     allotments = await take_allotments(tx, allotted_of(works))
     return _Taken(levels, allotments, await take_locked(tx, parcels_of(works, locked)))
 
@@ -375,6 +427,8 @@ async def _insert(tx: TenantTransaction, shaped: Shaped, keys: Sequence[KeyRow] 
         keys,
         event_rows(shaped.events),
     )
+    if shaped.stock_holds:
+        await insert_holds(tx, shaped.stock_holds, shaped.stock_hold_parts)
     return bool(claimed == len(keys))
 
 
@@ -390,7 +444,7 @@ def _seen(locked: Locked, taken: _Taken) -> Counters:
     )
 
 
-def _refusals(works: Sequence[Work], before: Before) -> dict[Work, Outcome]:
+def _refusals(works: Sequence[Work], before: Before) -> dict[Work, Answer]:
     """Return the answers of works that got nothing; what waits goes on waiting."""
     return {
         work: refused(_refusal(work)) if work.intake is not None else _unchanged(work, before)

@@ -7,6 +7,7 @@ import msgspec
 
 from backend.channels.model import Shop
 from backend.orders.model import HoldKind, OrderDraft, Shortage
+from backend.orders.stock_holds.model import HoldTerms
 from tenants.principal import Principal
 
 
@@ -71,6 +72,8 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
     shortage: Shortage
     keys: tuple[Key, ...]
     ordered_at: datetime
+    hold: HoldTerms | None = None
+    """Units are only to be kept for so long; there is no order yet."""
 
     @property
     def is_blocked(self) -> bool:

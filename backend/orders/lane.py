@@ -15,7 +15,7 @@ from backend.db.ids import OrderIds
 from backend.db.pool import Database
 from backend.metrics import stage
 from backend.network.regions.table import RegionTable
-from backend.orders.model import Outcome
+from backend.orders.model import Answer
 from backend.orders.pipeline import Pipeline, TellEvents
 from backend.orders.understand import Submission, Understanding
 from backend.orders.work import Backorder, Work
@@ -75,9 +75,9 @@ class Lane:
     def submit(self, submission: Submission) -> None:
         self._enter(submission)
 
-    def submit_backorder(self, backorder: Backorder) -> "asyncio.Future[Outcome]":
+    def submit_backorder(self, backorder: Backorder) -> "asyncio.Future[Answer]":
         """Try the waiting part of an order again."""
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._enter(Work(backorder, future))
         return future
 

@@ -97,6 +97,8 @@ class OrderDraft(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
     """Where given, checked against the sum."""
     ordered_at: datetime | None = None
     remark: str = ""
+    hold: int | None = None
+    """The stock hold whose units it takes over."""
 
     @property
     def wanted_shortage(self) -> Shortage:
@@ -126,6 +128,13 @@ class Placed(msgspec.Struct, frozen=True, rename="camel", tag="placed"):
     parcels: int = 0
 
 
+class Held(msgspec.Struct, frozen=True, rename="camel", tag="held"):
+    """The units are kept until the hold ends; a line's `reserved` are those."""
+
+    hold_id: int
+    lines: tuple[LineOutcome, ...]
+
+
 class Refused(msgspec.Struct, frozen=True, rename="camel", tag="refused"):
     """There is no such order: nothing was written and nothing taken."""
 
@@ -136,3 +145,8 @@ class Refused(msgspec.Struct, frozen=True, rename="camel", tag="refused"):
 
 
 Outcome = Placed | Refused
+"""What an order is answered."""
+HoldOutcome = Held | Refused
+"""What whoever wants units to be kept is answered."""
+Answer = Placed | Held | Refused
+"""Either of them."""

@@ -25,10 +25,15 @@ from backend.orders.model import (
     LINES_MAX_BULK,
     QUANTITY_MAX,
     TEXT_MAX,
+    AddressDraft,
     HoldKind,
     OrderDraft,
 )
+from backend.orders.stock_holds.model import HoldTerms
 from tenants.principal import Kind, Permission, Principal
+
+NOWHERE = AddressDraft(detail="")
+"""The address of who has not said yet where to."""
 
 
 class Surroundings(NamedTuple):
@@ -41,10 +46,16 @@ class Surroundings(NamedTuple):
     currency: str
 
 
-def normalise(draft: OrderDraft, principal: Principal, around: Surroundings) -> Intake:
+def normalise(
+    draft: OrderDraft,
+    principal: Principal,
+    around: Surroundings,
+    hold: HoldTerms | None = None,
+) -> Intake:
     """Return the order, of which `check_shape` has said that it can be read, as it will be stored.
 
-    Raises PermissionMissing, UnknownShop, UnknownSku, AmountsDoNotAddUp, AddressUnresolved.
+    With the terms of a hold it need not say where to. Raises PermissionMissing, UnknownShop,
+    UnknownSku, AmountsDoNotAddUp, AddressUnresolved.
     """
     principal.require(Permission.ORDERS_PLACE)
     shop = around.shops.get(draft.shop)
@@ -52,7 +63,8 @@ def normalise(draft: OrderDraft, principal: Principal, around: Surroundings) -> 
         raise UnknownShop(f"There is no shop {draft.shop!r} that you may use.", path=("shop",))
     holds: list[Hold] = []
     skus = [_sku(draft, index, around, holds) for index in range(len(draft.lines))]
-    region_code = _region(draft, around.regions, holds)
+    is_placeless = hold is not None and draft.address == NOWHERE
+    region_code = None if is_placeless else _region(draft, around.regions, holds)
     lines, amounts = price(draft, skus)
     if draft.total_minor is not None and draft.total_minor != amounts.total:
         mismatch = AmountsDoNotAddUp(draft.total_minor, amounts.total)
@@ -70,8 +82,9 @@ def normalise(draft: OrderDraft, principal: Principal, around: Surroundings) -> 
         amounts=amounts,
         region_code=region_code,
         shortage=draft.wanted_shortage,
-        keys=keys_of(draft, principal, shop),
+        keys=keys_of(draft, principal, shop, hold),
         ordered_at=ordered_at if ordered_at.tzinfo else ordered_at.replace(tzinfo=UTC),
+        hold=hold,
     )
 
 
@@ -213,12 +226,18 @@ def price(draft: OrderDraft, skus: list[Sku | None]) -> tuple[tuple[IntakeLine, 
     return lines, amounts
 
 
-def keys_of(draft: OrderDraft, principal: Principal, shop: Shop | None) -> tuple[Key, ...]:
-    """Return the keys, sorted: keys are the first of all locks. Raises InvalidKey."""
-    mark = fingerprint(msgspec.structs.replace(draft, idempotency_key=None))
+def keys_of(
+    draft: OrderDraft, principal: Principal, shop: Shop | None, hold: HoldTerms | None = None
+) -> tuple[Key, ...]:
+    """Return the keys, sorted: keys are the first of all locks. Raises InvalidKey.
+
+    A hold and the order that it becomes may have the same external id.
+    """
+    content = msgspec.structs.replace(draft, idempotency_key=None)
+    mark = fingerprint(content if hold is None else (content, hold))
     keys = []
     if draft.idempotency_key is not None:
         keys.append(Key(command_key(principal.subject, draft.idempotency_key), mark))
     if draft.external_id is not None and shop is not None:
-        keys.append(Key(f"x:{shop.id}:{draft.external_id}", mark))
+        keys.append(Key(f"{'x' if hold is None else 'h'}:{shop.id}:{draft.external_id}", mark))
     return tuple(sorted(keys))

@@ -56,9 +56,10 @@ from backend.orders.commit import (
     commit_planned,
 )
 from backend.orders.errors import InvalidOrder
-from backend.orders.model import Outcome, Placed
+from backend.orders.model import Answer, Held, Placed
 from backend.orders.shape import Circumstances, Shaped
 from backend.orders.sold_out import SoldOut
+from backend.orders.stock_holds.ending import expire_holds, has_active_holds
 from backend.orders.work import BREATH_ORDERS, Work
 from backend.routing.tenant_book import TenantBook
 from tenants.principal import system_principal
@@ -71,6 +72,8 @@ PENDING_WAIT_SECONDS = 0.01
 """How long a refused order waits for what others have pending: two or three commits."""
 LAST_ATTEMPT_COUNTERS_MAX = 20_000
 """Counters that one last attempt may lock; a larger batch is cut."""
+NO_HOLDS_SECONDS = 0.5
+"""For how long a tenant without any stock hold is believed to have none."""
 ROUNDS_MAX = 3
 """Times that an order is understood anew because a SKU was retired on its way."""
 DEADLOCK_RETRIES_MAX = 5
@@ -119,6 +122,7 @@ class Pipeline:
         self._tell_events = tell_events
         self._principal = system_principal(tenant_id, "orders")
         self._sold_out = SoldOut()
+        self._no_holds_until = 0.0
 
     async def run(self, works: Sequence[Work]) -> None:
         """Answer every work; what fails unexpectedly fails its own works only."""
@@ -141,9 +145,24 @@ class Pipeline:
             if not pending:
                 break
         again = []
+        if last or pending:
+            await self._expire_holds(last + pending)
         for part in self._cut(last + pending):
             again += await self._commit(part, PLANNED_ATTEMPTS + 1, Way.FINAL)
         return again
+
+    async def _expire_holds(self, works: Sequence[Work]) -> None:
+        """Let the holds end whose time is over and that keep what would else be refused."""
+        if now() < self._no_holds_until:
+            return
+        sku_ids = {row.sku_id for work in works for row in work.rows}
+        async with self._database.tenant_transaction(self._principal) as tx:
+            ended, counters = await expire_holds(tx, sku_ids)
+            if not await has_active_holds(tx):
+                self._no_holds_until = now() + NO_HOLDS_SECONDS
+        if ended:
+            self._book.apply(counters)
+            await self._admission.finish(self._tenant_id, [], counters.bases())
 
     def _plan(self, works: Sequence[Work]) -> tuple[list[Work], list[Work]]:
         """Plan on the book; returns what has all it wants, and what the last attempt must say."""
@@ -168,13 +187,13 @@ class Pipeline:
     def _bounded(self, works: Sequence[Work]) -> set[Work]:
         """Return the works that something else than stock may bound: those are planned in turn.
 
-        Orders of shops with a binding share, and those that want more of an allotment, all
-        together, than is left of it.
+        Orders that take over a stock hold, those of shops with a binding share, and those that want
+        more of an allotment, all together, than is left of it.
         """
         pools, allotments = self._book.pools, self._book.allotments
-        found = set()
+        found = {work for work in works if work.converts is not None}
         if pools is not None and pools.layout.binding:
-            found = {work for work in works if work.rows and pools.is_binding(work.shop_id)}
+            found |= {work for work in works if work.rows and pools.is_binding(work.shop_id)}
         if not allotments:
             return found
         wanting: dict[int, list[Work]] = {}
@@ -368,8 +387,10 @@ class Pipeline:
         return parts
 
 
-def _what(outcome: Outcome) -> str:
+def _what(outcome: Answer) -> str:
     """Return what became of an order, in one word."""
+    if isinstance(outcome, Held):
+        return "stock_held"
     return outcome.status.value if isinstance(outcome, Placed) else outcome.code
 
 

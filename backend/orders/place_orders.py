@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from backend.admission.admission import Admission
 from backend.db.ids import OrderIds
@@ -10,8 +11,10 @@ from backend.network.regions.table import RegionTable
 from backend.orders.claim import refused
 from backend.orders.errors import TooBusy
 from backend.orders.lane import Lane
-from backend.orders.model import OrderDraft, Outcome
+from backend.orders.model import HoldOutcome, OrderDraft, Outcome
 from backend.orders.pipeline import TellEvents
+from backend.orders.stock_holds.change_holds import check_seconds
+from backend.orders.stock_holds.model import HoldTerms
 from backend.orders.understand import Submission
 from backend.routing.live_book import LiveBooks
 from tenants.principal import Principal
@@ -70,7 +73,22 @@ class OrderIntake:
         lane = await self.lane(principal.tenant_id)
         if lane.is_full:
             return refused(TooBusy(RETRY_AFTER_SECONDS))
-        return await self._submit(lane, draft, principal, is_bulk=False)
+        placed: Outcome = await self._submit(lane, draft, principal, is_bulk=False)
+        return placed
+
+    async def take_hold(
+        self, draft: OrderDraft, terms: HoldTerms, principal: Principal
+    ) -> HoldOutcome:
+        """Keep the units of an order to be for a while, and return what became of it.
+
+        They are kept, until the hold ends, when this returns Held. Refuses as `place` does.
+        """
+        check_seconds(terms.seconds)
+        lane = await self.lane(principal.tenant_id)
+        if lane.is_full:
+            return refused(TooBusy(RETRY_AFTER_SECONDS))
+        held: HoldOutcome = await self._submit(lane, draft, principal, is_bulk=False, hold=terms)
+        return held
 
     async def place_many(self, drafts: Sequence[OrderDraft], principal: Principal) -> list[Outcome]:
         """Place many orders, each by itself; answers in the order given. Waits for room."""
@@ -86,10 +104,17 @@ class OrderIntake:
         return self._submit(lane, draft, principal, is_bulk=True)
 
     def _submit(
-        self, lane: Lane, draft: OrderDraft, principal: Principal, *, is_bulk: bool
-    ) -> "asyncio.Future[Outcome]":
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        lane.submit(Submission(draft, principal, is_bulk, future))
+        self,
+        lane: Lane,
+        draft: OrderDraft,
+        principal: Principal,
+        *,
+        is_bulk: bool,
+        hold: HoldTerms | None = None,
+    ) -> "asyncio.Future[Any]":
+        """Queue an order, to be answered an Outcome, or a hold, to be answered a HoldOutcome."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        lane.submit(Submission(draft, principal, is_bulk, future, hold))
         return future
 
     async def close(self) -> None:

@@ -5,9 +5,10 @@ select claim_keys($1, $2::new_key[])
 -- read_keys --
 -- What is stored under keys, whether this transaction stored it, and what was answered.
 select k.key, k.fingerprint, k.xmin = pg_current_xact_id()::xid as is_new,
-       coalesce(nullif(o.outcome, ''), k.outcome) as outcome
+       coalesce(nullif(o.outcome, ''), h.outcome, k.outcome) as outcome
 from command_key k
 left join orders o on o.tenant_id = $1 and o.id = k.order_id
+left join stock_hold h on h.tenant_id = $1 and h.id = k.order_id
 where k.tenant_id = $1 and k.key = any($2::text[])
 
 -- delete_keys --

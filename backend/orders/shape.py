@@ -12,10 +12,12 @@ import msgspec
 
 from backend.events.model import NewEvent, Payload
 from backend.inventory.ledger import Take
+from backend.inventory.model import CauseKind
 from backend.orders.events import FulfilmentCreated, OrderAllocated, OrderPlaced
 from backend.orders.intake import Intake
-from backend.orders.model import LineOutcome, OrderStatus, Placed, Shortage
+from backend.orders.model import Held, LineOutcome, OrderStatus, Placed, Shortage
 from backend.orders.states import START, check_step, derive_status
+from backend.orders.stock_holds.model import HoldTerms
 from backend.orders.work import Share, Work, shares_of_lines
 
 Rows = list[tuple[object, ...]]
@@ -69,7 +71,7 @@ class Shaped:
 
     def __init__(self, around: Circumstances) -> None:
         self._around = around
-        self.placed: dict[Work, Placed] = {}
+        self.placed: dict[Work, Placed | Held] = {}
         self.orders: Rows = []
         self.lines: Rows = []
         self.fees: Rows = []
@@ -79,13 +81,18 @@ class Shaped:
         self.decisions: Rows = []
         self.takes: list[Take] = []
         self.events: list[NewEvent] = []
+        self.stock_holds: Rows = []
+        self.stock_hold_parts: Rows = []
         self.moved_lines: Rows = []
         self.updated_orders: Rows = []
 
     def add_order(self, work: Work) -> None:
-        """Add a new order with what its plan gives it."""
+        """Add a new order, or hold, with what its plan gives it."""
         intake = work.intake
         assert intake is not None, "a backorder is added by add_backorder"
+        if intake.hold is not None:
+            self._add_hold(work, intake, intake.hold)
+            return
         shares = shares_of_lines(work) if work.plan else []
         counts = Counts()
         outcomes = _line_outcomes(intake, shares)
@@ -101,6 +108,41 @@ class Shaped:
         placed = Placed(work.order_id, status, outcomes, holds, parcels)
         self._add_order_row(placed, intake, counts)
         self.placed[work] = placed
+
+    def _add_hold(self, work: Work, intake: Intake, terms: HoldTerms) -> None:
+        """Add a hold with its parts and takes."""
+        hold_id, dealer_id = work.order_id, intake.shop.dealer_id
+        shares = shares_of_lines(work)
+        held = Held(hold_id, _line_outcomes(intake, shares))
+        for number, share in enumerate(shares, 1):
+            place = (share.functional_warehouse_id, share.sku_id)
+            self.stock_hold_parts.append(
+                (
+                    hold_id,
+                    number,
+                    *place,
+                    share.node_id,
+                    dealer_id,
+                    share.quantity,
+                    share.earmark_id,
+                    share.allotment_ids,
+                )
+            )
+            cause = (hold_id, share.line_no, share.earmark_id, CauseKind.HOLD)
+            self.takes.append((*place, share.quantity, *cause))
+        self.stock_holds.append(
+            (
+                hold_id,
+                terms.kind.value,
+                intake.shop.id,
+                intake.draft.external_id,
+                dealer_id,
+                terms.seconds,
+                intake.principal.subject,
+                _encode(held).decode(),
+            )
+        )
+        self.placed[work] = held
 
     def add_backorder(self, work: Work, before: Standing) -> None:
         """Add what the waiting part of an order gets."""
@@ -245,6 +287,7 @@ class Shaped:
                     order_id,
                     share.line_no,
                     share.earmark_id,
+                    CauseKind.ORDER,
                 )
             )
         for node_id, number in numbers.items():

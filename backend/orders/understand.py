@@ -13,8 +13,9 @@ from backend.network.regions.table import RegionTable
 from backend.orders.claim import refused, stored_outcomes
 from backend.orders.errors import InvalidOrder, OrderConflict
 from backend.orders.intake import Key
-from backend.orders.model import OrderDraft, Outcome, Refused
+from backend.orders.model import Answer, OrderDraft, Refused
 from backend.orders.normalise import Surroundings, check_shape, keys_of, normalise
+from backend.orders.stock_holds.model import HoldTerms
 from backend.orders.work import BREATH_ORDERS, Work
 from tenants.brands import Brand
 from tenants.principal import PermissionMissing, Principal, system_principal
@@ -26,9 +27,11 @@ class Submission(NamedTuple):
     draft: OrderDraft
     principal: Principal
     is_bulk: bool
-    future: "asyncio.Future[Outcome]"
+    future: "asyncio.Future[Answer]"
+    hold: HoldTerms | None = None
+    """Only keep its units, for so long."""
 
-    def answer(self, outcome: Outcome) -> None:
+    def answer(self, outcome: Answer) -> None:
         if not self.future.done():
             self.future.set_result(outcome)
 
@@ -42,7 +45,7 @@ class _Refusal(NamedTuple):
 
     keys: tuple[Key, ...]
     outcome: Refused
-    answer: Callable[[Outcome], None]
+    answer: Callable[[Answer], None]
 
 
 class Understanding:
@@ -68,11 +71,11 @@ class Understanding:
             if number % BREATH_ORDERS == 0:
                 await asyncio.sleep(0)
             try:
-                intake = normalise(submission.draft, submission.principal, around)
+                intake = normalise(submission.draft, submission.principal, around, submission.hold)
             except PermissionMissing as error:
                 submission.fail(error)
             except YipanError as error:
-                keys = _keys(submission.draft, submission.principal, around)
+                keys = _keys(submission, around)
                 refusals.append(_Refusal(keys, refused(error), submission.answer))
             else:
                 works.append(Work(intake, submission.future))
@@ -88,7 +91,7 @@ class Understanding:
         renewed, refusals = [], []
         for work, intake in zip(works, intakes, strict=True):
             try:
-                again = normalise(intake.draft, intake.principal, around)
+                again = normalise(intake.draft, intake.principal, around, intake.hold)
                 renewed.append(work.with_intake(again))
             except YipanError as error:
                 refusals.append(_Refusal(intake.keys, refused(error), work.answer))
@@ -120,9 +123,11 @@ class Understanding:
             answer(known[0] if known else outcome)
 
 
-def _keys(draft: OrderDraft, principal: Principal, around: Surroundings) -> tuple[Key, ...]:
+def _keys(submission: Submission, around: Surroundings) -> tuple[Key, ...]:
+    draft = submission.draft
     try:
-        return keys_of(draft, principal, around.shops.get(draft.shop))
+        shop = around.shops.get(draft.shop)
+        return keys_of(draft, submission.principal, shop, submission.hold)
     except YipanError:
         return ()
 

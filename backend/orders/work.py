@@ -10,7 +10,7 @@ from backend.channels.model import Shop
 from backend.inventory.allotments.book import AllotmentBook
 from backend.inventory.model import StockKey
 from backend.orders.intake import Intake
-from backend.orders.model import Outcome, Shortage
+from backend.orders.model import Answer, Shortage
 from backend.routing.model import OrderPlan, Place, PlanRequest, PlanRow
 
 BREATH_ORDERS = 32
@@ -57,7 +57,7 @@ class Work:
         "units_by_key",
     )
 
-    def __init__(self, subject: Intake | Backorder, future: "asyncio.Future[Outcome]") -> None:
+    def __init__(self, subject: Intake | Backorder, future: "asyncio.Future[Answer]") -> None:
         self.intake = subject if isinstance(subject, Intake) else None
         self.backorder = None if isinstance(subject, Intake) else subject
         self.future = future
@@ -74,7 +74,7 @@ class Work:
         self.units_by_allotment: dict[int, int] = {}
         """What the plan takes of allotments."""
         self.nodes: tuple[int, ...] = ()
-        """The nodes of the plan: a parcel from each."""
+        """The nodes of the plan: a parcel from each; none for a hold."""
         self.token = ""
         self.is_sold_out = False
         """All that its plan is short of was refused by PostgreSQL a moment ago."""
@@ -82,7 +82,7 @@ class Work:
     def set_plan(self, plan: OrderPlan, allotments: AllotmentBook) -> None:
         """Take over a plan, and what it takes."""
         self.plan = plan
-        self.nodes = plan.decision.winner_nodes
+        self.nodes = () if self.is_hold else plan.decision.winner_nodes
         units: dict[StockKey, int] = {}
         for part in plan.allocations:
             sku_id = self.rows[part.row].sku_id
@@ -102,6 +102,16 @@ class Work:
             for one in ids:
                 known = self.units_by_allotment.get(one, 0)
                 self.units_by_allotment[one] = known + part.quantity
+
+    @property
+    def is_hold(self) -> bool:
+        """Whether its units are only to be kept for a while."""
+        return self.intake is not None and self.intake.hold is not None
+
+    @property
+    def converts(self) -> int | None:
+        """The stock hold whose units it takes over."""
+        return self.intake.draft.hold if self.intake is not None else None
 
     @property
     def shop_id(self) -> int:
@@ -139,7 +149,7 @@ class Work:
         renewed.order_id, renewed.followers = self.order_id, self.followers
         return renewed
 
-    def answer(self, outcome: Outcome) -> None:
+    def answer(self, outcome: Answer) -> None:
         """Tell whoever waits, and whoever gave the same order."""
         for work in (self, *self.followers):
             if not work.future.done():

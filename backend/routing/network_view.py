@@ -11,6 +11,8 @@ from backend.network.geo import distance_m
 from backend.network.model import FunctionalWarehouse, Node
 from backend.network.regions.table import RegionTable
 
+NOWHERE = 0
+"""The region of who has not said yet where to: a cart."""
 LOAD_UNKNOWN = 0
 PERMILLE = 1000
 LOAD_STEP_PERMILLE = 10
@@ -96,9 +98,11 @@ class NetworkView:
         return self._scope_of_shop.get(shop_id, 0) if self.layout else -1
 
     def distances_m(self, region_code: int) -> list[int]:
-        """Return the distance of each node to a region, in metres."""
+        """Return the distance of each node to a region, in metres; to NOWHERE all are as near."""
         known = self._distances.get(region_code)
-        if known is None:
+        if region_code == NOWHERE:
+            known = [0] * len(self.nodes)
+        elif known is None:
             region = self.regions.by_code[region_code]
             known = self._distances[region_code] = [
                 distance_m(

@@ -5,6 +5,7 @@ Both are used up by the orders before, so each order is planned when it is known
 """
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -15,6 +16,21 @@ from core_ext import StockBook
 
 Offered = Callable[[int, int], int | None]
 """What a shop is offered of a SKU (SKU, shop) on the stock as it is; None where it may have all."""
+
+
+class OwnUnits(Protocol):
+    """Units that are kept for an order."""
+
+    @property
+    def functional_warehouse_id(self) -> int: ...
+    @property
+    def sku_id(self) -> int: ...
+    @property
+    def quantity(self) -> int: ...
+    @property
+    def earmark_id(self) -> int | None: ...
+    @property
+    def allotment_ids(self) -> Sequence[int]: ...
 
 
 class Bounds:
@@ -35,6 +51,11 @@ class Bounds:
             bounds.append(offered)
         return min(bounds, default=None)
 
+    def move(self, allotment_ids: Sequence[int], units: int) -> None:
+        """Give units back to allotments, or (below 0) take them."""
+        for one in allotment_ids:
+            self._left[one] = self._left.get(one, 0) + units
+
     def use(self, request: PlanRequest, plan: OrderPlan) -> None:
         """Count what an order got."""
         for part in plan.allocations:
@@ -44,14 +65,21 @@ class Bounds:
 
 
 def plan_in_turn(
-    planner: OrderPlanner, requests: Sequence[PlanRequest], book: StockBook, bounds: Bounds
+    planner: OrderPlanner,
+    requests: Sequence[PlanRequest],
+    book: StockBook,
+    bounds: Bounds,
+    own: Sequence[Sequence[OwnUnits]],
 ) -> list[OrderPlan]:
     """Return a plan for each request, in order, within its bounds; what they take leaves the book.
 
     What an order wants beyond a bound is short, and what is available is no more than the bound.
+    `own` has what is kept for each: it may take those too, and if it gets what it wants, those that
+    it does not take are there for all who come later.
     """
     plans = []
     for index, request in enumerate(requests):
+        _move(planner, own[index], book, bounds, 1)
         most = [bounds.most(request, row.sku_id) for row in request.rows]
         plan = _plan_bounded(planner, request, most, book)
         decision = msgspec.structs.replace(plan.decision, batch_index=index)
@@ -59,8 +87,22 @@ def plan_in_turn(
         if plan.is_whole or request.take_what_is_there:
             _take(planner, request, plan, book)
             bounds.use(request, plan)
+        else:
+            _move(planner, own[index], book, bounds, -1)
         plans.append(plan)
     return plans
+
+
+def _move(
+    planner: OrderPlanner, units: Sequence[OwnUnits], book: StockBook, bounds: Bounds, sign: int
+) -> None:
+    """Put units that are kept into the book, or (sign -1) take them out again."""
+    move = book.give if sign > 0 else book.take
+    for part in units:
+        source = planner.view.source_index.get((part.functional_warehouse_id, part.earmark_id or 0))
+        if source is not None:
+            move(part.sku_id, source, part.quantity)
+        bounds.move(part.allotment_ids, sign * part.quantity)
 
 
 def _plan_bounded(

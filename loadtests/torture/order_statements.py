@@ -219,6 +219,16 @@ async def insert_orders(
     return [row(claimed=claimed, append_events=None)]
 
 
+@STATEMENTS.add
+async def has_active_holds(session: Session, tenant: int) -> list[Row]:
+    return [row(exists=False)]
+
+
+@STATEMENTS.add
+async def lock_due_holds(session: Session, tenant: int, skus: Value, limit: int) -> list[Row]:
+    return []
+
+
 def _of(session: Session, table: str, order_ids: Sequence[int]) -> Iterator[Fields]:
     return (each for each in session.scan(table) if each["order_id"] in order_ids)
 

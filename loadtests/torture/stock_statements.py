@@ -166,11 +166,9 @@ async def change_levels(session: Session, tenant: int, *arrays: Value) -> list[R
 
 
 @STATEMENTS.add
-async def reserve(
-    session: Session, tenant: int, takes: Value, cause_kind: str, actor: str
-) -> list[Row]:
+async def reserve(session: Session, tenant: int, takes: Value, actor: str) -> list[Row]:
     wanted: dict[tuple[int, int], dict[int, int]] = {}
-    for warehouse, sku, quantity, _, _, earmark in takes:
+    for warehouse, sku, quantity, _, _, earmark, _ in takes:
         of_level = wanted.setdefault((warehouse, sku), {})
         of_level[earmark or 0] = of_level.get(earmark or 0, 0) + quantity
     for key in sorted(wanted):
@@ -184,7 +182,7 @@ async def reserve(
             if _has(level, marks, units):
                 taken[key] = _take(session, level, units)
                 kept[key] = [_use(session, mark, units) for mark in marks]
-    for warehouse, sku, quantity, order_id, line_no, earmark in takes:
+    for warehouse, sku, quantity, order_id, line_no, earmark, cause_kind in takes:
         at = taken.get((warehouse, sku))
         if at is not None:
             effect = ("reserved", quantity, 0, quantity, 0, -quantity if earmark else 0)

@@ -54,6 +54,10 @@ INTERNAL = {
     "region_parent_code_fkey",
     "routing_policy_active_key",
     "routing_policy_status_check",
+    "stock_hold_kind_check",
+    "stock_hold_part_quantity_check",
+    "stock_hold_part_tenant_id_hold_id_fkey",
+    "stock_hold_state_check",
     "stock_movement_reason_check",
     "stock_movement_type_check",
     # Sums and counters that the code has added up.

@@ -1,0 +1,62 @@
+-- insert_stock_holds --
+-- Store holds and where their units are.
+with holds as (
+    insert into stock_hold (tenant_id, id, kind, shop_id, external_id, dealer_id, expires_at,
+        taken_by, outcome)
+    select $1::bigint, r.id, r.kind, r.shop_id, r.external_id, r.dealer_id,
+           clock_timestamp() + make_interval(secs => r.seconds), r.taken_by, r.outcome
+    from unnest($2::new_stock_hold[]) as r)
+insert into stock_hold_part (tenant_id, hold_id, part_no, functional_warehouse_id, sku_id, node_id,
+    dealer_id, quantity, earmark_id, allotment_ids)
+select $1::bigint, r.hold_id, r.part_no, r.functional_warehouse_id, r.sku_id, r.node_id,
+       r.dealer_id, r.quantity, r.earmark_id, r.allotment_ids
+from unnest($3::new_stock_hold_part[]) as r
+
+-- lock_stock_holds --
+-- Lock holds, in order.
+select id, shop_id, state from stock_hold
+where tenant_id = $1 and id = any($2::bigint[]) order by id for no key update
+
+-- lock_due_holds --
+-- Lock holds whose time is over, in order, passing over those that somebody else ends.
+select id, shop_id, state from stock_hold
+where tenant_id = $1 and state = 'active' and expires_at <= clock_timestamp()
+  and ($2::bigint[] is null or exists (
+      select from stock_hold_part p
+      where p.tenant_id = $1 and p.hold_id = stock_hold.id and p.sku_id = any($2)))
+order by id limit $3 for no key update skip locked
+
+-- parts_of_holds --
+-- Where the units of holds are.
+select hold_id, functional_warehouse_id, sku_id, quantity, earmark_id, allotment_ids
+from stock_hold_part where tenant_id = $1 and hold_id = any($2::bigint[])
+order by hold_id, part_no
+
+-- end_stock_holds --
+-- Say that holds have ended, and how.
+update stock_hold h set state = $3, ended_at = clock_timestamp(), order_id = d.order_id
+from unnest($2::bigint[], $4::bigint[]) as d(id, order_id)
+where h.tenant_id = $1 and h.id = d.id
+
+-- extend_stock_hold --
+-- Let a hold last longer, or end earlier, from now on.
+update stock_hold set expires_at = clock_timestamp() + make_interval(secs => $3::integer)
+where tenant_id = $1 and id = $2
+
+-- has_active_holds --
+-- Whether anything is held.
+select exists (select from stock_hold where tenant_id = $1 and state = 'active')
+
+-- page_of_stock_holds --
+-- Holds, the newest first, below an id.
+select id, kind, shop_id, external_id, dealer_id, state, expires_at, taken_by, taken_at, ended_at,
+       order_id
+from stock_hold
+where tenant_id = $1 and id < $2 and ($3::text is null or state = $3)
+order by id desc limit $4
+
+-- stock_holds_by_ids --
+-- The given holds.
+select id, kind, shop_id, external_id, dealer_id, state, expires_at, taken_by, taken_at, ended_at,
+       order_id
+from stock_hold where tenant_id = $1 and id = any($2::bigint[])
