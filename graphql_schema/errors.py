@@ -11,6 +11,7 @@ from backend.inventory.allotments.errors import AllotmentChanged
 from backend.inventory.earmarks.errors import NotEnoughToEarmark
 from backend.inventory.errors import NotEnoughToMove, StockChanged
 from backend.inventory.pools.errors import LayoutChanged
+from backend.inventory.supplies.errors import ReceiptTooLarge, SupplyChanged
 from backend.orders.errors import InsufficientStock
 from backend.orders.model import Refused
 from graphql_schema.scalars import BigInt
@@ -80,6 +81,17 @@ class ShortEarmark:
 @strawberry.type(name="NotEnoughToEarmark", description="Nothing was done; these were short.")
 class NotEnoughToEarmarkError(UserError):
     lines: list[ShortEarmark]
+
+
+@strawberry.type(name="SupplyChanged", description="The version of the supply now.")
+class SupplyChangedError(UserError):
+    version: BigInt
+
+
+@strawberry.type(name="ReceiptTooLarge", description="What was received, and what is to come.")
+class ReceiptTooLargeError(UserError):
+    requested: BigInt
+    outstanding: BigInt
 
 
 @strawberry.type(name="AllotmentChanged", description="The version of the allotment now.")
@@ -183,6 +195,31 @@ class _AllotmentChanged(strawberry.ExceptionHandler[AllotmentChanged, AllotmentC
         )
 
 
+class _SupplyChanged(strawberry.ExceptionHandler[SupplyChanged, SupplyChangedError]):
+    def handle(
+        self, exception: SupplyChanged, *, field: StrawberryField, info: Info
+    ) -> SupplyChangedError:
+        return SupplyChangedError(
+            code=exception.code,
+            message=exception.message,
+            path=path_of(exception),
+            version=exception.version,
+        )
+
+
+class _ReceiptTooLarge(strawberry.ExceptionHandler[ReceiptTooLarge, ReceiptTooLargeError]):
+    def handle(
+        self, exception: ReceiptTooLarge, *, field: StrawberryField, info: Info
+    ) -> ReceiptTooLargeError:
+        return ReceiptTooLargeError(
+            code=exception.code,
+            message=exception.message,
+            path=path_of(exception),
+            requested=exception.requested,
+            outstanding=exception.outstanding,
+        )
+
+
 class _LayoutChanged(strawberry.ExceptionHandler[LayoutChanged, LayoutChangedError]):
     def handle(
         self, exception: LayoutChanged, *, field: StrawberryField, info: Info
@@ -218,6 +255,8 @@ HANDLERS = (
     _NotEnough(),
     _NotEnoughToEarmark(),
     _AllotmentChanged(),
+    _SupplyChanged(),
+    _ReceiptTooLarge(),
     _LayoutChanged(),
     _BrandChoice(),
     _Others(),

@@ -1,7 +1,7 @@
 """Orders as they are read: the order, its lines, holds, fulfilments and what led to them."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Self
 
 import strawberry
@@ -51,6 +51,9 @@ class OrderLine:
     line_discount_minor: BigInt
     order_discount_minor: BigInt
     amount_minor: BigInt
+    expected_on: date | None = strawberry.field(
+        description="When the last of what waits is expected; null where not all is promised."
+    )
 
     @strawberry.field(description="None while the line is held for its SKU.")
     async def sku(self, info: YipanInfo) -> Sku | None:
@@ -237,6 +240,7 @@ def line_from(row: Record) -> OrderLine:
         line_discount_minor=row["line_discount_minor"],
         order_discount_minor=row["order_discount_minor"],
         amount_minor=row["amount_minor"],
+        expected_on=row["expected_on"],
     )
 
 

@@ -26,6 +26,7 @@ from graphql_schema.publishing import PublishingMutation, PublishingQuery
 from graphql_schema.scalars import schema_config
 from graphql_schema.sessions import SessionMutation, SessionQuery
 from graphql_schema.stock_holds import StockHoldsMutation, StockHoldsQuery
+from graphql_schema.supplies import SuppliesMutation, SuppliesQuery
 from tenants.principal import PermissionMissing
 
 log = structlog.get_logger(__name__)
@@ -44,6 +45,7 @@ def _query_type() -> type:
         PoolsQuery,
         EarmarksQuery,
         AllotmentsQuery,
+        SuppliesQuery,
         PublishingQuery,
         NetworkQuery,
         CatalogQuery,
@@ -63,6 +65,7 @@ class Mutation(
     PoolsMutation,
     EarmarksMutation,
     AllotmentsMutation,
+    SuppliesMutation,
     PublishingMutation,
     NetworkMutation,
     CatalogMutation,

@@ -89,6 +89,7 @@ class CauseKind(StrEnum):
     TRANSFER = "transfer"
     EARMARK = "earmark"
     HOLD = "hold"
+    SUPPLY = "supply"
 
 
 class Movement(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 
@@ -10,6 +11,8 @@ from backend.orders.claim import SQL
 from backend.orders.lane import Lane
 from backend.orders.model import Placed
 from backend.orders.place_orders import OrderIntake
+from backend.orders.stock_holds.ending import holds_of_orders
+from backend.orders.supplies.settle import settle_promises
 from backend.orders.work import Backorder, WorkLine
 from backend.routing.model import Place
 from tenants.principal import system_principal
@@ -32,6 +35,8 @@ class BackorderAllocator:
     async def allocate(self, tenant_id: int) -> int:
         """Give the tenant's free stock to waiting orders and return the units.
 
+        Then supply to come is promised to those that still wait.
+
         What came free before a run begins is seen by it: while one call waits for its turn, further
         ones return 0 at once.
         """
@@ -42,7 +47,9 @@ class BackorderAllocator:
             async with self._turns[tenant_id]:
                 self._waiting.discard(tenant_id)
                 lane = await self._intake.lane(tenant_id)
-                return await allocate_backorders(self._database, lane)
+                units = await allocate_backorders(self._database, lane)
+                await settle_promises(self._database, tenant_id, lane.live.book.view.may_take)
+                return units
         finally:
             self._waiting.discard(tenant_id)
 
@@ -65,9 +72,11 @@ async def allocate_backorders(database: Database, lane: Lane) -> int:
                 return units
             ids = [row["id"] for row in waiting]
             rows = await tx.fetch(SQL.backorders, tx.tenant_id, ids)
+            holds = await holds_of_orders(tx, ids)
         after = (waiting[-1]["placed_at"], waiting[-1]["id"])
         backorders = [
-            _backorder(list(lines)) for _, lines in groupby(rows, key=lambda row: row["order_id"])
+            _backorder(list(lines), holds.get(order_id, ()))
+            for order_id, lines in groupby(rows, key=lambda row: row["order_id"])
         ]
         outcomes = await asyncio.gather(*(lane.submit_backorder(item) for item in backorders))
         for backorder, outcome in zip(backorders, outcomes, strict=True):
@@ -76,7 +85,7 @@ async def allocate_backorders(database: Database, lane: Lane) -> int:
                 units += waited - sum(line.backordered for line in outcome.lines)
 
 
-def _backorder(rows: list[Record]) -> Backorder:
+def _backorder(rows: list[Record], holds: Sequence[int]) -> Backorder:
     first = rows[0]
     return Backorder(
         order_id=first["order_id"],
@@ -87,4 +96,5 @@ def _backorder(rows: list[Record]) -> Backorder:
             WorkLine(row["line_no"], row["sku_id"], row["backordered"], row["weight_g"])
             for row in rows
         ),
+        holds=tuple(holds),
     )

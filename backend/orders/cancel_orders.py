@@ -23,6 +23,8 @@ from backend.orders.events import FulfilmentCancelled, OrderCancelled
 from backend.orders.model import HoldKind, LineOutcome, OrderStatus
 from backend.orders.states import check_step, derive_status
 from backend.orders.step import StepEvent, lines_of_order, under_holds, write_step
+from backend.orders.stock_holds.ending import EndingHolds, lock_holds_of_order
+from backend.orders.stock_holds.model import StockHoldState
 from tenants.principal import Permission, Principal, system_principal
 
 
@@ -90,6 +92,7 @@ class _Cancellation:
         tx, order_id = self._tx, self._order_id
         order = (await tx.fetch(SQL.lock_orders, tx.tenant_id, [order_id]))[0]
         holds = await tx.fetch(SQL.open_holds, tx.tenant_id, order_id)
+        kept = await lock_holds_of_order(tx, order_id)
         before = await lines_of_order(tx, order_id)
         reservations = await tx.fetch(SQL.active_reservations, tx.tenant_id, [order_id])
         wanted = _wanted(before, lines)
@@ -101,6 +104,7 @@ class _Cancellation:
         if needless:
             numbers = [hold["hold_no"] for hold in needless]
             await tx.execute(SQL.release_hold, tx.tenant_id, order_id, numbers, actor)
+        given_back = await self._give_back_received(kept, after, actor)
         levels = await self._release(actor)
         allotments = await self._give_allotments_back()
         empty = await self._cancel_empty_fulfilments(reservations)
@@ -109,7 +113,8 @@ class _Cancellation:
         payload = OrderCancelled(order_id, status, units, reason)
         events = [StepEvent(payload), *map(_fulfilment_cancelled, empty)]
         await write_step(tx, order, (before, after), status, events)
-        return Cancelled(order_id, status, units, Counters(levels, capacities, allotments))
+        counters = given_back.and_also(Counters(levels, capacities, allotments))
+        return Cancelled(order_id, status, units, counters)
 
     def _take(
         self, line: LineOutcome, quantity: int, reservations: Sequence[Record]
@@ -131,6 +136,16 @@ class _Cancellation:
             line.held - held,
             line.cancelled + quantity,
         )
+
+    async def _give_back_received(
+        self, kept: EndingHolds, lines: Sequence[LineOutcome], actor: str
+    ) -> Counters:
+        """Give back what was received for the order if it waits for less than that now."""
+        units = sum(part.quantity for part in kept.parts)
+        if units <= sum(line.backordered for line in lines):
+            return Counters()
+        ended: dict[int, int | None] = dict.fromkeys(kept.by_id, self._order_id)
+        return await kept.end(self._tx, ended, StockHoldState.RELEASED, actor)
 
     async def _release(self, actor: str) -> list[FreeAt]:
         if not self._released:

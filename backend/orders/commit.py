@@ -160,15 +160,17 @@ async def commit_finally(tx: TenantTransaction, works: Sequence[Work], ground: G
     There are no conflicts. Raises CapacityMissing.
     """
     outcomes, before, open_works = await _begin(tx, works)
-    holds = await lock_holds(tx, [work.converts for work in open_works if work.converts])
+    holds = await lock_holds(tx, [one for work in open_works for one in work.converts])
     open_works = await _without_foreign_holds(tx, open_works, holds, outcomes)
     locked = await _lock_candidates(tx, open_works, ground, holds)
     retired, retired_skus, open_works = await _look_again(tx, open_works, locked, outcomes)
-    _plan_on_locked(open_works, locked, ground, holds)
+    took_over = _plan_on_locked(open_works, locked, ground, holds)
     converted: dict[int, int | None] = {
-        work.converts: work.order_id
+        one: work.order_id
         for work in open_works
-        if work.converts in holds.by_id and enough(work)
+        if work in took_over and enough(work)
+        for one in work.converts
+        if one in holds.by_id
     }
     accepted, short = accept(open_works, with_freed(locked, holds, converted))
     outcomes |= _refusals(short, before)
@@ -193,8 +195,8 @@ async def _without_foreign_holds(
 
 
 def _is_foreign(work: Work, holds: EndingHolds) -> bool:
-    hold = holds.by_id.get(work.converts or 0)
-    return hold is not None and hold.shop_id != work.shop_id
+    kept = [holds.by_id[one] for one in work.converts if one in holds.by_id]
+    return any(hold.shop_id != work.shop_id for hold in kept)
 
 
 async def _begin(
@@ -336,7 +338,8 @@ async def _look_again(
 
 def _plan_on_locked(
     works: Sequence[Work], locked: Locked, ground: Ground, holds: EndingHolds
-) -> None:
+) -> set[Work]:
+    """Plan works on what is locked; returns those that take over what holds keep for them."""
     view = ground.planner.view
     book = StockBook(view.source_node, max(1, len(view.nodes)))
     for key, level in locked.levels.items():
@@ -351,13 +354,15 @@ def _plan_on_locked(
         left = {one: at.free for one, at in locked.allotments.items()}
         bounds = Bounds(ground.allotments, left, _offered(ground, book))
         own = [
-            holds.freed(work.converts) if work.converts in holds.by_id else () for work in planned
+            [part for one in work.converts if one in holds.by_id for part in holds.freed(one)]
+            for work in planned
         ]
-        plans = plan_in_turn(ground.planner, requests, book, bounds, own)
+        plans, took_over = plan_in_turn(ground.planner, requests, book, bounds, own)
     else:
-        plans = ground.planner.plan(requests, book)
+        plans, took_over = ground.planner.plan(requests, book), set()
     for work, plan in zip(planned, plans, strict=True):
         work.set_plan(plan, ground.allotments)
+    return {work for index, work in enumerate(planned) if index in took_over}
 
 
 def _is_bound(request: PlanRequest, ground: Ground) -> bool:

@@ -4,6 +4,7 @@ Each is published as JSON; its schema is checked in (docs/reference/events) and 
 optional fields: whoever reads today's events can read those of tomorrow.
 """
 
+from datetime import date
 from typing import ClassVar
 
 import msgspec
@@ -78,6 +79,23 @@ class FulfilmentCancelled(Payload, frozen=True, rename="camel"):
     fulfilment_no: int
 
 
+class ExpectedLine(msgspec.Struct, frozen=True, rename="camel"):
+    """When the last of a line's waiting units is expected; null where not all is promised."""
+
+    line_no: int
+    expected_on: date | None
+    was_expected_on: date | None
+
+
+class OrderExpected(Payload, frozen=True, rename="camel"):
+    """Supply is promised to lines that wait, or it comes at another time than was said."""
+
+    TYPE: ClassVar[str] = "order.expected"
+
+    order_id: int
+    lines: tuple[ExpectedLine, ...]
+
+
 PAYLOADS: dict[str, type[Payload]] = {
     payload.TYPE: payload
     for payload in (
@@ -85,6 +103,7 @@ PAYLOADS: dict[str, type[Payload]] = {
         OrderAllocated,
         OrderCancelled,
         OrderHoldReleased,
+        OrderExpected,
         FulfilmentCreated,
         FulfilmentCancelled,
     )

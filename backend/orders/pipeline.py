@@ -191,7 +191,7 @@ class Pipeline:
         more of an allotment, all together, than is left of it.
         """
         pools, allotments = self._book.pools, self._book.allotments
-        found = {work for work in works if work.converts is not None}
+        found = {work for work in works if work.converts}
         if pools is not None and pools.layout.binding:
             found |= {work for work in works if work.rows and pools.is_binding(work.shop_id)}
         if not allotments:

@@ -45,6 +45,11 @@ class OrderIntake:
     def lanes(self) -> dict[int, Lane]:
         return self._lanes
 
+    @property
+    def ids(self) -> OrderIds:
+        """The ids that orders, and stock holds, get in this process."""
+        return self._ids
+
     async def lane(self, tenant_id: int) -> Lane:
         """Return the tenant's lane; raises UnknownBrand."""
         lane = self._lanes.get(tenant_id)

@@ -134,17 +134,19 @@ where f.tenant_id = $1 and f.order_id = d.order_id and f.fulfilment_no = d.fulfi
 select id from orders where tenant_id = $1 and id = $2
 
 -- waiting_orders --
--- Orders that wait for a SKU that has free stock somewhere, oldest first, after a position.
+-- Orders that wait for a SKU that is there, or came for them, oldest first, after a position.
 select distinct o.placed_at, o.id
 from order_line l
 join orders o on o.tenant_id = $1 and o.id = l.order_id
 where l.tenant_id = $1 and l.backordered > 0
   and (o.placed_at, o.id) > ($2::timestamptz, $3::bigint)
-  and l.sku_id in (
+  and (exists (select from stock_hold h
+               where h.tenant_id = $1 and h.order_id = o.id and h.state = 'active')
+       or l.sku_id in (
       select s.sku_id from stock_level s
       where s.tenant_id = $1
         and (s.on_hand - s.reserved - s.floor - s.earmark_unused > 0 or s.earmark_unused > 0)
-        and s.functional_warehouse_id = any($4::bigint[]))
+        and s.functional_warehouse_id = any($4::bigint[])))
 order by o.placed_at, o.id limit $5
 
 -- backorders --
@@ -183,7 +185,7 @@ from orders where tenant_id = $1 and id = any($2::bigint[])
 -- full_lines_of_orders --
 -- The lines of orders with their amounts.
 select order_id, line_no, sku_id, sku_code, quantity, reserved, backordered, held, cancelled,
-       unit_price_minor, line_discount_minor, order_discount_minor, amount_minor
+       unit_price_minor, line_discount_minor, order_discount_minor, amount_minor, expected_on
 from order_line where tenant_id = $1 and order_id = any($2::bigint[]) order by order_id, line_no
 
 -- fees_of_orders --

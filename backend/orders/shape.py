@@ -140,6 +140,7 @@ class Shaped:
                 terms.seconds,
                 intake.principal.subject,
                 _encode(held).decode(),
+                None,
             )
         )
         self.placed[work] = held

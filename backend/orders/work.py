@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from backend.channels.model import Shop
 from backend.inventory.allotments.book import AllotmentBook
 from backend.inventory.model import StockKey
 from backend.orders.intake import Intake
@@ -35,6 +34,8 @@ class Backorder(NamedTuple):
     dealer_id: int | None
     place: Place
     lines: tuple[WorkLine, ...]
+    holds: tuple[int, ...] = ()
+    """Stock holds with what was received for it."""
 
 
 class Work:
@@ -109,24 +110,27 @@ class Work:
         return self.intake is not None and self.intake.hold is not None
 
     @property
-    def converts(self) -> int | None:
-        """The stock hold whose units it takes over."""
-        return self.intake.draft.hold if self.intake is not None else None
+    def converts(self) -> tuple[int, ...]:
+        """The stock holds whose units it takes over."""
+        if self.backorder is not None:
+            return self.backorder.holds
+        hold_id = self._intake.draft.hold
+        return () if hold_id is None else (hold_id,)
 
     @property
     def shop_id(self) -> int:
         subject = self.backorder
-        return subject.shop_id if subject is not None else self._shop.id
+        return subject.shop_id if subject is not None else self._intake.shop.id
 
     @property
     def dealer_id(self) -> int | None:
         subject = self.backorder
-        return subject.dealer_id if subject is not None else self._shop.dealer_id
+        return subject.dealer_id if subject is not None else self._intake.shop.dealer_id
 
     @property
-    def _shop(self) -> Shop:
+    def _intake(self) -> Intake:
         assert self.intake is not None, "a work is one or the other"
-        return self.intake.shop
+        return self.intake
 
     @property
     def shortage(self) -> Shortage:
@@ -136,7 +140,7 @@ class Work:
     def request(self) -> PlanRequest:
         """Return the order as the planner sees it."""
         if self.intake is not None:
-            place = Place(self.intake.region_code or 0, self._shop.legal_entity_id)
+            place = Place(self.intake.region_code or 0, self._intake.shop.legal_entity_id)
         else:
             assert self.backorder is not None, "a work is one or the other"
             place = self.backorder.place

@@ -97,6 +97,14 @@ class NetworkView:
         """Return the row of `scopes` for the orders of a shop; -1 without a layout."""
         return self._scope_of_shop.get(shop_id, 0) if self.layout else -1
 
+    def may_take(self, shop_id: int, functional_warehouse_id: int) -> bool:
+        """Whether the orders of a shop may take from a functional warehouse."""
+        source = self.source_index.get((functional_warehouse_id, 0))
+        if source is None:
+            return False
+        scope = self.scope(shop_id)
+        return scope < 0 or bool(self.scopes[scope * len(self.sources) + source])
+
     def distances_m(self, region_code: int) -> list[int]:
         """Return the distance of each node to a region, in metres; to NOWHERE all are as near."""
         known = self._distances.get(region_code)

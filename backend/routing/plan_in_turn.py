@@ -70,27 +70,53 @@ def plan_in_turn(
     book: StockBook,
     bounds: Bounds,
     own: Sequence[Sequence[OwnUnits]],
-) -> list[OrderPlan]:
+) -> tuple[list[OrderPlan], set[int]]:
     """Return a plan for each request, in order, within its bounds; what they take leaves the book.
 
     What an order wants beyond a bound is short, and what is available is no more than the bound.
-    `own` has what is kept for each: it may take those too, and if it gets what it wants, those that
-    it does not take are there for all who come later.
+    `own` has what is kept for each: it may take over those too, and those that it then does not
+    take are there for all who come later. One that would get less than is kept for it takes over
+    nothing. Also returns the indexes of those that take over theirs.
     """
-    plans = []
+    plans, took_over = [], set()
     for index, request in enumerate(requests):
-        _move(planner, own[index], book, bounds, 1)
-        most = [bounds.most(request, row.sku_id) for row in request.rows]
-        plan = _plan_bounded(planner, request, most, book)
-        decision = msgspec.structs.replace(plan.decision, batch_index=index)
-        plan = msgspec.structs.replace(plan, decision=decision)
+        mine = own[index]
+        _move(planner, mine, book, bounds, 1)
+        plan = _plan_next(planner, request, book, bounds)
+        if mine and not _is_worth(request, plan, mine):
+            _move(planner, mine, book, bounds, -1)
+            plan = _plan_next(planner, request, book, bounds)
+        elif mine:
+            took_over.add(index)
         if plan.is_whole or request.take_what_is_there:
             _take(planner, request, plan, book)
             bounds.use(request, plan)
-        else:
-            _move(planner, own[index], book, bounds, -1)
-        plans.append(plan)
-    return plans
+        decision = msgspec.structs.replace(plan.decision, batch_index=index)
+        plans.append(msgspec.structs.replace(plan, decision=decision))
+    return plans, took_over
+
+
+def _plan_next(
+    planner: OrderPlanner, request: PlanRequest, book: StockBook, bounds: Bounds
+) -> OrderPlan:
+    most = [bounds.most(request, row.sku_id) for row in request.rows]
+    return _plan_bounded(planner, request, most, book)
+
+
+def _is_worth(request: PlanRequest, plan: OrderPlan, own: Sequence[OwnUnits]) -> bool:
+    """Whether an order gets what it wants, or at least what is kept for it."""
+    if plan.is_whole or not request.take_what_is_there:
+        return plan.is_whole
+    kept: dict[int, int] = {}
+    for part in own:
+        kept[part.sku_id] = kept.get(part.sku_id, 0) + part.quantity
+    got: dict[int, int] = {}
+    for allocation in plan.allocations:
+        sku_id = request.rows[allocation.row].sku_id
+        got[sku_id] = got.get(sku_id, 0) + allocation.quantity
+    return all(
+        got.get(row.sku_id, 0) >= min(row.quantity, kept.get(row.sku_id, 0)) for row in request.rows
+    )
 
 
 def _move(

@@ -94,6 +94,18 @@ class TenantBook:
         """What pools and shops may offer; None while no layout is active."""
         return self._stock.pools
 
+    def offered(self, sku_id: int, shop_id: int) -> int:
+        """Return what a shop may offer of a SKU; without a share, all that its orders may take."""
+        found = self.pools.of_shop(sku_id, shop_id) if self.pools is not None else None
+        if found is not None:
+            return found
+        return sum(
+            max(0, free)
+            for source, free, _ in self.book.entries(sku_id)
+            if self.view.may_take(shop_id, self.view.sources[source].functional_warehouse_id)
+            and not self.view.sources[source].earmark_id
+        )
+
     async def refresh(self, tx: TenantTransaction, local: datetime) -> Counters:
         """Read network, layout, policy and capacities anew; the stock too where sources changed.
 

@@ -220,6 +220,21 @@ async def insert_orders(
 
 
 @STATEMENTS.add
+async def lines_that_expect(session: Session, tenant: int, skus: Value, limit: int) -> list[Row]:
+    return []
+
+
+@STATEMENTS.add
+async def holds_of_orders(session: Session, tenant: int, ids: Sequence[int]) -> list[Row]:
+    return []
+
+
+@STATEMENTS.add
+async def lock_holds_of_order(session: Session, tenant: int, order_id: int) -> list[Row]:
+    return []
+
+
+@STATEMENTS.add
 async def has_active_holds(session: Session, tenant: int) -> list[Row]:
     return [row(exists=False)]
 

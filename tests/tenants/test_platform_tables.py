@@ -32,6 +32,7 @@ PUBLIC = {
     "append_events(bigint,new_event[])",
     "closed_nodes(bigint,bigint[])",
     "retired_skus(bigint,bigint[])",
+    "promised_of_supply(bigint,bigint)",
 }
 """What the application may call outside of the platform's schema."""
 

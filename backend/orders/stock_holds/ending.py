@@ -88,6 +88,21 @@ async def lock_holds(tx: TenantTransaction, ids: Iterable[int]) -> EndingHolds:
     return await _ending(tx, rows)
 
 
+async def lock_holds_of_order(tx: TenantTransaction, order_id: int) -> EndingHolds:
+    """Lock the active holds with what was received for an order; then their earmarks."""
+    return await _ending(tx, await tx.fetch(SQL.lock_holds_of_order, tx.tenant_id, order_id))
+
+
+async def holds_of_orders(
+    tx: TenantTransaction, order_ids: Collection[int]
+) -> dict[int, list[int]]:
+    """Return the active holds with what was received for orders, by order."""
+    found: dict[int, list[int]] = {}
+    for row in await tx.fetch(SQL.holds_of_orders, tx.tenant_id, sorted(order_ids)):
+        found.setdefault(row["order_id"], []).append(row["id"])
+    return found
+
+
 async def lock_due_holds(
     tx: TenantTransaction, sku_ids: Collection[int] | None = None
 ) -> EndingHolds:

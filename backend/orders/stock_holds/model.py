@@ -20,6 +20,8 @@ class StockHoldKind(StrEnum):
     """待付款: an order that is not paid yet."""
     PLATFORM = "platform"
     """平台预占: a platform has locked them for an order of its own."""
+    SUPPLY = "supply"
+    """到货预占: received of a supply for an order that was promised it."""
 
 
 class StockHoldState(StrEnum):

@@ -2,9 +2,9 @@
 -- Store holds and where their units are.
 with holds as (
     insert into stock_hold (tenant_id, id, kind, shop_id, external_id, dealer_id, expires_at,
-        taken_by, outcome)
+        taken_by, outcome, order_id)
     select $1::bigint, r.id, r.kind, r.shop_id, r.external_id, r.dealer_id,
-           clock_timestamp() + make_interval(secs => r.seconds), r.taken_by, r.outcome
+           clock_timestamp() + make_interval(secs => r.seconds), r.taken_by, r.outcome, r.order_id
     from unnest($2::new_stock_hold[]) as r)
 insert into stock_hold_part (tenant_id, hold_id, part_no, functional_warehouse_id, sku_id, node_id,
     dealer_id, quantity, earmark_id, allotment_ids)
@@ -16,6 +16,16 @@ from unnest($3::new_stock_hold_part[]) as r
 -- Lock holds, in order.
 select id, shop_id, state from stock_hold
 where tenant_id = $1 and id = any($2::bigint[]) order by id for no key update
+
+-- lock_holds_of_order --
+-- Lock the active holds with what was received for an order, in order.
+select id, shop_id, state from stock_hold
+where tenant_id = $1 and order_id = $2 and state = 'active' order by id for no key update
+
+-- holds_of_orders --
+-- The active holds with what was received for orders.
+select id, order_id from stock_hold
+where tenant_id = $1 and order_id = any($2::bigint[]) and state = 'active' order by id
 
 -- lock_due_holds --
 -- Lock holds whose time is over, in order, passing over those that somebody else ends.

@@ -1,0 +1,60 @@
+-- lines_that_expect --
+-- Lines of SKUs that wait while supply is to come, or that expect some, the oldest order first.
+select o.placed_at, l.order_id, l.line_no, l.sku_id, o.shop_id, o.dealer_id, l.expected_on,
+       l.backordered - least(l.backordered, coalesce(h.units, 0))::bigint as waiting
+from order_line l
+join orders o on o.tenant_id = $1 and o.id = l.order_id
+left join lateral (
+    select sum(p.quantity) as units from stock_hold s
+    join stock_hold_part p on p.tenant_id = $1 and p.hold_id = s.id and p.sku_id = l.sku_id
+    where s.tenant_id = $1 and s.order_id = l.order_id and s.state = 'active') as h on true
+where l.tenant_id = $1 and (l.backordered > 0 or l.expected_on is not null)
+  and ($2::bigint[] is null or l.sku_id = any($2))
+  and l.sku_id in (
+      select s.sku_id from supply s where s.tenant_id = $1 and s.is_open
+      union select e.sku_id from order_line e where e.tenant_id = $1 and e.expected_on is not null)
+order by o.placed_at, l.order_id, l.line_no limit $3
+
+-- promises_of_lines --
+-- What is promised to orders.
+select order_id, line_no, supply_id, quantity from supply_promise
+where tenant_id = $1 and order_id = any($2::bigint[])
+
+-- drop_promises --
+-- Promise nothing any more to lines.
+delete from supply_promise p using unnest($2::bigint[], $3::integer[]) as d(order_id, line_no)
+where p.tenant_id = $1 and p.order_id = d.order_id and p.line_no = d.line_no
+
+-- insert_promises --
+-- Promise units of supplies to lines.
+insert into supply_promise (tenant_id, supply_id, order_id, line_no, dealer_id, quantity)
+select $1::bigint, d.* from unnest($2::bigint[], $3::bigint[], $4::integer[], $5::bigint[],
+    $6::bigint[]) as d(supply_id, order_id, line_no, dealer_id, quantity)
+
+-- expect_lines --
+-- Say when lines are expected.
+update order_line l set expected_on = d.expected_on
+from unnest($2::bigint[], $3::integer[], $4::date[]) as d(order_id, line_no, expected_on)
+where l.tenant_id = $1 and l.order_id = d.order_id and l.line_no = d.line_no
+
+-- promises_of_supply --
+-- Whom units of a supply are promised to, the oldest order first.
+select p.order_id, p.line_no, p.quantity, p.dealer_id, o.shop_id
+from supply_promise p
+join orders o on o.tenant_id = $1 and o.id = p.order_id
+where p.tenant_id = $1 and p.supply_id = $2
+order by o.placed_at, p.order_id, p.line_no limit $3
+
+-- keep_promises --
+-- Take off what was received of promises.
+update supply_promise p set quantity = p.quantity - d.quantity
+from unnest($3::bigint[], $4::integer[], $5::bigint[]) as d(order_id, line_no, quantity)
+where p.tenant_id = $1 and p.supply_id = $2 and p.order_id = d.order_id and p.line_no = d.line_no
+  and p.quantity > d.quantity
+
+-- drop_kept_promises --
+-- Drop promises of which all was received.
+delete from supply_promise p
+using unnest($3::bigint[], $4::integer[], $5::bigint[]) as d(order_id, line_no, quantity)
+where p.tenant_id = $1 and p.supply_id = $2 and p.order_id = d.order_id and p.line_no = d.line_no
+  and p.quantity = d.quantity
