@@ -148,6 +148,16 @@ class StockTransferInput:
     destination: str
     sku: str
     quantity: int
+    reason: str = ""
+
+
+@strawberry.input
+class StockSellInput:
+    idempotency_key: str
+    warehouse: str
+    sku: str
+    quantity: int
+    receipt: str = strawberry.field(default="", description="The till's own number.")
 
 
 @strawberry.type
@@ -236,7 +246,22 @@ class InventoryMutation:
         )
         return await _change(info.context, command, input.idempotency_key)
 
-    @strawberry.mutation(description="Move free units to another functional warehouse (调拨).")
+    @strawberry.mutation(
+        description="Record what a store sold at its own till, even where it was promised."
+    )
+    async def stock_sell(self, info: YipanInfo, input: StockSellInput) -> StockPayload:
+        command = commands.StockSell(
+            warehouse=input.warehouse,
+            sku=input.sku,
+            quantity=input.quantity,
+            receipt=input.receipt,
+        )
+        return await _change(info.context, command, input.idempotency_key)
+
+    @strawberry.mutation(
+        description="Move free units to another functional warehouse at once (调拨): of the same "
+        "node, where their condition, purpose or owner changes, or of another one."
+    )
     async def stock_transfer(
         self, info: YipanInfo, input: StockTransferInput
     ) -> StockTransferPayload:
@@ -245,5 +270,6 @@ class InventoryMutation:
             destination=input.destination,
             sku=input.sku,
             quantity=input.quantity,
+            reason=input.reason,
         )
         return await _change(info.context, command, input.idempotency_key)

@@ -25,6 +25,7 @@ from graphql_schema.pools import PoolsMutation, PoolsQuery, PoolsSubscription
 from graphql_schema.publishing import PublishingMutation, PublishingQuery
 from graphql_schema.scalars import schema_config
 from graphql_schema.sessions import SessionMutation, SessionQuery
+from graphql_schema.stock_counts import StockCountsMutation, StockCountsQuery
 from graphql_schema.stock_holds import StockHoldsMutation, StockHoldsQuery
 from graphql_schema.supplies import SuppliesMutation, SuppliesQuery
 from tenants.principal import PermissionMissing
@@ -46,6 +47,7 @@ def _query_type() -> type:
         EarmarksQuery,
         AllotmentsQuery,
         SuppliesQuery,
+        StockCountsQuery,
         PublishingQuery,
         NetworkQuery,
         CatalogQuery,
@@ -66,6 +68,7 @@ class Mutation(
     EarmarksMutation,
     AllotmentsMutation,
     SuppliesMutation,
+    StockCountsMutation,
     PublishingMutation,
     NetworkMutation,
     CatalogMutation,

@@ -11,6 +11,7 @@ from backend.channels.errors import UnknownShop
 from backend.channels.shops import active_shops
 from backend.inventory.pools.model import WHOLE_BP
 from backend.inventory.supplies import supplies as cases
+from backend.inventory.supplies.dispatch import Dispatch, dispatch
 from backend.inventory.supplies.model import Supply as SupplyRecord
 from backend.inventory.supplies.model import SupplyDraft, SupplyKind
 from backend.orders.supplies.receive import receive_supply
@@ -18,6 +19,7 @@ from graphql_schema.catalog import Sku, sku_from
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import (
     InputRefused,
+    NotEnoughToMoveError,
     PermissionDenied,
     ReceiptTooLargeError,
     SupplyChangedError,
@@ -124,6 +126,17 @@ class SupplyReceiveInput:
     quantity: int
 
 
+@strawberry.input
+class StockDispatchInput:
+    idempotency_key: str
+    code: str = strawberry.field(description="Of the supply that it will be.")
+    source: str
+    destination: str
+    sku: str
+    quantity: int
+    arrives_on: date
+
+
 @strawberry.type
 class SuppliesRecorded:
     supplies: list[Supply]
@@ -143,6 +156,10 @@ SuppliesSetPayload = Annotated[
 ]
 SupplyClosePayload = Annotated[
     SuppliesRecorded | InputRefused | PermissionDenied, strawberry.union("SupplyClosePayload")
+]
+StockDispatchPayload = Annotated[
+    SuppliesRecorded | NotEnoughToMoveError | SupplyChangedError | InputRefused | PermissionDenied,
+    strawberry.union("StockDispatchPayload"),
 ]
 SupplyReceivePayload = Annotated[
     SupplyReceived | ReceiptTooLargeError | InputRefused | PermissionDenied,
@@ -215,6 +232,26 @@ class SuppliesMutation:
             found = await cases.set_supplies(tx, drafts, key=input.idempotency_key)
         await info.context.services.publish_levels(info.context.principal.tenant_id, [])
         return SuppliesRecorded(supplies=[supply_from(one) for one in found])
+
+    @strawberry.mutation(
+        description="Send free units to another node (调拨在途): a supply of it until they are "
+        "received."
+    )
+    async def stock_dispatch(
+        self, info: YipanInfo, input: StockDispatchInput
+    ) -> StockDispatchPayload:
+        command = Dispatch(
+            code=input.code,
+            source=input.source,
+            destination=input.destination,
+            sku=input.sku,
+            quantity=input.quantity,
+            arrives_on=input.arrives_on,
+        )
+        async with info.context.writing() as tx:
+            done = await dispatch(tx, command, key=input.idempotency_key)
+        await info.context.services.publish_levels(info.context.principal.tenant_id, done.levels)
+        return SuppliesRecorded(supplies=[supply_from(done.supply)])
 
     @strawberry.mutation(description="Expect nothing more of a supply.")
     async def supply_close(self, info: YipanInfo, input: SupplyCloseInput) -> SupplyClosePayload:

@@ -10,6 +10,7 @@ from backend.db.pool import Record, TenantTransaction
 from backend.inventory import ledger
 from backend.inventory.errors import (
     InvalidQuantity,
+    InvalidReason,
     NotEnoughToMove,
     ReasonMissing,
     SameWarehouse,
@@ -20,6 +21,8 @@ from backend.inventory.ledger import SQL
 from backend.inventory.model import QUANTITY_MAX, CauseKind, Level, LevelKey, Movement
 from backend.inventory.movement_types import MovementType
 from tenants.principal import Permission
+
+REASON_LENGTH_MAX = 200
 
 
 class StockReceive(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,15 +53,30 @@ class StockSet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StockTransfer(msgspec.Struct, frozen=True, kw_only=True):
-    """Free units that move from one functional warehouse to another."""
+    """Free units that move from one functional warehouse to another, at once.
+
+    Within a node: goods that were inspected, or found defective; that are stocked up for an event;
+    or that change their owner.
+    """
 
     source: str
     destination: str
     sku: str
     quantity: int
+    reason: str = ""
 
 
-StockCommand = StockReceive | StockAdjust | StockSet | StockTransfer
+class StockSell(msgspec.Struct, frozen=True, kw_only=True):
+    """Units that a store sold at its own till; it is recorded even where they were promised."""
+
+    warehouse: str
+    sku: str
+    quantity: int
+    receipt: str = ""
+    """The till's own number, for whoever asks."""
+
+
+StockCommand = StockReceive | StockAdjust | StockSet | StockTransfer | StockSell
 
 
 async def change_stock(tx: TenantTransaction, command: StockCommand, key: str) -> list[Level]:
@@ -98,6 +116,10 @@ def _validate(command: StockCommand) -> None:
         raise InvalidQuantity
     if isinstance(command, StockTransfer) and command.source == command.destination:
         raise SameWarehouse
+    text = command.reason if isinstance(command, StockTransfer) else ""
+    text += command.receipt if isinstance(command, StockSell) else ""
+    if len(text) > REASON_LENGTH_MAX or not text.isprintable():
+        raise InvalidReason
 
 
 async def _movements(tx: TenantTransaction, command: StockCommand) -> list[Movement]:
@@ -113,6 +135,9 @@ async def _movements(tx: TenantTransaction, command: StockCommand) -> list[Movem
     elif isinstance(command, StockAdjust):
         quantity, reason = command.quantity, command.reason.strip()
         cause, kind = CauseKind.ADJUSTMENT, MovementType.ADJUSTED
+    elif isinstance(command, StockSell):
+        quantity, reason = command.quantity, command.receipt.strip() or None
+        cause, kind = CauseKind.TILL, MovementType.MOVED_OUT
     else:
         quantity, reason = command.quantity, None
         cause, kind = CauseKind.RECEIPT, MovementType.RECEIVED
@@ -152,16 +177,32 @@ async def _transfer(
         Movement(
             key=key,
             type=kind,
-            quantity=command.quantity,
+            quantity=sign * command.quantity,
             cause_kind=CauseKind.TRANSFER,
             cause_id=cause_id,
+            reason=command.reason.strip() or None,
         )
-        for key, kind in zip(keys, (MovementType.MOVED_OUT, MovementType.MOVED_IN), strict=True)
+        for key, (kind, sign) in zip(keys, _how_moved(source, destination), strict=True)
     ]
 
 
+def _how_moved(source: Record, destination: Record) -> tuple[tuple[MovementType, int], ...]:
+    """Return what a transfer is to its two levels: type and sign of the quantity."""
+    if source["node_id"] == destination["node_id"]:
+        for column, kind in (
+            ("condition", MovementType.CONDITION_CHANGED),
+            ("owner", MovementType.OWNER_CHANGED),
+        ):
+            if source[column] != destination[column]:
+                return (kind, -1), (kind, 1)
+    return (MovementType.MOVED_OUT, 1), (MovementType.MOVED_IN, 1)
+
+
 async def warehouse_by_code(tx: TenantTransaction, code: str) -> Record:
-    """Return id, node and dealer of a functional warehouse; raises UnknownWarehouse."""
+    """Return id, node, dealer, condition and owner of a functional warehouse.
+
+    Raises UnknownWarehouse.
+    """
     row = await tx.fetch_row(SQL.warehouse_by_code, tx.tenant_id, code)
     if row is None:
         raise UnknownWarehouse(f"There is no functional warehouse {code!r}.")

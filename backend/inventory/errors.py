@@ -22,6 +22,12 @@ class ReasonMissing(YipanError):
     code = "REASON_MISSING"
 
 
+class InvalidReason(YipanError):
+    """A reason, or a receipt's number, has at most 200 printable characters."""
+
+    code = "INVALID_REASON"
+
+
 class StockChanged(YipanError):
     """The level is not what you compared with; read it again and decide anew."""
 

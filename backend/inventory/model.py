@@ -90,6 +90,8 @@ class CauseKind(StrEnum):
     EARMARK = "earmark"
     HOLD = "hold"
     SUPPLY = "supply"
+    TILL = "till"
+    """A store sold it at its own till."""
 
 
 class Movement(msgspec.Struct, frozen=True, kw_only=True):

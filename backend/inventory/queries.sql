@@ -240,7 +240,8 @@ join earmark_level e on e.tenant_id = $1 and e.sku_id = l.sku_id
 
 -- warehouse_by_code --
 -- A functional warehouse by its code.
-select id, node_id, dealer_id from functional_warehouse where tenant_id = $1 and code = $2
+select id, node_id, dealer_id, condition, (legal_entity_id, dealer_id)::text as owner
+from functional_warehouse where tenant_id = $1 and code = $2
 
 -- warehouses --
 -- All functional warehouses, in the order in which a node's stock is used.

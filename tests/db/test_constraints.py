@@ -54,6 +54,8 @@ INTERNAL = {
     "region_parent_code_fkey",
     "routing_policy_active_key",
     "routing_policy_status_check",
+    "stock_count_counted_check",
+    "stock_count_state_check",
     "stock_hold_kind_check",
     "stock_hold_part_quantity_check",
     "stock_hold_part_tenant_id_hold_id_fkey",

@@ -2,6 +2,9 @@
 
 from collections.abc import Collection, Sequence
 from datetime import date
+from functools import partial
+
+import msgspec
 
 from backend.catalog.find_skus import sku_ids_by_codes
 from backend.db.commands import apply_once
@@ -46,32 +49,43 @@ async def set_supplies(
     tx.principal.require(Permission.STOCK_WRITE)
     _check(drafts)
 
-    async def work() -> list[Supply]:
-        skus = await sku_ids_by_codes(tx, [draft.sku for draft in drafts])
-        ids = []
-        for index, draft in sorted(
-            enumerate(drafts), key=lambda item: (item[1].code, item[1].line_no)
-        ):
-            warehouse = await warehouse_by_code(tx, draft.warehouse)
-            await _compare(tx, draft, (warehouse["id"], skus[draft.sku]), index)
-            ids.append(
-                await tx.fetch_value(
-                    SQL.set_supply,
-                    tx.tenant_id,
-                    draft.code,
-                    draft.line_no,
-                    draft.kind.value,
-                    warehouse["id"],
-                    skus[draft.sku],
-                    draft.quantity,
-                    draft.confidence_bp,
-                    draft.expected_on,
-                    tx.principal.subject,
-                )
-            )
-        return await supplies_by_ids(tx, ids)
+    return await apply_once(
+        tx, key, ("set_supplies", drafts), list[Supply], partial(_set, tx, drafts)
+    )
 
-    return await apply_once(tx, key, ("set_supplies", drafts), list[Supply], work)
+
+async def _set(tx: TenantTransaction, drafts: Sequence[SupplyDraft]) -> list[Supply]:
+    skus = await sku_ids_by_codes(tx, [draft.sku for draft in drafts])
+    ids = []
+    for index, draft in sorted(enumerate(drafts), key=lambda item: (item[1].code, item[1].line_no)):
+        warehouse = await warehouse_by_code(tx, draft.warehouse)
+        await _compare(tx, draft, (warehouse["id"], skus[draft.sku]), index)
+        ids.append(
+            await tx.fetch_value(
+                SQL.set_supply,
+                tx.tenant_id,
+                draft.code,
+                draft.line_no,
+                draft.kind.value,
+                warehouse["id"],
+                skus[draft.sku],
+                draft.quantity,
+                draft.confidence_bp,
+                draft.expected_on,
+                tx.principal.subject,
+            )
+        )
+    return await supplies_by_ids(tx, ids)
+
+
+async def add_supply(tx: TenantTransaction, draft: SupplyDraft) -> Supply:
+    """Keep a supply of which there is none yet, and return it.
+
+    Raises InvalidSupply, SupplyChanged where there is one, UnknownSku, UnknownWarehouse.
+    """
+    new = msgspec.structs.replace(draft, compare_version=0)
+    _check([new])
+    return (await _set(tx, [new]))[0]
 
 
 async def close_supply(tx: TenantTransaction, code: str, line_no: int, *, key: str) -> Supply:
