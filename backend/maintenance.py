@@ -22,6 +22,7 @@ from backend.inventory.counters import CounterReader, Counters
 from backend.inventory.earmarks.change_earmarks import close_ended
 from backend.inventory.earmarks.lend import lend_unused
 from backend.inventory.model import Level
+from backend.inventory.safety.keep_back import keep_back
 from backend.metrics import DRIFTED
 from backend.orders.allocate_backorders import BackorderAllocator
 from backend.orders.stock_holds.ending import expire_holds
@@ -37,6 +38,8 @@ ALLOCATE_EVERY_SECONDS = 5.0
 EXPIRE_HOLDS_EVERY_SECONDS = 1.0
 CLOSE_EARMARKS_EVERY_SECONDS = 5.0
 LEND_EVERY_SECONDS = 3600.0
+KEEP_BACK_EVERY_SECONDS = 6 * 3600.0
+"""Safety stock follows sales four times a day."""
 MARK_EVERY_SECONDS = 5.0
 PARTITIONS_EVERY_SECONDS = 6 * 3600.0
 
@@ -96,6 +99,7 @@ class Maintenance:
             group.create_task(self._every(ALLOCATE_EVERY_SECONDS, self.allocate))
             group.create_task(self._every(EXPIRE_HOLDS_EVERY_SECONDS, self.expire_holds))
             group.create_task(self._every(CLOSE_EARMARKS_EVERY_SECONDS, self.close_earmarks))
+            group.create_task(self._every(KEEP_BACK_EVERY_SECONDS, self.keep_back))
             group.create_task(self._every(LEND_EVERY_SECONDS, self.lend))
             group.create_task(self._every(MARK_EVERY_SECONDS, self.mark_events))
             group.create_task(self._every(PARTITIONS_EVERY_SECONDS, self.ensure_partitions))
@@ -151,6 +155,14 @@ class Maintenance:
             async with self._database.tenant_transaction(principal) as tx:
                 levels = await close_ended(tx)
             await self._publish(brand.id, levels)
+
+    async def keep_back(self) -> None:
+        """Let levels keep back what the rules of safety stock say."""
+        for brand in await self._brands.all():
+            principal = system_principal(brand.id, "safety")
+            await self._publish(
+                brand.id, await keep_back(self._database, principal, brand.local_time())
+            )
 
     async def lend(self) -> None:
         """Lend what earmarks do not need for now."""

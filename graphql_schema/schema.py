@@ -23,6 +23,7 @@ from graphql_schema.order_commands import OrdersMutation
 from graphql_schema.orders import OrdersQuery
 from graphql_schema.pools import PoolsMutation, PoolsQuery, PoolsSubscription
 from graphql_schema.publishing import PublishingMutation, PublishingQuery
+from graphql_schema.safety import SafetyMutation, SafetyQuery
 from graphql_schema.scalars import schema_config
 from graphql_schema.sessions import SessionMutation, SessionQuery
 from graphql_schema.stock_counts import StockCountsMutation, StockCountsQuery
@@ -48,6 +49,7 @@ def _query_type() -> type:
         AllotmentsQuery,
         SuppliesQuery,
         StockCountsQuery,
+        SafetyQuery,
         PublishingQuery,
         NetworkQuery,
         CatalogQuery,
@@ -69,6 +71,7 @@ class Mutation(
     AllotmentsMutation,
     SuppliesMutation,
     StockCountsMutation,
+    SafetyMutation,
     PublishingMutation,
     NetworkMutation,
     CatalogMutation,

@@ -90,6 +90,7 @@ class CauseKind(StrEnum):
     EARMARK = "earmark"
     HOLD = "hold"
     SUPPLY = "supply"
+    SAFETY = "safety"
     TILL = "till"
     """A store sold it at its own till."""
 

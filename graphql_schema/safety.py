@@ -1,0 +1,129 @@
+"""Safety stock: what nodes keep back, by rules."""
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+
+from backend.inventory.safety import keep_back as cases
+from backend.inventory.safety.model import SafetyDraft
+from backend.inventory.safety.model import SafetyRule as SafetyRuleRecord
+from backend.network.model import NodeKind
+from graphql_schema.catalog import Sku, sku_from
+from graphql_schema.context import YipanInfo
+from graphql_schema.errors import InputRefused, PermissionDenied
+from graphql_schema.network import Location, location_from
+from graphql_schema.scalars import BigInt
+from tenants.principal import Permission, system_principal
+
+
+@strawberry.type(description="What nodes keep back (安全库存); what is null holds for all.")
+class SafetyRule:
+    record: strawberry.Private[SafetyRuleRecord]
+    rule_no: BigInt = strawberry.field(description="As movements of type floor_set name it.")
+    category: str | None
+    node_kind: NodeKind | None
+    units: BigInt | None
+    weeks_tenths: int | None = strawberry.field(description="Of what the node sells, in 28 days.")
+    set_by: str
+    changed_at: datetime
+
+    @strawberry.field
+    async def sku(self, info: YipanInfo) -> Sku | None:
+        if self.record.sku_id is None:
+            return None
+        found = await info.context.skus.load(self.record.sku_id)
+        return sku_from(found) if found else None
+
+    @strawberry.field
+    async def location(self, info: YipanInfo) -> Location | None:
+        if self.record.node_id is None:
+            return None
+        found = await info.context.nodes.load(self.record.node_id)
+        return location_from(found) if found else None
+
+
+def safety_rule_from(found: SafetyRuleRecord) -> SafetyRule:
+    return SafetyRule(
+        record=found,
+        rule_no=found.id,
+        category=found.category,
+        node_kind=found.node_kind,
+        units=found.units,
+        weeks_tenths=found.weeks_tenths,
+        set_by=found.set_by,
+        changed_at=found.changed_at,
+    )
+
+
+@strawberry.input(
+    description="For a SKU in a node, a SKU, a category and kind of node, one of these, or all: "
+    "the most specific rule counts. Give units, or tenths of weeks."
+)
+class SafetyRuleInput:
+    sku: str | None = None
+    location: str | None = strawberry.field(default=None, description="The code of the node.")
+    category: str | None = None
+    node_kind: NodeKind | None = None
+    units: int | None = None
+    weeks_tenths: int | None = None
+
+
+@strawberry.input
+class SafetyRulesSetInput:
+    idempotency_key: str
+    rules: list[SafetyRuleInput]
+
+
+@strawberry.type
+class SafetyRulesRecorded:
+    rules: list[SafetyRule]
+    levels: int = strawberry.field(description="Levels that keep back something else now.")
+
+
+SafetyRulesPayload = Annotated[
+    SafetyRulesRecorded | InputRefused | PermissionDenied, strawberry.union("SafetyRulesPayload")
+]
+
+
+@strawberry.type
+class SafetyQuery:
+    @strawberry.field(description="The brand's rules of safety stock.")
+    async def safety_rules(self, info: YipanInfo) -> list[SafetyRule]:
+        info.context.principal.require(Permission.STOCK_READ)
+        async with info.context.reading() as tx:
+            return [safety_rule_from(rule) for rule in await cases.safety_rules(tx)]
+
+
+@strawberry.type
+class SafetyMutation:
+    @strawberry.mutation(
+        description="Replace all rules of safety stock, and let stock follow them at once; four "
+        "times a day it follows what was sold."
+    )
+    async def safety_rules_set(
+        self, info: YipanInfo, input: SafetyRulesSetInput
+    ) -> SafetyRulesPayload:
+        context = info.context
+        drafts = [
+            SafetyDraft(
+                sku=rule.sku,
+                node=rule.location,
+                category=rule.category,
+                node_kind=rule.node_kind,
+                units=rule.units,
+                weeks_tenths=rule.weeks_tenths,
+            )
+            for rule in input.rules
+        ]
+        async with context.writing() as tx:
+            rules = await cases.set_safety_rules(tx, drafts, key=input.idempotency_key)
+        tenant_id = context.principal.tenant_id
+        system = system_principal(tenant_id, context.principal.subject)
+        levels = await cases.keep_back(
+            context.services.database, system, await context.local_time(), even_without_rules=True
+        )
+        await context.services.publish_levels(tenant_id, levels)
+        return SafetyRulesRecorded(
+            rules=[safety_rule_from(rule) for rule in rules], levels=len(levels)
+        )
