@@ -18,4 +18,4 @@ create table safety_rule (
         unique nulls not distinct (tenant_id, sku_id, node_id, category, node_kind),
     constraint safety_rule_figure_check check ((units is null) <> (weeks_tenths is null))
 );
-call protect('safety_rule', 'brand');
+call protect('safety_rule', 'store');
