@@ -86,6 +86,7 @@ RESERVATION = (
     "node_id",
     "dealer_id",
     "quantity",
+    "earmark_id",
 )
 EVENT = (
     "type",
@@ -208,7 +209,8 @@ async def insert_orders(
         fields = {**dict(zip(FULFILMENT, each, strict=True)), "status": "reserved"}
         await session.insert("fulfilment", each[:2], fields)
     for each in reservations:
-        fields = {**dict(zip(RESERVATION, each, strict=True)), "active": each[-1]}
+        fields = dict(zip(RESERVATION, each, strict=True))
+        fields["active"] = fields["quantity"]
         await session.insert("reservation", each[:2], fields)
     for each in decisions:
         await session.insert("routing_decision", each[:2], {"order_id": each[0]})
@@ -248,7 +250,7 @@ async def active_reservations(session: Session, tenant: int, ids: Sequence[int])
     return chosen(
         active,
         "order_id reservation_no line_no fulfilment_no functional_warehouse_id sku_id node_id"
-        " active",
+        " active earmark_id",
     )
 
 
