@@ -8,7 +8,7 @@ from backend.inventory.earmarks.model import Lending
 from backend.inventory.earmarks.queries import open_earmarks
 from backend.inventory.levels import free_of_all_levels
 from backend.inventory.pools.layouts import active_layout, compile_in_force
-from backend.inventory.pools.model import Layout
+from backend.inventory.pools.model import Layout, Rule
 from backend.inventory.pools.numbers import ground_of, pools_on
 from backend.inventory.pools.preview import preview
 from backend.network.regions.table import bundled_regions
@@ -26,7 +26,7 @@ from tests.inventory.earmarks.keeping import (
     opening,
     told,
 )
-from tests.inventory.pools.layouts import dispatch, propose, share, supply
+from tests.inventory.pools.layouts import dispatch, propose, share, supply, when
 from tests.inventory.pools.living import Living
 from tests.inventory.pools.test_explain import ask, moment, step
 from tests.orders.checks import placed, refused
@@ -137,6 +137,24 @@ async def test_a_shortage_takes_from_what_is_kept(offering: Living) -> None:
     await offering.adjust("wh", -75)
     assert offering.pool("east") == 25
     assert numbers(offering) == await computed(offering)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "most", "number"),
+    [("stock.units", "60", 7), ("stock.units", "59", 60), ("stock.nodes", "1", 7)],
+)
+async def test_rules_ask_about_what_is_free_to_all(
+    shops: Living, attribute: str, most: str, number: int
+) -> None:
+    few = Rule(when=when(attribute, "at_most", most), most=7)
+    await shops.lay_out(
+        Layout(pools=(supply("all", "wh", "far", rules=(few,)),), shares=(share("all", "shop"),))
+    )
+    await shops.receive("wh", 100)
+    await shops.receive("far", 5)
+    await keep(shops, ("A", 40, "wh"), ("A", 5, "far"), pool="all")
+    assert shops.shop("shop") == number + 45
+    assert (await ask(shops)).number == number + 45
 
 
 # --------------------------------------------------------------------------------- why
