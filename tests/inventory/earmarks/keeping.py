@@ -1,7 +1,7 @@
 """Opening, filling, emptying, closing and lending earmarks, and what PostgreSQL has of them."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from backend.db.pool import Database, TenantTransaction
@@ -22,8 +22,6 @@ KEEPING = Layout(
     shares=(share("online", "shop"), share("east", "dshop")),
 )
 """Two shops of different pools, both of which Shanghai feeds; Beijing feeds but the first."""
-NOON = datetime(2026, 11, 11, 12)
-"""Where the brand is."""
 
 KEPT = """
     select f.code, e.filled, e.unused, e.lent
@@ -80,7 +78,7 @@ def closing(code: str = "promo") -> Act:
 
 
 def lending(code: str = "promo") -> Act:
-    return lambda tx, key: lend_earmark(tx, code, NOON, key=key)
+    return lambda tx, key: lend_earmark(tx, code, datetime.now(UTC), key=key)
 
 
 async def act(

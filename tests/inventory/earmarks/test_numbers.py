@@ -1,6 +1,7 @@
 """What is kept for a pool is offered by it and below it: in each process, now and in the past."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import pytest
 
@@ -16,7 +17,6 @@ from backend.orders.cancel_orders import cancel_order
 from tests.catalogue import Connection
 from tests.inventory.earmarks.keeping import (
     KEEPING,
-    NOON,
     Act,
     closing,
     dropping,
@@ -32,6 +32,7 @@ from tests.inventory.pools.test_explain import ask, moment, step
 from tests.orders.checks import placed, refused
 from tests.world import draft, fresh_key
 
+NOON = datetime(2026, 11, 11, 12)
 Numbers = dict[str, int | None]
 """By the codes of pools and shops."""
 
