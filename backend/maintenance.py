@@ -21,7 +21,9 @@ from backend.events.log import mark_events
 from backend.inventory.counters import CounterReader, Counters
 from backend.inventory.earmarks.change_earmarks import close_ended
 from backend.inventory.earmarks.lend import lend_unused
+from backend.inventory.earmarks.queries import ended_earmarks, lending_earmarks
 from backend.inventory.model import Level
+from backend.inventory.pools.live import units_sold
 from backend.inventory.safety.keep_back import keep_back
 from backend.metrics import DRIFTED
 from backend.orders.allocate_backorders import BackorderAllocator
@@ -149,12 +151,18 @@ class Maintenance:
                 await self._publish_counters(brand.id, counters)
 
     async def close_earmarks(self) -> None:
-        """Give back what earmarks have unused when their time is over."""
+        """Give back what earmarks have unused when their time is over.
+
+        Each by itself: who waited for one with the levels of another might wait for ever.
+        """
         for brand in await self._brands.all():
             principal = system_principal(brand.id, "earmarks")
-            async with self._database.tenant_transaction(principal) as tx:
-                levels = await close_ended(tx)
-            await self._publish(brand.id, levels)
+            async with self._database.tenant_transaction(principal, read_only=True) as tx:
+                codes = await ended_earmarks(tx)
+            for code in codes:
+                async with self._database.tenant_transaction(principal) as tx:
+                    levels = await close_ended(tx, code)
+                await self._publish(brand.id, levels)
 
     async def keep_back(self) -> None:
         """Let levels keep back what the rules of safety stock say."""
@@ -165,12 +173,16 @@ class Maintenance:
             )
 
     async def lend(self) -> None:
-        """Lend what earmarks do not need for now."""
+        """Lend what earmarks do not need for now, each by itself."""
         for brand in await self._brands.all():
             principal = system_principal(brand.id, "earmarks")
-            async with self._database.tenant_transaction(principal) as tx:
-                levels = await lend_unused(tx, brand.local_time())
-            await self._publish(brand.id, levels)
+            async with self._database.tenant_transaction(principal, read_only=True) as tx:
+                codes = await lending_earmarks(tx)
+                sold = await units_sold(tx, brand.local_time()) if codes else {}
+            for code in codes:
+                async with self._database.tenant_transaction(principal) as tx:
+                    levels = await lend_unused(tx, code, sold)
+                await self._publish(brand.id, levels)
 
     async def _publish(self, tenant_id: int, levels: Sequence[Level]) -> None:
         if levels:

@@ -38,6 +38,7 @@ class PoolDraft:
     ) -> None:
         self.source_class = array("i", source_class)
         self.source_weight = array("i", source_weight or [WHOLE] * len(source_class))
+        self.source_keeper = array("i", [-1]) * len(source_class)
         self.class_count = max(source_class, default=-1) + 1
         self.profiles = profiles
         self.modes: list[Mode] = []
@@ -63,6 +64,13 @@ class PoolDraft:
         self.feed(vertex, [pool], *rules)
         return vertex
 
+    def keep(self, vertex: int) -> int:
+        """Add a source whose units are kept for a vertex, and return its number."""
+        self.source_class.append(-1)
+        self.source_weight.append(WHOLE)
+        self.source_keeper.append(vertex)
+        return len(self.source_keeper) - 1
+
     def graph(self) -> PoolGraph:
         """Return what was written down."""
         links = [link for into in self._into for link in into]
@@ -71,7 +79,7 @@ class PoolDraft:
         return PoolGraph(
             source_class=self.source_class,
             source_weight=self.source_weight,
-            source_keeper=array("i", [-1]) * len(self.source_weight),
+            source_keeper=self.source_keeper,
             class_count=self.class_count,
             mode=bytes(self.modes),
             link_offsets=_offsets(self._into),

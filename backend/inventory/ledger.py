@@ -77,9 +77,11 @@ class LockedLevel(msgspec.Struct, frozen=True, gc=False):
     """What the intake needs of a level, or of what an earmark keeps of it, that it has locked."""
 
     free: int
-    """May be below 0: a shortage."""
+    """May be below 0: a shortage. Of a level that lacks some, earlier earmarks come first."""
     version: int
     node_id: int
+    told: int
+    """What everybody is told of it, whoever read it: an earmark as if it were the only one."""
 
 
 Locked = dict[StockKey, LockedLevel]
@@ -126,7 +128,7 @@ async def reserve_locked(tx: TenantTransaction, takes: Sequence[Take], actor: st
 def free_of_locked(levels: Locked) -> list[FreeAt]:
     """Return what admission and the stock books are told of locked levels."""
     return [
-        FreeAt(key[0], key[1], level.free, level.version, key[2]) for key, level in levels.items()
+        FreeAt(key[0], key[1], level.told, level.version, key[2]) for key, level in levels.items()
     ]
 
 
@@ -278,11 +280,13 @@ def _free_by_key(rows: Iterable[Record]) -> Locked:
     left: dict[tuple[int, int], int] = {}
     for warehouse_id, sku_id, free, version, node_id, earmark_id, unreserved in rows:
         key = StockKey(warehouse_id, sku_id, earmark_id)
+        told = free
         if earmark_id:
+            told = max(0, min(free, unreserved))
             free = max(0, min(free, left.setdefault(key[:2], unreserved)))
             if levels[StockKey(warehouse_id, sku_id)].free < 0:
                 left[key[:2]] -= free
-        levels[key] = LockedLevel(free, version, node_id)
+        levels[key] = LockedLevel(free, version, node_id, told)
     return levels
 
 

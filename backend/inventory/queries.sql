@@ -112,12 +112,6 @@ earmarks as materialized (
     left join (select functional_warehouse_id, sku_id, earmark_id, sum(quantity)::bigint as quantity
                from taking group by 1, 2, 3) as t
         using (functional_warehouse_id, sku_id, earmark_id)),
-used as (
-    update earmark_level e set unused = e.unused - k.quantity
-    from earmarks k
-    where e.tenant_id = $1 and e.sku_id = k.sku_id and e.earmark_id = k.earmark_id
-      and e.functional_warehouse_id = k.functional_warehouse_id
-      and k.quantity between 1 and k.unused),
 taken as (
     update stock_level l
     set reserved = l.reserved + w.quantity, earmark_unused = l.earmark_unused - w.earmarked,
@@ -134,6 +128,11 @@ taken as (
     returning l.functional_warehouse_id, l.sku_id, l.node_id, l.dealer_id,
               l.on_hand - l.reserved - l.floor - l.earmark_unused as free,
               l.on_hand - l.reserved as unreserved, l.version),
+used as (
+    update earmark_level e set unused = e.unused - k.quantity
+    from earmarks k join taken l using (functional_warehouse_id, sku_id)
+    where e.tenant_id = $1 and e.sku_id = k.sku_id and e.earmark_id = k.earmark_id
+      and e.functional_warehouse_id = k.functional_warehouse_id and k.quantity > 0),
 moved as (
     insert into stock_movement (tenant_id, functional_warehouse_id, sku_id, node_id, dealer_id,
         type, quantity, on_hand_delta, reserved_delta, floor_delta, earmark_delta, level_version,

@@ -131,7 +131,7 @@ class TenantBook:
                 book = self._coming.book if self._coming else stock.book
                 profiles = None
                 if layout is not None:
-                    profiles = await read_profiles(tx, layout, book, view.source_node, local)
+                    profiles = await read_profiles(tx, layout, book, view.sources, local)
                 # From here on nobody else is heard: the numbers are those of the book.
                 stock = Stock(view, book, self._pools(topology, layout, view, book, profiles))
             changed = stock.pools is not self._stock.pools
@@ -178,8 +178,8 @@ class TenantBook:
         stock = self._stock
         if stock.pools is None or not stock.pools.layout.rules:
             return
-        layout, nodes = stock.pools.layout, stock.view.source_node
-        profiles = await read_profiles(tx, layout, stock.book, nodes, local)
+        layout, sources = stock.pools.layout, stock.view.sources
+        profiles = await read_profiles(tx, layout, stock.book, sources, local)
         if stock is not self._stock:  # the layout or the network changed meanwhile
             return
         pools = stock.pools.with_profiles(profiles)

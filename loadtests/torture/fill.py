@@ -6,6 +6,8 @@ from loadtests.torture.history import SKUS, History
 from loadtests.torture.played import TENANT, Played
 from loadtests.torture.stock_statements import BEGAN, FIGURES
 
+EARMARK = 1
+
 
 def fill(played: Played, server: DatabaseServer) -> None:
     """Store the brand, its network and its stock."""
@@ -58,9 +60,11 @@ def _fill_network(server: DatabaseServer, history: History) -> None:
 def _fill_stock(server: DatabaseServer, history: History) -> None:
     store = server.fill
     warehouses = {node.code: number for number, node in enumerate(history.nodes, 1)}
+    kept = {(code, sku): (unused, lent) for code, sku, unused, lent in history.kept}
     for number, (code, sku, units) in enumerate(history.stock):
         key = (warehouses[code], SKUS.index(sku) + 1)
-        figures = {**dict.fromkeys(FIGURES, 0), "on_hand": units}
+        unused, lent = kept.get((code, sku), (0, 0))
+        figures = {**dict.fromkeys(FIGURES, 0), "on_hand": units, "earmark_unused": unused}
         place = {
             "functional_warehouse_id": key[0],
             "sku_id": key[1],
@@ -68,5 +72,9 @@ def _fill_stock(server: DatabaseServer, history: History) -> None:
             "dealer_id": None,
         }
         store("stock_level", key, **place, **figures, version=1)
+        if (code, sku) in kept:
+            mark = {"sku_id": key[1], "functional_warehouse_id": key[0], "earmark_id": EARMARK}
+            units_of = {"filled": unused + lent, "unused": unused, "lent": lent}
+            store("earmark_level", tuple(mark.values()), **mark, **units_of)
         deltas = {"on_hand_delta": units, "reserved_delta": 0}
         store("stock_movement", -1 - number, **place, **deltas, recorded_at=BEGAN)

@@ -15,6 +15,10 @@ REGIONS = (310104, 330106, 110105, 440106)
 SKUS = ("A", "B", "C")
 FAULTS_MAX = 3
 WARM_SHARE = 0.7
+KEPT_SHARE = 0.3
+"""Of the levels, in every third history: what an earmark has of them."""
+KEPT_SEED = 0xEA27
+"""So that a history with an earmark is otherwise that of its seed."""
 EFFECTS = 160
 """Effects of a process in a usual history: a fault strikes one of these."""
 
@@ -71,6 +75,9 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     nodes: tuple[NodeAt, ...]
     stock: tuple[tuple[str, str, int], ...]
     """Functional warehouse, SKU, units."""
+    kept: tuple[tuple[str, str, int, int], ...] = ()
+    """Functional warehouse, SKU, and what an earmark has unused and lent of them; nobody who comes
+    may use it, and what is received goes to it first."""
     machines: int
     is_warm: bool
     """Whether Valkey knows the counters when the first people come."""
@@ -90,15 +97,17 @@ def make_history(seed: int) -> History:
     nodes = _nodes(chance)
     machines = chance.choice((1, 2, 2, 3))
     orders = _orders(chance, machines)
+    stock = tuple(
+        (node.code, sku, chance.choice((0, 1, 1, 2, 3, 5)))
+        for node in nodes
+        for sku in SKUS
+        if chance.random() < 0.7
+    )
     return History(
         seed=seed,
         nodes=nodes,
-        stock=tuple(
-            (node.code, sku, chance.choice((0, 1, 1, 2, 3, 5)))
-            for node in nodes
-            for sku in SKUS
-            if chance.random() < 0.7
-        ),
+        stock=stock,
+        kept=_kept(seed, stock),
         machines=machines,
         is_warm=chance.random() < WARM_SHARE,
         orders=orders,
@@ -119,6 +128,19 @@ def make_history(seed: int) -> History:
             (chance.randrange(machines), chance.randrange(1, EFFECTS), chance.choice(list(Fault)))
             for _ in range(chance.randrange(FAULTS_MAX + 1))
         ),
+    )
+
+
+def _kept(
+    seed: int, stock: tuple[tuple[str, str, int], ...]
+) -> tuple[tuple[str, str, int, int], ...]:
+    chance = Random(seed ^ KEPT_SEED)
+    if chance.random() > 1 / 3:
+        return ()
+    return tuple(
+        (code, sku, chance.randrange(units + 1), chance.choice((0, 1, 2, 4)))
+        for code, sku, units in stock
+        if chance.random() < KEPT_SHARE
     )
 
 

@@ -361,7 +361,8 @@ async def waiting_orders(
     there = {
         level["sku_id"]
         for level in session.scan("stock_level")
-        if free(level) > 0 and level["functional_warehouse_id"] in warehouse_ids
+        if (free(level) > 0 or level["earmark_unused"] > 0)
+        and level["functional_warehouse_id"] in warehouse_ids
     }
     found = set()
     for line in session.scan("order_line"):

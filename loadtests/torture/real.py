@@ -215,12 +215,13 @@ class Ground:
 
 
 def _as_far_as_real(history: History) -> History:
-    """Return the history without what real connections cannot do: answer and still be at work."""
+    """Return the history without what is not done here: earmarks, which need a layout of pools,
+    and connections that break and are still at work."""
     faults = tuple(
         (machine, at, Fault.LOST_AFTER if fault is Fault.LOST_MEANWHILE else fault)
         for machine, at, fault in history.faults
     )
-    return msgspec.structs.replace(history, faults=faults)
+    return msgspec.structs.replace(history, faults=faults, kept=())
 
 
 async def _create_brand(database: Database) -> None:

@@ -64,6 +64,14 @@ def earmarks_of(session: Session, level: Fields) -> list[Fields]:
     return sorted(kept, key=lambda each: int(each["earmark_id"]))
 
 
+async def _lock_earmarks(session: Session, level: Fields) -> list[Fields]:
+    """Lock what earmarks keep of a level that has anything of them, and return it."""
+    kept = earmarks_of(session, level) if level["earmark_unused"] else []
+    keys = [(at["sku_id"], at["functional_warehouse_id"], at["earmark_id"]) for at in kept]
+    locked = [await session.lock("earmark_level", key) for key in keys]
+    return [at for at in locked if at is not None]
+
+
 def _free_rows(session: Session, level: Fields) -> list[Row]:
     place = {name: level[name] for name in ("functional_warehouse_id", "sku_id")}
     rows = [row(**place, free=free(level), version=level["version"], earmark_id=0)]
@@ -115,7 +123,7 @@ async def lock_levels(session: Session, tenant: int, warehouses: Value, skus: Va
 @STATEMENTS.add
 async def lock_free(session: Session, tenant: int, warehouses: Value, skus: Value) -> list[Row]:
     levels = await _lock_levels(session, warehouses, skus)
-    kept = [earmarks_of(session, level) if level["earmark_unused"] else [] for level in levels]
+    kept = [await _lock_earmarks(session, level) for level in levels]
     return _locked_rows(levels, kept)
 
 
@@ -178,7 +186,7 @@ async def reserve(session: Session, tenant: int, takes: Value, actor: str) -> li
     for key, units in wanted.items():
         level = session.find("stock_level", key)
         if level is not None:
-            marks = earmarks_of(session, level) if level["earmark_unused"] else []
+            marks = await _lock_earmarks(session, level)
             if _has(level, marks, units):
                 taken[key] = _take(session, level, units)
                 kept[key] = [_use(session, mark, units) for mark in marks]
@@ -238,7 +246,7 @@ async def create_earmarks(
 async def change_earmarks(session: Session, tenant: int, *arrays: Value) -> int:
     rows = list(zip(*arrays, strict=True))
     for warehouse, sku, earmark, *deltas in rows:
-        kept = session.find("earmark_level", (sku, warehouse, earmark))
+        kept = await session.lock("earmark_level", (sku, warehouse, earmark))
         assert kept is not None
         names = ("filled", "unused", "lent")
         after = {name: kept[name] + by for name, by in zip(names, deltas, strict=True)}

@@ -29,9 +29,12 @@ class Offer(NamedTuple):
     def put(self, *free: int) -> list[int]:
         """Set the free units of the first sources; the numbers of all vertices afterwards."""
         for source, units in enumerate(free):
-            version = self.book.version(SKU, source) + 1
-            self.book.put(SKU, source, units, version)
+            self.keep(source, units)
         return self.numbers()
+
+    def keep(self, source: int, units: int, sku: int = SKU) -> None:
+        """Set the units of a source, as an earmark that is filled or used does."""
+        self.book.put(sku, source, units, self.book.version(sku, source) + 1)
 
     def numbers(self) -> list[int]:
         """The numbers of all vertices after an update."""
@@ -200,13 +203,43 @@ def test_depths_do_not_matter_to_a_ranking(core: Core) -> None:
 
 
 def test_an_earmark_is_seen_by_its_owner_and_below_alone(core: Core) -> None:
-    offer = core.offer(shanghai())
-    offer.availability.set_earmark(SKU, 0, 7)
+    draft = shanghai()
+    pools, shops = draft.keep(0), draft.keep(3)
+    offer = core.offer(draft)
+    offer.keep(pools, 7)
     assert offer.put(1_000) == [1_007, 300, 807, 607]
-    offer.availability.set_earmark(SKU, 3, 5)
+    offer.keep(shops, 5)
     assert offer.numbers() == [1_007, 300, 807, 612]
-    offer.availability.set_earmark(SKU, 0, 0)
+    offer.keep(pools, 0)
     assert offer.numbers() == [1_000, 300, 800, 605]
+
+
+def test_earmarks_of_one_vertex_add_up(core: Core) -> None:
+    draft = one_pool(Mode.SHARED, Rule(5_000))
+    older, newer = draft.keep(0), draft.keep(0)
+    offer = core.offer(draft)
+    offer.keep(older, 3)
+    offer.keep(newer, 4)
+    assert offer.put(10) == [17, 12]
+    offer.keep(older, 1)
+    assert offer.numbers() == [15, 10]
+
+
+def test_what_an_earmark_lacks_is_taken_from_nobody(core: Core) -> None:
+    draft = one_pool(Mode.SHARED, Rule())
+    short, full = draft.keep(0), draft.keep(0)
+    offer = core.offer(draft)
+    offer.keep(short, -5)
+    offer.keep(full, 2)
+    assert offer.put(10) == [12, 12]
+
+
+def test_an_earmark_counts_no_more_than_any_source(core: Core) -> None:
+    draft = one_pool()
+    mark = draft.keep(0)
+    offer = core.offer(draft)
+    offer.keep(mark, FREE_MOST)
+    assert offer.put(1) == [COUNTED_MOST + 1]
 
 
 def test_an_earmark_comes_over_two_paths_once(core: Core) -> None:
@@ -214,14 +247,17 @@ def test_an_earmark_comes_over_two_paths_once(core: Core) -> None:
     both = draft.add()
     draft.feed(both, [1, 2])
     draft.feed(both, [0], Rule(1_000))
+    mark = draft.keep(0)
     offer = core.offer(draft)
-    offer.availability.set_earmark(SKU, 0, 3)
+    offer.keep(mark, 3)
     assert offer.put(10)[both] == 13
 
 
 def test_a_cap_bounds_what_a_shop_shows_with_its_earmarks(core: Core) -> None:
-    offer = core.offer(one_pool(Mode.SHARED, Rule()))
-    offer.availability.set_earmark(SKU, 1, 5)
+    draft = one_pool(Mode.SHARED, Rule())
+    mark = draft.keep(1)
+    offer = core.offer(draft)
+    offer.keep(mark, 5)
     offer.availability.set_cap(SKU, 1, 12)
     assert offer.put(10) == [10, 12]
     offer.availability.set_cap(SKU, 1, -1)
@@ -271,24 +307,37 @@ def test_what_changed_is_told_once_in_the_order_of_first_changes(core: Core) -> 
     assert list(offer.availability.take_changed()) == [1]
 
 
-def test_a_sku_that_the_book_does_not_know_has_what_was_set_aside(core: Core) -> None:
+def test_a_sku_that_the_book_does_not_know_has_what_was_set(core: Core) -> None:
     offer = core.offer(one_pool(Mode.SHARED, Rule()))
-    offer.availability.set_earmark(STRANGER, 1, 5)
+    offer.availability.set_cap(STRANGER, 1, 1)
     assert offer.availability.recompute() == 0
+    assert not offer.availability.update(STRANGER)
+    assert offer.book.sku_count == 0
+    offer.book.put(STRANGER, 0, 2, 1)
+    assert offer.availability.recompute() == 1
+    assert list(offer.availability.numbers(STRANGER)) == [2, 1]
+
+
+def test_a_sku_of_which_all_is_kept_has_what_is_kept(core: Core) -> None:
+    draft = one_pool(Mode.SHARED, Rule())
+    mark = draft.keep(1)
+    offer = core.offer(draft)
+    offer.keep(mark, 5, STRANGER)
     assert offer.availability.number(STRANGER, 1) == 0
     assert offer.availability.update(STRANGER)
     assert list(offer.availability.numbers(STRANGER)) == [0, 5]
-    assert offer.book.sku_count == 0
     offer.book.put(STRANGER, 0, 2, 1)
     assert offer.availability.recompute() == 1
     assert list(offer.availability.numbers(STRANGER)) == [2, 7]
 
 
 def test_a_thousand_skus_keep_their_own_numbers(core: Core) -> None:
-    offer = core.offer(one_pool())
+    draft = one_pool()
+    mark = draft.keep(0)
+    offer = core.offer(draft)
     for sku in range(1_000):
-        offer.availability.set_earmark(999 - sku, 0, sku % 3)
         offer.book.put(sku, 0, sku + 1, 1)
+        offer.keep(mark, (999 - sku) % 3, sku)
     assert offer.availability.recompute() == 1_000
     numbers = [offer.availability.number(sku, 0) for sku in range(1_000)]
     assert numbers == [sku + 1 + (999 - sku) % 3 for sku in range(1_000)]
@@ -310,10 +359,10 @@ def test_a_derivation_shows_every_step_and_stores_nothing(core: Core) -> None:
     draft.feed_classes(draft.add(Mode.RANKED), [0], Rule(5_000))
     draft.shop(0, Rule(most=10))
     draft.feed(draft.shop(0), [1])
+    draft.keep(1)
     offer = core.offer(draft)
-    for source, free in enumerate((21, 40, 5)):
+    for source, free in enumerate((21, 40, 5, 4)):
         offer.book.put(SKU, source, free, 1)
-    offer.availability.set_earmark(SKU, 1, 4)
     offer.availability.set_cap(SKU, 2, 17)
     found = offer.availability.derive(SKU)
     assert (list(found.class_units), list(found.class_offered)) == ([61], [50])
@@ -330,10 +379,6 @@ def test_a_derivation_shows_every_step_and_stores_nothing(core: Core) -> None:
     [
         ("set_profile", (1,)),
         ("set_profile", (-1,)),
-        ("set_earmark", (2, 1)),
-        ("set_earmark", (-1, 1)),
-        ("set_earmark", (1, -1)),
-        ("set_earmark", (1, UNITS_MOST + 1)),
         ("set_cap", (0, 1)),
         ("set_cap", (2, 1)),
         ("set_cap", (1, -2)),
@@ -346,13 +391,16 @@ def test_a_derivation_shows_every_step_and_stores_nothing(core: Core) -> None:
 def test_a_setting_out_of_range_changes_nothing(
     core: Core, name: str, arguments: tuple[int, ...]
 ) -> None:
-    offer = core.offer(one_pool(Mode.DEEPEST, Rule(most=UNITS_MOST)))
-    offer.availability.set_earmark(SKU, 1, UNITS_MOST)
+    draft = one_pool(Mode.DEEPEST, Rule(most=UNITS_MOST))
+    mark = draft.keep(1)
+    offer = core.offer(draft)
+    offer.keep(mark, COUNTED_MOST)
+    offer.availability.set_cap(SKU, 1, UNITS_MOST)
     offer.availability.set_depth(SKU, 1, -UNITS_MOST)
     before = offer.put(10)
     with pytest.raises(ValueError, match=r"-?\d"):
         getattr(offer.availability, name)(SKU, *arguments)
-    assert offer.numbers() == before == [10, UNITS_MOST + 10]
+    assert offer.numbers() == before == [10, COUNTED_MOST + 10]
 
 
 @pytest.mark.parametrize("vertex", [-1, 2])

@@ -33,6 +33,15 @@ SUMS = """
     join sku s on s.tenant_id = m.tenant_id and s.id = m.sku_id
     where m.tenant_id = $1 and f.code = $2 and s.code = $3
 """
+PLANT_EARMARK = """
+    insert into earmark (tenant_id, code, name, kind, pool, opened_by)
+    values ($1, $2, $2, 'other', 'online', 'test') returning id
+"""
+KEPT = """
+    select coalesce(sum(filled), 0)::bigint, coalesce(sum(unused), 0)::bigint,
+           coalesce(sum(lent), 0)::bigint
+    from earmark_level where earmark_id = $1
+"""
 WAREHOUSE = "select id from functional_warehouse where tenant_id = $1 and code = $2"
 
 
@@ -93,12 +102,34 @@ async def key_of(admin: Connection, world: World, warehouse: str, sku: str = "A"
     return LevelKey(int(warehouse_id), world.skus[sku])
 
 
+async def plant_earmark(admin: Connection, world: World, code: str = "planted") -> int:
+    """Open an earmark without a layout, and return its id."""
+    return int(await admin.fetchval(PLANT_EARMARK, world.tenant_id, code))
+
+
+async def kept(admin: Connection, earmark_id: int) -> tuple[int, int, int]:
+    """Return what an earmark has filled, unused and lent, in all levels."""
+    row = await admin.fetchrow(KEPT, earmark_id)
+    assert row is not None
+    return row[0], row[1], row[2]
+
+
 async def move(
-    database: Database, world: World, *moves: tuple[LevelKey, MovementType, int]
+    database: Database,
+    world: World,
+    *moves: tuple[LevelKey, MovementType, int],
+    earmark_id: int | None = None,
 ) -> None:
     """Write movements of any type, as some centre may."""
     movements = [
-        Movement(key=key, type=kind, quantity=quantity, cause_kind=CauseKind.COUNT, reason="test")
+        Movement(
+            key=key,
+            type=kind,
+            quantity=quantity,
+            cause_kind=CauseKind.COUNT,
+            reason="test",
+            earmark_id=earmark_id,
+        )
         for key, kind, quantity in moves
     ]
     async with database.tenant_transaction(world.system) as tx:

@@ -14,7 +14,7 @@ from backend.network.nodes import create_node
 from backend.network.regions.table import bundled_regions
 from tenants.brands import BrandDirectory
 from tests.catalogue import Connection
-from tests.inventory.stock import key_of, move
+from tests.inventory.stock import key_of, move, plant_earmark
 from tests.world import SHANGHAI, World, receive
 
 START = LevelKey(0, 0)
@@ -90,10 +90,12 @@ async def test_a_counter_is_what_is_free(
     database: Database, world: World, admin: Connection
 ) -> None:
     key = await key_of(admin, world, "wh")
-    for kind, units in (("received", 9), ("reserved", 1), ("floor_set", 2), ("earmarked", 3)):
+    for kind, units in (("received", 9), ("reserved", 1), ("floor_set", 2)):
         await move(database, world, (key, MovementType(kind), units))
+    mark = await plant_earmark(admin, world)
+    await move(database, world, (key, MovementType.EARMARKED, 3), earmark_id=mark)
     reader, name = CounterReader(database, BrandDirectory(database)), stock_counter(*key)
-    expected = [Base(name, 3, 4)]
+    expected = [Base(name, 3, 4), Base(stock_counter(*key, mark), 3, 4)]
     assert await reader.read(world.tenant_id, [name, stock_counter(9, 9)]) == expected
     assert [b async for part in reader.all_counters(world.tenant_id) for b in part] == expected
 

@@ -15,9 +15,15 @@ from backend.inventory.change_stock import (
     StockSet,
     StockTransfer,
 )
-from backend.inventory.movement_types import EFFECTS, Effect, MovementType
+from backend.inventory.movement_types import (
+    EARMARK_EFFECTS,
+    EFFECTS,
+    WITH_EARMARK,
+    Effect,
+    MovementType,
+)
 from tests.catalogue import Connection
-from tests.inventory.stock import change, figures, key_of, move, sums
+from tests.inventory.stock import change, figures, kept, key_of, move, plant_earmark, sums
 from tests.world import World
 
 SIGNS = {"": 0, "+q": 1, "-q": -1, "±q": 1}
@@ -27,11 +33,11 @@ LISTED = (
 STEPS = 40
 
 
-def written_down() -> dict[str, Effect]:
-    """Return the effects as the module's docstring has them."""
+def written_down(*, with_earmark: bool = False) -> dict[str, Effect]:
+    """Return the effects as the module's docstring has them: its rows of an earmark, or others."""
     found = {}
     for line in (movement_types.__doc__ or "").splitlines():
-        if line.startswith("| `"):
+        if line.startswith("| `") and ("an earmark" in line) == with_earmark:
             verbs, *cells = [cell.strip() for cell in line.strip("|").split(" |")]
             for place, verb in enumerate(re.findall(r"`(\w+)`", verbs)):
                 found[verb] = Effect(*(sign(cell, place) for cell in cells))
@@ -50,6 +56,13 @@ def test_the_table_has_every_type() -> None:
 
 def test_the_table_is_as_written_down() -> None:
     assert {kind.value: effect for kind, effect in EFFECTS.items()} == written_down()
+    from_earmark = {kind.value: effect for kind, effect in WITH_EARMARK.items()}
+    assert from_earmark == written_down(with_earmark=True)
+
+
+def test_what_moves_in_an_earmark_moves_in_its_level() -> None:
+    for kind, effect in EARMARK_EFFECTS.items():
+        assert WITH_EARMARK.get(kind, EFFECTS[kind]).earmark_unused == effect.unused, kind
 
 
 async def test_the_schema_knows_the_same_types(admin: Connection) -> None:
@@ -60,15 +73,32 @@ async def test_the_schema_knows_the_same_types(admin: Connection) -> None:
 async def test_a_movement_has_its_effect(
     database: Database, world: World, admin: Connection
 ) -> None:
-    key = await key_of(admin, world, "wh")
-    for kind in ("received", "reserved", "floor_set", "earmarked"):
+    key, mark = await key_of(admin, world, "wh"), await plant_earmark(admin, world)
+    for kind in ("received", "reserved", "floor_set"):
         await move(database, world, (key, MovementType(kind), 9))
-    for kind, effect in written_down().items():
+    await move(database, world, (key, MovementType.EARMARKED, 9), earmark_id=mark)
+    moves = [(kind, effect, kind.startswith("earmark")) for kind, effect in written_down().items()]
+    moves += [(kind, effect, True) for kind, effect in written_down(with_earmark=True).items()]
+    for kind, effect, has_earmark in moves:
         before = await figures(admin, world, "wh")
-        await move(database, world, (key, MovementType(kind), 2))
+        earmark_id = mark if has_earmark else None
+        await move(database, world, (key, MovementType(kind), 2), earmark_id=earmark_id)
         expected = [n + 2 * units for n, units in zip(before, (*effect,), strict=False)]
         assert await figures(admin, world, "wh") == (*expected, before.version + 1), kind
         assert await sums(admin, world, "wh") == tuple(expected), kind
+
+
+async def test_a_movement_has_its_effect_on_its_earmark(
+    database: Database, world: World, admin: Connection
+) -> None:
+    key, mark = await key_of(admin, world, "wh"), await plant_earmark(admin, world)
+    await move(database, world, (key, MovementType.RECEIVED, 20))
+    await move(database, world, (key, MovementType.EARMARKED, 9), earmark_id=mark)
+    for kind, effect in EARMARK_EFFECTS.items():
+        before = await kept(admin, mark)
+        await move(database, world, (key, kind, 2), earmark_id=mark)
+        moved = tuple(n + 2 * units for n, units in zip(before, effect, strict=True))
+        assert await kept(admin, mark) == moved, kind
 
 
 async def test_movements_of_one_level_are_one_change(

@@ -81,6 +81,9 @@ DEFECTS: dict[str, Defect] = {
     "waiting orders are forgotten": lambda: patch(
         "backend.orders.allocate_backorders.allocate_backorders", _nothing
     ),
+    "new stock repays no earmark": lambda: patch(
+        "backend.inventory.ledger._repayments", _no_repayments
+    ),
     "parcels are not given back": lambda: patch(
         "backend.orders.cancel_orders._Cancellation._give_capacities_back", _no_capacities
     ),
@@ -88,6 +91,10 @@ DEFECTS: dict[str, Defect] = {
 
 
 async def _no_capacities(*_: object) -> list[object]:
+    return []
+
+
+async def _no_repayments(*_: object) -> list[object]:
     return []
 
 

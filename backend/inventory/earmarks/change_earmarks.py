@@ -12,6 +12,7 @@ from backend.inventory import ledger
 from backend.inventory.change_stock import warehouse_by_code
 from backend.inventory.earmarks import model
 from backend.inventory.earmarks.errors import (
+    EarmarkClosed,
     InvalidEarmark,
     NotEnoughToEarmark,
     ShortEarmark,
@@ -144,12 +145,15 @@ async def _close(tx: TenantTransaction, code: str) -> EarmarkChanged:
     return EarmarkChanged(await earmark_by_code(tx, code), list(levels.values()))
 
 
-async def close_ended(tx: TenantTransaction) -> list[Level]:
-    """Close the earmarks whose time is over; returns the levels that changed."""
-    levels: list[Level] = []
-    for row in await tx.fetch(SQL.ended, tx.tenant_id):
-        levels += (await _close(tx, row["code"])).levels
-    return levels
+async def close_ended(tx: TenantTransaction, code: str) -> list[Level]:
+    """Close an earmark whose time is over; returns the levels that changed.
+
+    None if somebody else has closed it. Locks as `close_earmark` does.
+    """
+    try:
+        return (await _close(tx, code)).levels
+    except EarmarkClosed:
+        return []
 
 
 class _Ground:

@@ -1,13 +1,13 @@
 """Elastic shares: what an earmark does not need for now is lent to whoever sells."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from backend.db.commands import apply_once
 from backend.db.pool import Record, TenantTransaction
 from backend.inventory import ledger
 from backend.inventory.earmarks.change_earmarks import EarmarkChanged
-from backend.inventory.earmarks.errors import InvalidEarmark
+from backend.inventory.earmarks.errors import EarmarkClosed, InvalidEarmark
 from backend.inventory.earmarks.model import Lending
 from backend.inventory.earmarks.queries import SQL, earmark_by_code, lock_earmark
 from backend.inventory.model import CauseKind, Level, LevelKey, Movement
@@ -40,22 +40,21 @@ async def lend_earmark(
     return await apply_once(tx, key, ("lend_earmark", code), EarmarkChanged, work)
 
 
-async def lend_unused(tx: TenantTransaction, local: datetime) -> list[Level]:
-    """Do what `lend_earmark` does for every open earmark that lends; returns the changed levels."""
-    codes = [row["code"] for row in await tx.fetch(SQL.lending, tx.tenant_id)]
-    if not codes:
+async def lend_unused(tx: TenantTransaction, code: str, sold: Mapping[int, int]) -> list[Level]:
+    """Do what `lend_earmark` does, by units that were sold; returns the levels that changed.
+
+    None if the earmark is closed by now. Locks as `lend_earmark` does.
+    """
+    lending = (await earmark_by_code(tx, code)).lending
+    assert lending is not None, "only those that lend are asked for"
+    try:
+        return list((await _lend(tx, code, lending, sold)).values())
+    except EarmarkClosed:
         return []
-    sold = await units_sold(tx, local)
-    levels: dict[LevelKey, Level] = {}
-    for code in codes:
-        lending = (await earmark_by_code(tx, code)).lending
-        assert lending is not None, "only those that lend were asked for"
-        levels |= await _lend(tx, code, lending, sold)
-    return list(levels.values())
 
 
 async def _lend(
-    tx: TenantTransaction, code: str, lending: Lending, sold: dict[int, int]
+    tx: TenantTransaction, code: str, lending: Lending, sold: Mapping[int, int]
 ) -> dict[LevelKey, Level]:
     earmark = await lock_earmark(tx, code)
     rows = await tx.fetch(SQL.levels_of_earmark, tx.tenant_id, earmark.id)
@@ -84,7 +83,7 @@ async def _lend(
     return await ledger.record(tx, movements, tx.principal.subject) if movements else {}
 
 
-def _kept(rows: Sequence[Record], lending: Lending, sold: dict[int, int]) -> dict[int, int]:
+def _kept(rows: Sequence[Record], lending: Lending, sold: Mapping[int, int]) -> dict[int, int]:
     """Return the units of each SKU that an earmark does not lend."""
     filled: dict[int, int] = {}
     for row in rows:

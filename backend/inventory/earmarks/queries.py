@@ -60,6 +60,16 @@ async def lock_earmark(tx: TenantTransaction, code: str) -> OpenEarmark:
     return OpenEarmark(row["id"], row["pool"], tuple(row["warehouse_ids"]))
 
 
+async def ended_earmarks(tx: TenantTransaction) -> list[str]:
+    """Return the codes of open earmarks whose time is over."""
+    return [row["code"] for row in await tx.fetch(SQL.ended, tx.tenant_id)]
+
+
+async def lending_earmarks(tx: TenantTransaction) -> list[str]:
+    """Return the codes of open earmarks that lend."""
+    return [row["code"] for row in await tx.fetch(SQL.lending, tx.tenant_id)]
+
+
 async def earmark_by_code(tx: TenantTransaction, code: str) -> Earmark:
     """Return an earmark; raises UnknownEarmark."""
     rows = await tx.fetch(SQL.earmarks, tx.tenant_id, NEWEST, code, 1)

@@ -86,7 +86,8 @@ class CompiledLayout:
         order = check_layout(layout)
         self.layout = layout
         self.default_sources = sources.defaults()
-        self.node_of = {warehouse.id: warehouse.node_id for warehouse in sources.warehouses}
+        self.node_of = {w.id: w.node_id for w in sources.warehouses if sources.is_open(w)}
+        """The nodes of the functional warehouses that are open."""
         by_code = {pool.code: (index, pool) for index, pool in enumerate(layout.pools)}
         self.pools: list[Pool] = [by_code[code][1] for code in order]
         self.vertex_of_pool = {code: vertex for vertex, code in enumerate(order)}

@@ -50,12 +50,12 @@ async def read_profiles(
     tx: TenantTransaction,
     layout: CompiledLayout,
     book: StockBook,
-    source_node: Sequence[int],
+    sources: Sequence[StockSource],
     local: datetime,
 ) -> Profiles:
     """Look at the rules of a layout for every SKU; `local` is the time where the brand is.
 
-    `source_node` names the node of each source of the book.
+    `sources` are those of the book.
     Lets others work after every page. Beyond PROFILES_MAX kinds of SKUs no rule holds for the rest.
     """
     found = no_profiles(layout)
@@ -69,7 +69,7 @@ async def read_profiles(
     while page := await page_of_skus(tx, after, SKUS_A_PAGE):
         after = page[-1].id
         for sku in page:
-            profile = layout.figures(_facts(sku, book, source_node, sold) | at)
+            profile = layout.figures(_facts(sku, book, sources, sold) | at)
             if len(numbers) < most:
                 numbers.setdefault(profile, len(numbers))
             if number := numbers.get(profile, 0):
@@ -93,10 +93,11 @@ async def units_sold(tx: TenantTransaction, now: datetime) -> dict[int, int]:
 
 
 def _facts(
-    sku: Sku, book: StockBook, source_node: Sequence[int], sold: Mapping[int, int]
+    sku: Sku, book: StockBook, sources: Sequence[StockSource], sold: Mapping[int, int]
 ) -> dict[str, Any]:
-    free = [(source, units) for source, units, _ in book.entries(sku.id) if units > 0]
-    nodes = {source_node[source] for source, _ in free}
+    found = ((sources[source], units) for source, units, _ in book.entries(sku.id) if units > 0)
+    free = [(source, units) for source, units in found if not source.earmark_id]
+    nodes = {source.node_id for source, _ in free}
     units = sum(units for _, units in free)
     return facts_of_sku(sku) | facts_of_stock(units, len(nodes), sold.get(sku.id, 0))
 

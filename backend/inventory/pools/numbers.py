@@ -22,10 +22,9 @@ BREATH_SKUS = 500
 
 
 class Ground(NamedTuple):
-    """A stock book, with its sources and the node of each of them, densely numbered."""
+    """A stock book, and its sources."""
 
     sources: list[StockSource]
-    source_node: "array[int]"
     book: StockBook
 
 
@@ -55,7 +54,7 @@ def ground_of(
     sources = sorted(found)
     dense: dict[int, int] = {}
     source_node = array("i", [dense.setdefault(source.node_id, len(dense)) for source in sources])
-    ground = Ground(sources, source_node, StockBook(source_node, max(1, len(dense))))
+    ground = Ground(sources, StockBook(source_node, max(1, len(dense))))
     add_levels(ground, levels)
     return ground
 
@@ -82,7 +81,7 @@ async def pools_on(
     """Return the numbers of a layout on a book; `local` is the time where the brand is."""
     profiles = no_profiles(layout)
     if layout.rules:
-        profiles = await read_profiles(tx, layout, ground.book, ground.source_node, local)
+        profiles = await read_profiles(tx, layout, ground.book, ground.sources, local)
     return LivePools(0, PoolGround(layout, ground.sources, ground.book, allotments), profiles)
 
 
