@@ -10,11 +10,12 @@ from backend.admission.admission import Admission
 from backend.admission.announcements import Announcements, bases_of
 from backend.admission.valkey import Valkey, connect_valkey
 from backend.channels.http_platform import channel_client
+from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import Database
 from backend.events.log import EventLog, WakeUps
 from backend.inventory.counters import CounterReader, Counters, counters_of
 from backend.inventory.ledger import free_of_levels
-from backend.inventory.model import Level
+from backend.inventory.model import FreeAt, Level
 from backend.maintenance import Maintenance
 from backend.network.regions.table import bundled_regions
 from backend.orders.allocate_backorders import BackorderAllocator
@@ -71,9 +72,15 @@ class Runtime:
 
     async def publish_levels(self, tenant_id: int, levels: Sequence[Level]) -> None:
         """Tell everybody of levels that a command changed, and give what came free to who waits."""
-        principal = system_principal(tenant_id, "publish")
-        async with self.database.tenant_transaction(principal, read_only=True) as tx:
-            free = await free_of_levels(tx, [level.key for level in levels])
+        free = [FreeAt(*level.key, level.signed_free, level.version) for level in levels]
+        if levels:
+            principal = system_principal(tenant_id, "publish")
+            try:
+                async with self.database.tenant_transaction(principal, read_only=True) as tx:
+                    free = await free_of_levels(tx, [level.key for level in levels])
+            except DatabaseUnavailable:
+                # The command is done: its levels are told, and the sweep tells of their earmarks.
+                log.warning("levels.not_read_again", tenant=tenant_id, levels=len(levels))
         await self.publish_counters(tenant_id, Counters(free))
 
     async def publish_counters(self, tenant_id: int, counters: Counters) -> None:
