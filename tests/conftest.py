@@ -2,8 +2,10 @@
 
 import asyncio
 import itertools
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +25,7 @@ TEMPLATE = "yipan_template"
 WORLD_TEMPLATE = "yipan_world"
 HASTY = ("fsync", "full_page_writes", "synchronous_commit")
 """What a database that nobody misses after a power cut does without."""
+IN_MEMORY, ROOM_BYTES = Path("/dev/shm"), 3 * 2**30
 SECRET = "a secret for tests, of more than 32 characters"
 
 
@@ -36,10 +39,19 @@ class Servers(NamedTuple):
         return self.admin_url.replace("/postgres?", f"/{database}?")
 
 
+@contextmanager
+def _folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for the servers: in memory where there is room, for cloning waits for the disk."""
+    if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free >= ROOM_BYTES:
+        with tempfile.TemporaryDirectory(prefix="yipan-tests-", dir=IN_MEMORY) as folder:
+            yield Path(folder)
+    else:
+        yield tmp_path_factory.mktemp("servers")
+
+
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    folder: Path = tmp_path_factory.mktemp("servers")
-    with EmbeddedServices(folder) as services:
+    with _folder(tmp_path_factory) as folder, EmbeddedServices(folder) as services:
         started = Servers(services.database_url, services.valkey_url)
         asyncio.run(_make_template(started))
         yield started
