@@ -5,7 +5,7 @@ PYTHON ?= python3
 SOURCES := backend core_ext graphql_schema tenants loadtests tests setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench torture load load-day clean lock
+.PHONY: help demo test lint bench torture load load-day pool-day clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ load: $(VENV)/dev.stamp ## a minute of load, with its thresholds, on servers of 
 
 load-day: $(VENV)/dev.stamp ## a promotion day in ten minutes, with its own thresholds
 	@$(BIN)/python -m loadtests.locust.run --day
+
+pool-day: $(VENV)/dev.stamp ## a day of 40 shops: a promotion, late purchase orders, a platform that fails
+	@$(BIN)/python -m loadtests.pool_day.run
 
 lock: ## lock the packages of requirements*.in anew
 	@$(PYTHON) -m venv $(VENV)

@@ -10,7 +10,7 @@ from tests.catalogue import Connection
 from tests.inventory.stock import key_of, move, plant_earmark
 from tests.world import World
 
-LEVEL, _, _, EARMARK, EARMARKED, _, _ = CHECKS
+LEVEL, _, _, EARMARK, EARMARKED, *_ = CHECKS
 VALKEY = "valkey_differs"
 BROKEN: dict[str, tuple[str, tuple[str, ...]]] = {
     "what was put in": ("update earmark_level set filled = filled + 1", (EARMARK,)),

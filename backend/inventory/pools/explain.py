@@ -117,14 +117,16 @@ async def explain(
     derived = pools.availability.derive(sku_id)
     sync = layout.syncs.get(shop)
     number = derived.number[vertex]
+    pools_above = layout.pools_above(vertex)
+    above = layout.upstream[vertex] | {
+        source.functional_warehouse_id for source in ground.sources if source.pool in pools_above
+    }
     return Explanation(
         sku_id=sku_id,
         shop_id=found.id,
         at=at,
         layout_version=version.version,
-        levels=tuple(
-            level for level in levels if level.functional_warehouse_id in layout.upstream[vertex]
-        ),
+        levels=tuple(level for level in levels if level.functional_warehouse_id in above),
         steps=_steps(layout, derived, vertex, pools.profile_of(sku_id)),
         number=number,
         sync=sync,
