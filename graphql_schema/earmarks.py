@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
+import msgspec
 import strawberry
 from strawberry import relay
 
@@ -11,6 +12,7 @@ from backend.db.pool import Record
 from backend.inventory.earmarks import change_earmarks as cases
 from backend.inventory.earmarks import queries as reading
 from backend.inventory.earmarks.change_earmarks import EarmarkChanged
+from backend.inventory.earmarks.declare import declare, earmark_declared
 from backend.inventory.earmarks.lend import lend_earmark
 from backend.inventory.earmarks.model import (
     Earmark as EarmarkRecord,
@@ -126,6 +128,30 @@ class EarmarkLineInput:
     warehouse: str | None = None
 
 
+@strawberry.type(description="All stock of a SKU on the declaration (统一库存申报); units.")
+class DeclaredStock:
+    sku: str
+    on_hand: BigInt
+    reserved: BigInt
+    floor: BigInt
+    earmarked: BigInt
+    free: BigInt = strawberry.field(description="Of sellable goods: what can be kept.")
+    in_transit: BigInt = strawberry.field(description="On its way, or moved between nodes.")
+    ordered: BigInt = strawberry.field(description="To come from purchase and production.")
+
+
+@strawberry.input(description="An earmark to be opened, and what to keep for it.")
+class StockDeclareInput:
+    idempotency_key: str
+    code: str
+    name: str
+    kind: EarmarkKind
+    pool: str
+    lines: list[EarmarkLineInput]
+    ends_at: datetime | None = None
+    lending: LendingInput | None = None
+
+
 @strawberry.input
 class EarmarkFillInput:
     idempotency_key: str
@@ -173,6 +199,18 @@ def _lines(given: Sequence[EarmarkLineInput]) -> list[EarmarkLine]:
     ]
 
 
+def _draft(input: EarmarkOpenInput | StockDeclareInput) -> EarmarkDraft:
+    lending = input.lending
+    return EarmarkDraft(
+        code=input.code,
+        name=input.name,
+        kind=input.kind,
+        pool=input.pool,
+        ends_at=input.ends_at,
+        lending=Lending(lending.keep_bp, lending.keep_days) if lending else None,
+    )
+
+
 async def _recorded(context: Context, changed: EarmarkChanged) -> EarmarkRecorded:
     """Tell everybody of the levels of an earmark, which has changed."""
     await context.services.publish_levels(context.principal.tenant_id, changed.levels)
@@ -210,22 +248,36 @@ class EarmarksQuery:
             lambda row: cursor_of(row["sku_id"], row["functional_warehouse_id"]),
         )
 
+    @strawberry.field(
+        description="All stock of some SKUs on one sheet, with what is on its way (统一库存申报)."
+    )
+    async def stock_declaration(self, info: YipanInfo, skus: list[str]) -> list[DeclaredStock]:
+        info.context.principal.require(Permission.STOCK_READ)
+        async with info.context.reading() as tx:
+            found = await declare(tx, skus)
+        return [DeclaredStock(**msgspec.structs.asdict(row)) for row in found]
+
 
 @strawberry.type
 class EarmarksMutation:
     @strawberry.mutation(description="Open an earmark, empty, for a pool of the active layout.")
     async def earmark_open(self, info: YipanInfo, input: EarmarkOpenInput) -> EarmarkPayload:
-        lending = input.lending
-        draft = EarmarkDraft(
-            code=input.code,
-            name=input.name,
-            kind=input.kind,
-            pool=input.pool,
-            ends_at=input.ends_at,
-            lending=Lending(lending.keep_bp, lending.keep_days) if lending else None,
-        )
         async with info.context.writing() as tx:
-            changed = await cases.open_earmark(tx, draft, key=input.idempotency_key)
+            changed = await cases.open_earmark(tx, _draft(input), key=input.idempotency_key)
+        return await _recorded(info.context, changed)
+
+    @strawberry.mutation(
+        description="Open an earmark for an event and fill it from the declaration, at once."
+    )
+    async def stock_declare(self, info: YipanInfo, input: StockDeclareInput) -> EarmarkFillPayload:
+        async with info.context.writing() as tx:
+            changed = await earmark_declared(
+                tx,
+                _draft(input),
+                _lines(input.lines),
+                key=input.idempotency_key,
+                regions=info.context.services.regions,
+            )
         return await _recorded(info.context, changed)
 
     @strawberry.mutation(description="Keep free units for an earmark's pool; all lines or none.")

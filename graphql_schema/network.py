@@ -19,7 +19,7 @@ from backend.network.model import (
     WarehouseDraft,
 )
 from backend.network.model import Node as NodeRecord
-from backend.network.nodes import create_node, page_of_nodes, set_node_active
+from backend.network.nodes import create_node, delete_node, page_of_nodes, set_node_active
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import InputRefused, PermissionDenied
 from graphql_schema.paging import (
@@ -149,9 +149,20 @@ class LocationCreated:
 
 
 @strawberry.type
+class LocationDeleted:
+    code: str
+
+
+@strawberry.type
 class LocationActiveSet:
     id: strawberry.ID
     is_active: bool
+
+
+@strawberry.input
+class LocationDeleteInput:
+    idempotency_key: str
+    code: str
 
 
 @strawberry.input
@@ -193,6 +204,9 @@ class ShopCreated:
 
 LocationCreatePayload = Annotated[
     LocationCreated | InputRefused | PermissionDenied, strawberry.union("LocationCreatePayload")
+]
+LocationDeletePayload = Annotated[
+    LocationDeleted | InputRefused | PermissionDenied, strawberry.union("LocationDeletePayload")
 ]
 LocationSetActivePayload = Annotated[
     LocationActiveSet | InputRefused | PermissionDenied,
@@ -274,6 +288,21 @@ class NetworkMutation:
         return LocationActiveSet(
             id=strawberry.ID(id_of("Location", node_id)), is_active=input.is_active
         )
+
+    @strawberry.mutation(
+        description="Delete a node that never had stock or orders, with its functional warehouses."
+    )
+    async def location_delete(
+        self, info: YipanInfo, input: LocationDeleteInput
+    ) -> LocationDeletePayload:
+        await info.context.apply_once(
+            Permission.NETWORK_WRITE,
+            input.idempotency_key,
+            ("locationDelete", input.code),
+            int,
+            partial(delete_node, code=input.code),
+        )
+        return LocationDeleted(code=input.code)
 
     @strawberry.mutation(description="Create a functional warehouse (功能逻辑仓) in a node.")
     async def warehouse_create(

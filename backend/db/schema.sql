@@ -1183,6 +1183,25 @@ language sql stable set search_path = public, pg_temp as $$
 $$;
 create index sku_retired_idx on sku (tenant_id, id) where not is_active;
 
+-- Whether a node has, or ever had, stock or orders, or the active layout of pools names it.
+create function node_in_use(of_tenant bigint, of_node bigint) returns boolean
+language sql stable set search_path = public, pg_temp as $$
+    select exists (select from stock_level l join functional_warehouse f
+                       on f.tenant_id = of_tenant and f.id = l.functional_warehouse_id
+                   where l.tenant_id = of_tenant and f.node_id = of_node)
+        or exists (select from fulfilment f
+                   where f.tenant_id = of_tenant and f.node_id = of_node)
+        or exists (select from supply s join functional_warehouse f
+                       on f.tenant_id = of_tenant and f.id = s.functional_warehouse_id
+                   where s.tenant_id = of_tenant and f.node_id = of_node)
+        or exists (select from pool_layout p join functional_warehouse f
+                       on f.tenant_id = of_tenant and f.node_id = of_node
+                   where p.tenant_id = of_tenant and p.status = 'active'
+                     and jsonb_path_exists(
+                         p.document, '$.pools[*].supplies[*].warehouses[*] ? (@ == $code)',
+                         jsonb_build_object('code', f.code)))
+$$;
+
 -- Units of a supply that orders are promised.
 create function promised_of_supply(of_tenant bigint, of_supply bigint) returns bigint
 language sql stable set search_path = public, pg_temp as $$
@@ -1306,4 +1325,4 @@ revoke execute on all functions in schema public from public;
 grant execute on all functions in schema platform to yipan_app;
 revoke execute on function platform.note from yipan_app;
 grant execute on function ensure_partitions, closed_nodes, retired_skus, mark_events, claim_keys,
-    append_events, promised_of_supply to yipan_app;
+    append_events, promised_of_supply, node_in_use to yipan_app;

@@ -9,6 +9,12 @@ class UnknownNode(YipanError):
     code = "UNKNOWN_NODE"
 
 
+class NodeInUse(YipanError):
+    """The node has, or had, stock or orders, or pools name it: close it instead."""
+
+    code = "NODE_IN_USE"
+
+
 class UnknownRegion(YipanError):
     """There is no region with this code; use a code of the region table, such as 310115."""
 

@@ -3,7 +3,7 @@
 from backend.db.errors import OutOfRange
 from backend.db.pool import TenantTransaction, Transaction
 from backend.db.sql import load_queries
-from backend.network.errors import UnknownNode, UnknownRegion
+from backend.network.errors import NodeInUse, UnknownNode, UnknownRegion
 from backend.network.model import Node, NodeDraft, NodeKind
 from backend.network.regions.table import RegionTable, bundled_regions
 from tenants.dealers import require_dealer
@@ -98,6 +98,22 @@ async def set_node_active(tx: TenantTransaction, code: str, is_active: bool) -> 
     if node_id is None:
         raise UnknownNode(f"There is no node {code!r}.")
     return node_id
+
+
+async def delete_node(tx: TenantTransaction, code: str) -> int:
+    """Delete a node that was never used, with its functional warehouses; returns what was its id.
+
+    Raises UnknownNode, and NodeInUse where it has, or ever had, stock or orders, or the active
+    layout of pools names it; then nothing has changed.
+    """
+    tx.principal.require(Permission.NETWORK_WRITE)
+    row = await tx.fetch_row(SQL.lock_node, tx.tenant_id, code)
+    if row is None:
+        raise UnknownNode(f"There is no node {code!r}.")
+    if row["is_used"]:
+        raise NodeInUse
+    await tx.execute(SQL.delete_node, tx.tenant_id, row["id"])
+    return int(row["id"])
 
 
 async def create_legal_entity(

@@ -25,6 +25,17 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning id
 -- Open or close a node.
 update node set is_active = $3 where tenant_id = $1 and code = $2 returning id
 
+-- lock_node --
+-- A node by its code, locked, and whether it has, or ever had, stock or orders.
+select id, node_in_use($1, id) as is_used from node where tenant_id = $1 and code = $2 for update
+
+-- delete_node --
+-- Delete a node with its functional warehouses and days.
+with warehouses as (
+    delete from functional_warehouse where tenant_id = $1 and node_id = $2),
+days as (delete from node_capacity where tenant_id = $1 and node_id = $2)
+delete from node where tenant_id = $1 and id = $2
+
 -- insert_legal_entity --
 -- Create a legal entity.
 insert into legal_entity (tenant_id, code, name, dealer_id) values ($1, $2, $3, $4) returning id

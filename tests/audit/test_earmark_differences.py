@@ -10,7 +10,7 @@ from tests.catalogue import Connection
 from tests.inventory.stock import key_of, move, plant_earmark
 from tests.world import World
 
-LEVEL, EARMARK, EARMARKED = [*CHECKS][0], [*CHECKS][3], [*CHECKS][4]
+LEVEL, EARMARK, EARMARKED = (list(CHECKS)[at] for at in (0, 3, 4))
 VALKEY = "valkey_differs"
 BROKEN: dict[str, tuple[str, tuple[str, ...]]] = {
     "what was put in": ("update earmark_level set filled = filled + 1", (EARMARK,)),

@@ -42,29 +42,31 @@ async def open_earmark(tx: TenantTransaction, draft: EarmarkDraft, *, key: str) 
     CommandConflict; then nothing has changed.
     """
     tx.principal.require(Permission.STOCK_WRITE)
-    _check(draft)
-
-    async def work() -> EarmarkChanged:
-        await lock_layouts(tx)  # the pool stays
-        active = await active_layout(tx)
-        if active is None or draft.pool not in {pool.code for pool in active.layout.pools}:
-            raise UnknownPool(path=("pool",))
-        lending = draft.lending
-        await tx.fetch_value(
-            SQL.insert_earmark,
-            tx.tenant_id,
-            draft.code,
-            draft.name,
-            draft.kind.value,
-            draft.pool,
-            draft.ends_at,
-            None if lending is None else lending.keep_bp,
-            0 if lending is None else lending.keep_days,
-            tx.principal.subject,
-        )
-        return EarmarkChanged(await earmark_by_code(tx, draft.code), [])
-
+    work = partial(open_new, tx, draft)
     return await apply_once(tx, key, ("open_earmark", draft), EarmarkChanged, work)
+
+
+async def open_new(tx: TenantTransaction, draft: EarmarkDraft) -> EarmarkChanged:
+    """Do what `open_earmark` does, as a part of the caller's command."""
+    _check(draft)
+    await lock_layouts(tx)  # the pool stays
+    active = await active_layout(tx)
+    if active is None or draft.pool not in {pool.code for pool in active.layout.pools}:
+        raise UnknownPool(path=("pool",))
+    lending = draft.lending
+    await tx.fetch_value(
+        SQL.insert_earmark,
+        tx.tenant_id,
+        draft.code,
+        draft.name,
+        draft.kind.value,
+        draft.pool,
+        draft.ends_at,
+        None if lending is None else lending.keep_bp,
+        0 if lending is None else lending.keep_days,
+        tx.principal.subject,
+    )
+    return EarmarkChanged(await earmark_by_code(tx, draft.code), [])
 
 
 async def fill_earmark(
@@ -83,15 +85,19 @@ async def fill_earmark(
     NotEnoughToEarmark, CommandConflict; then nothing has changed.
     """
     tx.principal.require(Permission.STOCK_WRITE)
-    _check_lines(lines)
-
-    async def work() -> EarmarkChanged:
-        earmark = await lock_earmark(tx, code)
-        ground = _Ground(tx, earmark, MovementType.EARMARKED)
-        upstream = await _upstream(tx, earmark, lines, regions)
-        return await ground.move(lines, upstream, code)
-
+    work = partial(fill, tx, code, lines, regions)
     return await apply_once(tx, key, ("fill_earmark", code, lines), EarmarkChanged, work)
+
+
+async def fill(
+    tx: TenantTransaction, code: str, lines: Sequence[EarmarkLine], regions: RegionTable
+) -> EarmarkChanged:
+    """Do what `fill_earmark` does, as a part of the caller's command."""
+    _check_lines(lines)
+    earmark = await lock_earmark(tx, code)
+    ground = _Ground(tx, earmark, MovementType.EARMARKED)
+    upstream = await _upstream(tx, earmark, lines, regions)
+    return await ground.move(lines, upstream, code)
 
 
 async def drop_earmark(

@@ -76,3 +76,25 @@ where tenant_id = $1 and closed_at is null and ends_at <= clock_timestamp() orde
 -- The codes of open earmarks that lend.
 select code from earmark
 where tenant_id = $1 and closed_at is null and lend_keep_bp is not null order by id
+
+-- declared_stock --
+-- All stock of SKUs: what lies anywhere, what is free of sellable goods, and what is to come.
+select k.sku_id, coalesce(l.on_hand, 0) as on_hand, coalesce(l.reserved, 0) as reserved,
+       coalesce(l.floor, 0) as floor, coalesce(l.earmarked, 0) as earmarked,
+       coalesce(l.free, 0) as free, coalesce(s.in_transit, 0) as in_transit,
+       coalesce(s.ordered, 0) as ordered
+from unnest($2::bigint[]) as k(sku_id)
+left join lateral (
+    select sum(l.on_hand)::bigint as on_hand, sum(l.reserved)::bigint as reserved,
+           sum(l.floor)::bigint as floor, sum(l.earmark_unused)::bigint as earmarked,
+           sum(greatest(0, l.on_hand - l.reserved - l.floor - l.earmark_unused))
+               filter (where f.condition = 'good')::bigint as free
+    from stock_level l
+    join functional_warehouse f on f.tenant_id = $1 and f.id = l.functional_warehouse_id
+    where l.tenant_id = $1 and l.sku_id = k.sku_id) as l on true
+left join lateral (
+    select sum(s.quantity - s.received)
+               filter (where s.kind in ('in_transit', 'transfer'))::bigint as in_transit,
+           sum(s.quantity - s.received)
+               filter (where s.kind in ('purchase', 'production'))::bigint as ordered
+    from supply s where s.tenant_id = $1 and s.sku_id = k.sku_id and s.is_open) as s on true
