@@ -40,20 +40,24 @@ where a.tenant_id = $1 and a.id = k.id
 returning a.id, a.quantity - a.taken as free, a.version
 
 -- set_allotment --
--- Set an allotment, which begins where it does not exist yet.
+-- Set an allotment, which begins where it does not exist yet; nothing if it is at another version.
 insert into allotment (tenant_id, sku_id, shop_id, dealer_id, quantity, reason, set_by)
 values ($1, $2, $3, $4, $5, $6, $7)
 on conflict (tenant_id, sku_id, shop_id, dealer_id) do update
 set quantity = excluded.quantity, is_active = true, version = allotment.version + 1,
     reason = excluded.reason, set_by = excluded.set_by, changed_at = clock_timestamp()
+where allotment.version = coalesce($8, allotment.version)
 returning id
 
--- lock_allotment --
--- The allotment of a SKU for a shop or dealer, locked.
-select id, version, is_active from allotment
-where tenant_id = $1 and sku_id = $2 and shop_id is not distinct from $3::bigint
-  and dealer_id is not distinct from $4::bigint
-for no key update
+-- lock_allotments_of --
+-- Lock the allotments of SKUs for shops or dealers, as far as they exist, in the one order.
+select a.id, a.sku_id, a.shop_id, a.dealer_id, a.version, a.is_active
+from allotment a
+join unnest($2::bigint[], $3::bigint[], $4::bigint[]) as k(sku_id, shop_id, dealer_id)
+    on k.sku_id = a.sku_id and k.shop_id is not distinct from a.shop_id
+    and k.dealer_id is not distinct from a.dealer_id
+where a.tenant_id = $1
+order by a.id for no key update of a
 
 -- end_allotment --
 -- Let an allotment bound nothing any more.

@@ -7,7 +7,7 @@ from backend.channels.errors import UnknownShop
 from backend.channels.model import Shop
 from backend.channels.shops import active_shops
 from backend.db.commands import apply_once
-from backend.db.pool import TenantTransaction
+from backend.db.pool import Record, TenantTransaction
 from backend.inventory.allotments import model
 from backend.inventory.allotments.counters import SQL
 from backend.inventory.allotments.errors import (
@@ -24,6 +24,8 @@ from tenants.principal import Permission
 
 Place = tuple[int | None, int | None]
 """Shop, and dealer: whose shop it is, or whose shops."""
+Key = tuple[int, int | None, int | None]
+"""SKU, shop, and dealer."""
 
 
 async def set_allotments(
@@ -32,7 +34,7 @@ async def set_allotments(
     """Set allotments, all or none, once, and return them.
 
     One may be set below what is taken: then nothing more is sold. Locks the key, then the
-    allotments in the order of their SKUs and owners. Raises InvalidAllotment, InvalidQuantity,
+    allotments by id. Raises InvalidAllotment, InvalidQuantity,
     UnknownSku, UnknownShop, UnknownDealer, AllotmentChanged, CommandConflict; then nothing has
     changed.
     """
@@ -41,21 +43,8 @@ async def set_allotments(
 
     async def work() -> list[Allotment]:
         places = await _Places.read(tx, lines)
-        ids = []
-        for index in places.order:
-            line, sku_id, place = lines[index], places.sku_ids[index], places.of[index]
-            await _compare(tx, line, sku_id, place, index)
-            ids.append(
-                await tx.fetch_value(
-                    SQL.set_allotment,
-                    tx.tenant_id,
-                    sku_id,
-                    *place,
-                    line.quantity,
-                    line.reason.strip(),
-                    tx.principal.subject,
-                )
-            )
+        locked = await _lock(tx, places.keys)
+        ids = [await _set(tx, lines[at], places.keys[at], locked, at) for at in places.order]
         return await allotments_by_ids(tx, ids)
 
     return await apply_once(tx, key, ("set_allotments", lines), list[Allotment], work)
@@ -73,11 +62,10 @@ async def end_allotments(
 
     async def work() -> list[Allotment]:
         places = await _Places.read(tx, owners)
+        locked = await _lock(tx, places.keys)
         ids = []
         for index in places.order:
-            row = await tx.fetch_row(
-                SQL.lock_allotment, tx.tenant_id, places.sku_ids[index], *places.of[index]
-            )
+            row = locked.get(places.keys[index])
             if row is None or not row["is_active"]:
                 raise UnknownAllotment(path=("allotments", index))
             await tx.execute(SQL.end_allotment, tx.tenant_id, row["id"], tx.principal.subject)
@@ -102,25 +90,28 @@ async def allotments_by_ids(tx: TenantTransaction, ids: Sequence[int]) -> list[A
 
 
 class _Places:
-    """Whose allotments are meant, and in which order they are locked."""
+    """Whose allotments are meant, and in which order new ones are made."""
 
-    def __init__(self, sku_ids: list[int], of: list[Place]) -> None:
-        self.sku_ids = sku_ids
-        self.of = of
-        keys = [
-            (sku, shop or 0, dealer or 0) for sku, (shop, dealer) in zip(sku_ids, of, strict=True)
-        ]
+    def __init__(self, keys: list[Key]) -> None:
         if len(set(keys)) < len(keys):
             raise InvalidAllotment("An allotment stands there twice.", path=("allotments",))
-        self.order = sorted(range(len(keys)), key=keys.__getitem__)
+        self.keys = keys
+        self.order = sorted(range(len(keys)), key=lambda at: [one or 0 for one in keys[at]])
 
     @classmethod
     async def read(cls, tx: TenantTransaction, owners: Sequence[AllotmentOwner]) -> "_Places":
         skus = await sku_ids_by_codes(tx, [owner.sku for owner in owners])
         shops = await active_shops(tx)
         dealers = {dealer.code: dealer.id for dealer in await dealers_of_brand(tx, tx.tenant_id)}
-        of = [_place(owner, shops, dealers, index) for index, owner in enumerate(owners)]
-        return cls([skus[owner.sku] for owner in owners], of)
+        places = [_place(owner, shops, dealers, index) for index, owner in enumerate(owners)]
+        return cls([(skus[o.sku], *place) for o, place in zip(owners, places, strict=True)])
+
+
+async def _lock(tx: TenantTransaction, keys: Sequence[Key]) -> dict[Key, Record]:
+    """Lock those of the allotments that exist, in the order in which orders lock them."""
+    columns = [list(column) for column in zip(*keys, strict=True)]
+    rows = await tx.fetch(SQL.lock_allotments_of, tx.tenant_id, *columns)
+    return {(row["sku_id"], row["shop_id"], row["dealer_id"]): row for row in rows}
 
 
 def _place(
@@ -140,16 +131,26 @@ def _place(
     return None, dealers[owner.dealer]
 
 
-async def _compare(
-    tx: TenantTransaction, line: AllotmentLine, sku_id: int, place: Place, index: int
-) -> None:
-    """Raise AllotmentChanged unless the allotment is at the version that was compared with."""
-    if line.compare_version is None:
-        return
-    row = await tx.fetch_row(SQL.lock_allotment, tx.tenant_id, sku_id, *place)
-    version = 0 if row is None else row["version"]
-    if version != line.compare_version:
-        raise AllotmentChanged(version, ("allotments", index, "compareVersion"))
+async def _set(
+    tx: TenantTransaction, line: AllotmentLine, key: Key, locked: dict[Key, Record], index: int
+) -> int:
+    """Set one and return its id, or raise AllotmentChanged if it is at another version."""
+    wanted, known = line.compare_version, locked.get(key)
+    version = known["version"] if known else 0
+    if wanted is None or wanted == version:
+        found: int | None = await tx.fetch_value(
+            SQL.set_allotment,
+            tx.tenant_id,
+            *key,
+            line.quantity,
+            line.reason.strip(),
+            tx.principal.subject,
+            wanted,
+        )
+        if found is not None:
+            return found
+        version = (await _lock(tx, [key]))[key]["version"]  # somebody has made it meanwhile
+    raise AllotmentChanged(version, ("allotments", index, "compareVersion"))
 
 
 def _check(lines: Sequence[AllotmentOwner]) -> None:
