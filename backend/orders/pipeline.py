@@ -174,10 +174,11 @@ class Pipeline:
         for work, plan in zip(with_rows, plans, strict=True):
             work.set_plan(plan, self._book.allotments)
         whole: list[Work] = []
-        short: list[Work] = list(in_turn)
+        short: list[Work] = []
         moment = now()
         for work in works:
             if work in in_turn:
+                short.append(work)
                 continue
             is_short = work.plan is not None and not work.plan.is_whole
             work.is_sold_out = is_short and self._sold_out.explains(work, moment)
