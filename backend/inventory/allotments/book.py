@@ -23,11 +23,14 @@ class AllotmentBook:
         return bool(self._ids)
 
     def learn(self, states: Iterable[AllotmentState]) -> set[int]:
-        """Take over what is newer; returns the SKUs of which some allotment has changed."""
+        """Take over what is not older; returns the SKUs of which some allotment has changed.
+
+        What `apply` has heard of a version leaves open whether the allotment is active.
+        """
         changed = set()
         for state in states:
             known = self._known.get(state.id)
-            if known is not None and known.version >= state.version:
+            if known is not None and (known == state or known.version > state.version):
                 continue
             self._known[state.id] = state
             changed.add(state.sku_id)
