@@ -339,7 +339,11 @@ async def _look_again(
 def _plan_on_locked(
     works: Sequence[Work], locked: Locked, ground: Ground, holds: EndingHolds
 ) -> set[Work]:
-    """Plan works on what is locked; returns those that take over what holds keep for them."""
+    """Plan works on what is locked; returns those that take over what holds keep for them.
+
+    An allotment that was learnt of since counts from the next batch on.
+    """
+    allotted = ground.allotments.only(locked.allotments)
     view = ground.planner.view
     book = StockBook(view.source_node, max(1, len(view.nodes)))
     for key, level in locked.levels.items():
@@ -352,7 +356,7 @@ def _plan_on_locked(
     requests = [work.request for work in planned]
     if holds.by_id or locked.allotments or any(_is_bound(r, ground) for r in requests):
         left = {one: at.free for one, at in locked.allotments.items()}
-        bounds = Bounds(ground.allotments, left, _offered(ground, book))
+        bounds = Bounds(allotted, left, _offered(ground, book))
         own = [
             [part for one in work.converts if one in holds.by_id for part in holds.freed(one)]
             for work in planned
@@ -361,7 +365,7 @@ def _plan_on_locked(
     else:
         plans, took_over = ground.planner.plan(requests, book), set()
     for work, plan in zip(planned, plans, strict=True):
-        work.set_plan(plan, ground.allotments)
+        work.set_plan(plan, allotted)
     return {work for index, work in enumerate(planned) if index in took_over}
 
 

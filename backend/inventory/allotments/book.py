@@ -1,6 +1,6 @@
 """What a process knows of a tenant's allotments: whose they are, and what is left of them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import IntEnum
 
 from backend.inventory.allotments.model import AllotmentAt, AllotmentState
@@ -58,6 +58,10 @@ class AllotmentBook:
         if dealer_id is not None:
             found.append(self._ids.get((_Owner.DEALER, dealer_id, sku_id)))
         return tuple(sorted(one for one in found if one is not None))
+
+    def only(self, ids: Collection[int]) -> "AllotmentBook":
+        """Return a book of some allotments, as they are now: one that learns nothing more."""
+        return AllotmentBook(self._known[one] for one in ids if one in self._known)
 
     def left(self, allotment_id: int) -> int:
         """Return the units that are left of an allotment; 0 where more are taken than it has."""
