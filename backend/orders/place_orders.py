@@ -9,9 +9,9 @@ from backend.db.ids import OrderIds
 from backend.db.pool import Database
 from backend.network.regions.table import RegionTable
 from backend.orders.claim import refused
-from backend.orders.errors import TooBusy
+from backend.orders.errors import InvalidOrder, TooBusy
 from backend.orders.lane import Lane
-from backend.orders.model import HoldOutcome, OrderDraft, Outcome
+from backend.orders.model import HoldOutcome, OrderDraft, Outcome, Shortage
 from backend.orders.pipeline import TellEvents
 from backend.orders.stock_holds.change_holds import check_seconds
 from backend.orders.stock_holds.model import HoldTerms
@@ -86,9 +86,12 @@ class OrderIntake:
     ) -> HoldOutcome:
         """Keep the units of an order to be for a while, and return what became of it.
 
-        They are kept, until the hold ends, when this returns Held. Refuses as `place` does.
+        They are kept, until the hold ends, when this returns Held. Refuses as `place` does, and
+        raises InvalidOrder for a hold that would wait for stock, or lasts too long.
         """
         check_seconds(terms.seconds)
+        if draft.wanted_shortage is Shortage.BACKORDER:
+            raise InvalidOrder("A hold waits for no stock; REFUSE or PARTIAL.", path=("shortage",))
         lane = await self.lane(principal.tenant_id)
         if lane.is_full:
             return refused(TooBusy(RETRY_AFTER_SECONDS))
