@@ -156,8 +156,9 @@ class Pipeline:
         if now() < self._no_holds_until:
             return
         sku_ids = {row.sku_id for work in works for row in work.rows}
+        wanted = {one for work in works for one in work.converts}
         async with self._database.tenant_transaction(self._principal) as tx:
-            ended, counters = await expire_holds(tx, sku_ids)
+            ended, counters = await expire_holds(tx, sku_ids, but_for=wanted)
             if not await has_active_holds(tx):
                 self._no_holds_until = now() + NO_HOLDS_SECONDS
         if ended:

@@ -240,7 +240,9 @@ async def has_active_holds(session: Session, tenant: int) -> list[Row]:
 
 
 @STATEMENTS.add
-async def lock_due_holds(session: Session, tenant: int, skus: Value, limit: int) -> list[Row]:
+async def lock_due_holds(
+    session: Session, tenant: int, skus: Value, wanted: Sequence[int], limit: int
+) -> list[Row]:
     return []
 
 

@@ -104,18 +104,25 @@ async def holds_of_orders(
 
 
 async def lock_due_holds(
-    tx: TenantTransaction, sku_ids: Collection[int] | None = None
+    tx: TenantTransaction, sku_ids: Collection[int] | None, wanted: Collection[int]
 ) -> EndingHolds:
     """Lock holds whose time is over (of some SKUs), but for those that somebody else ends."""
     skus = None if sku_ids is None else sorted(sku_ids)
-    return await _ending(tx, await tx.fetch(SQL.lock_due_holds, tx.tenant_id, skus, DUE_MAX))
+    rows = await tx.fetch(SQL.lock_due_holds, tx.tenant_id, skus, sorted(wanted), DUE_MAX)
+    return await _ending(tx, rows)
 
 
 async def expire_holds(
-    tx: TenantTransaction, sku_ids: Collection[int] | None = None
+    tx: TenantTransaction,
+    sku_ids: Collection[int] | None = None,
+    *,
+    but_for: Collection[int] = (),
 ) -> tuple[int, Counters]:
-    """End holds whose time is over (of some SKUs); returns how many, and the counters after it."""
-    holds = await lock_due_holds(tx, sku_ids)
+    """End holds whose time is over (of some SKUs); returns how many, and the counters after it.
+
+    `but_for` names holds that are about to be taken over: late is in time.
+    """
+    holds = await lock_due_holds(tx, sku_ids, but_for)
     ended = dict.fromkeys(holds.by_id)
     return len(ended), await holds.end(tx, ended, StockHoldState.EXPIRED, tx.principal.subject)
 

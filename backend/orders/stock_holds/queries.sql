@@ -34,7 +34,8 @@ where tenant_id = $1 and state = 'active' and expires_at <= clock_timestamp()
   and ($2::bigint[] is null or exists (
       select from stock_hold_part p
       where p.tenant_id = $1 and p.hold_id = stock_hold.id and p.sku_id = any($2)))
-order by id limit $3 for no key update skip locked
+  and id <> all($3::bigint[])
+order by id limit $4 for no key update skip locked
 
 -- parts_of_holds --
 -- Where the units of holds are.
