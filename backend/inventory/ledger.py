@@ -82,6 +82,8 @@ class LockedLevel(msgspec.Struct, frozen=True, gc=False):
     node_id: int
     told: int
     """What everybody is told of it, whoever read it: an earmark as if it were the only one."""
+    unreserved: int
+    """What is on hand of the level and not reserved; below 0 where units were lost."""
 
 
 Locked = dict[StockKey, LockedLevel]
@@ -286,7 +288,7 @@ def _free_by_key(rows: Iterable[Record]) -> Locked:
             free = max(0, min(free, left.setdefault(key[:2], unreserved)))
             if levels[StockKey(warehouse_id, sku_id)].free < 0:
                 left[key[:2]] -= free
-        levels[key] = LockedLevel(free, version, node_id, told)
+        levels[key] = LockedLevel(free, version, node_id, told, unreserved)
     return levels
 
 

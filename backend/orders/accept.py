@@ -8,9 +8,11 @@ import msgspec
 
 from backend.inventory import ledger
 from backend.inventory.allotments.model import AllotmentAt
+from backend.inventory.model import LevelKey
 from backend.network.capacity import CapacityAt, CapacityKey
 from backend.orders.model import Shortage
 from backend.orders.stock_holds.ending import EndingHolds
+from backend.orders.stock_holds.model import HoldPart
 from backend.orders.work import Work
 from core_ext import reserve
 
@@ -64,14 +66,39 @@ def with_freed(locked: Locked, holds: EndingHolds, ended: Iterable[int]) -> Lock
     """Return the counters as they are once some of the holds have ended."""
     levels, allotments = dict(locked.levels), dict(locked.allotments)
     for hold_id in ended:
-        for part in holds.freed(hold_id):
-            if level := levels.get(part.key):
+        for part in usable(holds.freed(hold_id), locked):
+            if level := levels.get(part.key) or _used_up(part, locked):
                 free = level.free + part.quantity
                 levels[part.key] = msgspec.structs.replace(level, free=free)
             for one in part.allotment_ids:
                 at = allotments[one]
                 allotments[one] = at._replace(free=at.free + part.quantity)
     return Locked(levels, allotments, locked.capacities)
+
+
+def usable(parts: Iterable[HoldPart], locked: Locked) -> list[HoldPart]:
+    """Return the units of a hold as far as they are there.
+
+    What an earmark gave is missing where more is reserved of its level than there is. Of other
+    units the level itself says so.
+    """
+    found: list[HoldPart] = []
+    missing: dict[LevelKey, int] = {}
+    for part in parts:
+        level = locked.levels.get(part.key._replace(earmark_id=0))
+        if part.earmark_id is not None and level is not None:
+            short = missing.setdefault(part.key.level, max(0, -level.unreserved))
+            missing[part.key.level] -= min(short, part.quantity)
+            part = part._replace(quantity=part.quantity - min(short, part.quantity))
+        if part.quantity:
+            found.append(part)
+    return found
+
+
+def _used_up(part: HoldPart, locked: Locked) -> ledger.LockedLevel | None:
+    """Return what is locked of an earmark that keeps nothing more of its level: nothing."""
+    level = locked.levels.get(part.key._replace(earmark_id=0))
+    return None if level is None else msgspec.structs.replace(level, free=0)
 
 
 def enough(work: Work) -> bool:

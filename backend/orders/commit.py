@@ -38,6 +38,7 @@ from backend.orders.accept import (
     allotted_of,
     enough,
     parcels_of,
+    usable,
     with_freed,
 )
 from backend.orders.claim import SQL, KeyRow, claim_keys, delete_keys, key_rows, refused
@@ -52,7 +53,7 @@ from backend.orders.model import Answer, LineOutcome, OrderStatus, Placed
 from backend.orders.shape import Circumstances, Counts, Shaped, ShipTo, Standing, shape_orders
 from backend.orders.step import line_outcome
 from backend.orders.stock_holds.ending import EndingHolds, insert_holds, lock_holds
-from backend.orders.stock_holds.model import StockHoldState
+from backend.orders.stock_holds.model import HoldPart, StockHoldState
 from backend.orders.work import Work
 from backend.routing.model import PlanRequest
 from backend.routing.plan_in_turn import Bounds, Offered, plan_in_turn
@@ -165,14 +166,8 @@ async def commit_finally(tx: TenantTransaction, works: Sequence[Work], ground: G
     locked = await _lock_candidates(tx, open_works, ground, holds)
     retired, retired_skus, open_works = await _look_again(tx, open_works, locked, outcomes)
     took_over = _plan_on_locked(open_works, locked, ground, holds)
-    converted: dict[int, int | None] = {
-        one: work.order_id
-        for work in open_works
-        if work in took_over and enough(work)
-        for one in work.converts
-        if one in holds.by_id
-    }
-    accepted, short = accept(open_works, with_freed(locked, holds, converted))
+    accepted, short = accept(open_works, with_freed(locked, holds, took_over))
+    converted = {one: work.order_id for one, work in took_over.items() if work not in short}
     outcomes |= _refusals(short, before)
     await delete_keys(tx, {*short, *retired})
     shaped = shape_orders((w for w in accepted if w.intake is not None), ground.around)
@@ -185,8 +180,11 @@ async def commit_finally(tx: TenantTransaction, works: Sequence[Work], ground: G
 async def _without_foreign_holds(
     tx: TenantTransaction, works: list[Work], holds: EndingHolds, outcomes: dict[Work, Answer]
 ) -> list[Work]:
-    """Refuse the orders that would take over what is kept for another shop; returns the others."""
-    foreign = {work for work in works if _is_foreign(work, holds)}
+    """Refuse the orders that would take over what is kept for another shop; returns the others.
+
+    Who has paid is never refused, and does without.
+    """
+    foreign = {work for work in works if _is_foreign(work, holds) and not _is_paid(work)}
     if foreign:
         error = InvalidOrder("The stock hold is of another shop.", path=("hold",))
         outcomes |= dict.fromkeys(foreign, refused(error))
@@ -195,8 +193,11 @@ async def _without_foreign_holds(
 
 
 def _is_foreign(work: Work, holds: EndingHolds) -> bool:
-    kept = [holds.by_id[one] for one in work.converts if one in holds.by_id]
-    return any(hold.shop_id != work.shop_id for hold in kept)
+    return any(hold.shop_id != work.shop_id for hold in holds.named(work.converts))
+
+
+def _is_paid(work: Work) -> bool:
+    return work.intake is None or work.intake.draft.is_paid
 
 
 async def _begin(
@@ -338,8 +339,8 @@ async def _look_again(
 
 def _plan_on_locked(
     works: Sequence[Work], locked: Locked, ground: Ground, holds: EndingHolds
-) -> set[Work]:
-    """Plan works on what is locked; returns those that take over what holds keep for them.
+) -> dict[int, Work]:
+    """Plan works on what is locked; returns the holds that are taken over, each with who does.
 
     An allotment that was learnt of since counts from the next batch on.
     """
@@ -354,23 +355,32 @@ def _plan_on_locked(
         book.set_capacity(view.node_index[capacity.node_id], capacity.free, capacity.version)
     planned = [work for work in works if work.rows]
     requests = [work.request for work in planned]
-    if holds.by_id or locked.allotments or any(_is_bound(r, ground) for r in requests):
+    if holds.by_id or locked.allotments or any(_is_in_turn(r, ground) for r in requests):
         left = {one: at.free for one, at in locked.allotments.items()}
         bounds = Bounds(allotted, left, _offered(ground, book))
-        own = [
-            [part for one in work.converts if one in holds.by_id for part in holds.freed(one)]
-            for work in planned
-        ]
+        own = [_own_of(work, locked, holds) for work in planned]
         plans, took_over = plan_in_turn(ground.planner, requests, book, bounds, own)
     else:
-        plans, took_over = ground.planner.plan(requests, book), set()
+        plans, took_over = ground.planner.plan(requests, book), {}
     for work, plan in zip(planned, plans, strict=True):
         work.set_plan(plan, allotted)
-    return {work for index, work in enumerate(planned) if index in took_over}
+    return {one: planned[index] for one, index in took_over.items()}
 
 
-def _is_bound(request: PlanRequest, ground: Ground) -> bool:
-    return ground.pools is not None and ground.pools.is_binding(request.shop_id)
+def _own_of(work: Work, locked: Locked, holds: EndingHolds) -> dict[int, list[HoldPart]]:
+    """Return what the holds that an order names keep for it, as far as it is there."""
+    named = holds.named(work.converts)
+    return {
+        hold.id: usable(holds.freed(hold.id), locked)
+        for hold in named
+        if hold.shop_id == work.shop_id
+    }
+
+
+def _is_in_turn(request: PlanRequest, ground: Ground) -> bool:
+    """Whether an order is bound by its share, or must leave the parcels of the day to others."""
+    is_bound = ground.pools is not None and ground.pools.is_binding(request.shop_id)
+    return is_bound or (not request.sends_parcels and bool(ground.around.limited_nodes))
 
 
 def _offered(ground: Ground, book: StockBook) -> Offered:

@@ -189,8 +189,8 @@ class Pipeline:
     def _bounded(self, works: Sequence[Work]) -> set[Work]:
         """Return the works that something else than stock may bound: those are planned in turn.
 
-        Orders that take over a stock hold (one that is stopped leaves it), those of shops with a binding share, and those that want
-        more of an allotment, all together, than is left of it.
+        Orders that take over a stock hold (one that is stopped leaves it), those of shops with a
+        binding share, and those that want more of an allotment, all together, than is left of it.
         """
         pools, allotments = self._book.pools, self._book.allotments
         found = {work for work in works if work.rows and work.converts}

@@ -145,7 +145,14 @@ class Work:
             assert self.backorder is not None, "a work is one or the other"
             place = self.backorder.place
         takes_part = self.shortage is not Shortage.REFUSE
-        return PlanRequest(self.rows, place, self.shop_id, self.dealer_id, takes_part)
+        return PlanRequest(
+            self.rows,
+            place,
+            self.shop_id,
+            self.dealer_id,
+            takes_part,
+            sends_parcels=not self.is_hold,
+        )
 
     def with_intake(self, intake: Intake) -> "Work":
         """Return the same order, understood anew: who waits for it waits for that."""

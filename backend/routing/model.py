@@ -68,6 +68,8 @@ class PlanRequest(msgspec.Struct, frozen=True):
     shop_id: int
     dealer_id: int | None
     take_what_is_there: bool
+    sends_parcels: bool = True
+    """Whether each of its nodes is to send a parcel; units are only kept where not."""
 
 
 class Allocation(msgspec.Struct, frozen=True, gc=False):

@@ -4,7 +4,7 @@ An allotment bounds what a shop or dealer may sell of a SKU; a binding share wha
 Both are used up by the orders before, so each order is planned when it is known what those got.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -42,14 +42,29 @@ class Bounds:
         self._left = left
         self._offered = offered
 
-    def most(self, request: PlanRequest, sku_id: int) -> int | None:
-        """Return how many units of a SKU an order may have; None where nothing bounds it."""
-        ids = self._allotments.of(sku_id, request.shop_id, request.dealer_id)
-        bounds = [max(0, self._left.get(one, 0)) for one in ids]
-        offered = self._offered(sku_id, request.shop_id)
-        if offered is not None:
-            bounds.append(offered)
-        return min(bounds, default=None)
+    def offered(self, request: PlanRequest, sku_id: int) -> int | None:
+        """Return what an order's shop is offered of a SKU; None where it may have all."""
+        return self._offered(sku_id, request.shop_id)
+
+    def most(
+        self,
+        request: PlanRequest,
+        offered: Sequence[int | None],
+        own: Sequence[OwnUnits] = (),
+    ) -> list[int | None]:
+        """Return how many units an order may have, row by row; None where nothing bounds it.
+
+        `offered` has what its shop is offered beside what is kept for it, its `own`.
+        """
+        kept = _by_sku(own)
+        most: list[int | None] = []
+        for row, units in zip(request.rows, offered, strict=True):
+            ids = self._allotments.of(row.sku_id, request.shop_id, request.dealer_id)
+            bounds = [max(0, self._left.get(one, 0)) for one in ids]
+            if units is not None:
+                bounds.append(units + kept.get(row.sku_id, 0))
+            most.append(min(bounds, default=None))
+        return most
 
     def move(self, allotment_ids: Sequence[int], units: int) -> None:
         """Give units back to allotments, or (below 0) take them."""
@@ -69,25 +84,29 @@ def plan_in_turn(
     requests: Sequence[PlanRequest],
     book: StockBook,
     bounds: Bounds,
-    own: Sequence[Sequence[OwnUnits]],
-) -> tuple[list[OrderPlan], set[int]]:
+    own: Sequence[Mapping[int, Sequence[OwnUnits]]],
+) -> tuple[list[OrderPlan], dict[int, int]]:
     """Return a plan for each request, in order, within its bounds; what they take leaves the book.
 
     What an order wants beyond a bound is short, and what is available is no more than the bound.
-    `own` has what is kept for each: it may take over those too, and those that it then does not
-    take are there for all who come later. One that would get less than is kept for it takes over
-    nothing. Also returns the indexes of those that take over theirs.
+    `own` has what is kept for each, by hold: it may take over those too, once, and those that it
+    then does not take are there for all who come later. One that would get less than is kept for it
+    takes over nothing. Also returns the holds that are taken over, with the index of who does.
     """
-    plans, took_over = [], set()
+    plans: list[OrderPlan] = []
+    took_over: dict[int, int] = {}
     for index, request in enumerate(requests):
-        mine = own[index]
+        holds = [one for one in own[index] if one not in took_over]
+        mine = [part for one in holds for part in own[index][one]]
+        offered = [bounds.offered(request, row.sku_id) for row in request.rows]
         _move(planner, mine, book, bounds, 1)
-        plan = _plan_next(planner, request, book, bounds)
+        plan = _plan_next(planner, request, book, bounds.most(request, offered, mine))
         if mine and not _is_worth(request, plan, mine):
             _move(planner, mine, book, bounds, -1)
-            plan = _plan_next(planner, request, book, bounds)
-        elif mine:
-            took_over.add(index)
+            if request.take_what_is_there:  # others are refused, and told what they might have had
+                plan = _plan_next(planner, request, book, bounds.most(request, offered))
+        else:
+            took_over |= dict.fromkeys(holds, index)
         if plan.is_whole or request.take_what_is_there:
             _take(planner, request, plan, book)
             bounds.use(request, plan)
@@ -97,19 +116,27 @@ def plan_in_turn(
 
 
 def _plan_next(
-    planner: OrderPlanner, request: PlanRequest, book: StockBook, bounds: Bounds
+    planner: OrderPlanner, request: PlanRequest, book: StockBook, most: Sequence[int | None]
 ) -> OrderPlan:
-    most = [bounds.most(request, row.sku_id) for row in request.rows]
-    return _plan_bounded(planner, request, most, book)
+    """Plan within bounds; who sends no parcel may have units of nodes that take no more."""
+    full: list[tuple[int, int]] = []
+    if not request.sends_parcels:
+        for node in range(len(planner.view.nodes)):
+            if (left := book.capacity(node)) < 1:
+                full.append((node, 1 - left))
+    for node, parcels in full:
+        book.give_capacity(node, parcels)
+    plan = _plan_bounded(planner, request, most, book)
+    for node, parcels in full:
+        book.take_capacity(node, parcels)
+    return plan
 
 
 def _is_worth(request: PlanRequest, plan: OrderPlan, own: Sequence[OwnUnits]) -> bool:
-    """Whether an order gets what it wants, or at least what is kept for it."""
-    if plan.is_whole or not request.take_what_is_there:
+    """Whether an order gets what it wants, or something, and at least what is kept for it."""
+    if plan.is_whole or not request.take_what_is_there or not plan.allocations:
         return plan.is_whole
-    kept: dict[int, int] = {}
-    for part in own:
-        kept[part.sku_id] = kept.get(part.sku_id, 0) + part.quantity
+    kept = _by_sku(own)
     got: dict[int, int] = {}
     for allocation in plan.allocations:
         sku_id = request.rows[allocation.row].sku_id
@@ -117,6 +144,13 @@ def _is_worth(request: PlanRequest, plan: OrderPlan, own: Sequence[OwnUnits]) ->
     return all(
         got.get(row.sku_id, 0) >= min(row.quantity, kept.get(row.sku_id, 0)) for row in request.rows
     )
+
+
+def _by_sku(units: Sequence[OwnUnits]) -> dict[int, int]:
+    sums: dict[int, int] = {}
+    for part in units:
+        sums[part.sku_id] = sums.get(part.sku_id, 0) + part.quantity
+    return sums
 
 
 def _move(
@@ -162,10 +196,10 @@ def _cut(row: PlanRow, quantity: int) -> PlanRow:
 
 
 def _take(planner: OrderPlanner, request: PlanRequest, plan: OrderPlan, book: StockBook) -> None:
-    """Take what a plan gives out of the book, and a parcel from each node."""
+    """Take what a plan gives out of the book, and a parcel from each node that is to send one."""
     view = planner.view
     for part in plan.allocations:
         source = view.source_index[part.functional_warehouse_id, part.earmark_id]
         book.take(request.rows[part.row].sku_id, source, part.quantity)
-    for node_id in plan.decision.winner_nodes:
+    for node_id in plan.decision.winner_nodes if request.sends_parcels else ():
         book.take_capacity(view.node_index[node_id], 1)

@@ -1,6 +1,6 @@
 """How holds end: inside the caller's transaction, after their locks and before those of levels."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 
 from backend.db.pool import Record, TenantTransaction
@@ -30,6 +30,10 @@ class EndingHolds:
     def parts(self) -> list[HoldPart]:
         return [part for hold in self.by_id.values() for part in hold.parts]
 
+    def named(self, ids: Iterable[int]) -> list[LockedHold]:
+        """Return those of some holds that are active."""
+        return [self.by_id[one] for one in ids if one in self.by_id]
+
     def freed(self, hold_id: int) -> list[HoldPart]:
         """Return what becomes free where a hold ends."""
         return [
@@ -40,7 +44,7 @@ class EndingHolds:
     async def end(
         self,
         tx: TenantTransaction,
-        order_ids: dict[int, int | None],
+        order_ids: Mapping[int, int | None],
         state: StockHoldState,
         actor: str,
     ) -> Counters:
