@@ -79,6 +79,8 @@ ROUNDS_MAX = 3
 DEADLOCK_RETRIES_MAX = 5
 UNKNOWN_OUTCOME_RETRIES_MAX = 4
 RETRY_PAUSE_SECONDS = 0.25
+MEANWHILE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+"""What a transaction ends with that others got in the way of."""
 
 _process = secrets.token_hex(4)
 _tokens = itertools.count()
@@ -157,10 +159,15 @@ class Pipeline:
             return
         sku_ids = {row.sku_id for work in works for row in work.rows}
         wanted = {one for work in works for one in work.converts}
-        async with self._database.tenant_transaction(self._principal) as tx:
-            ended, counters = await expire_holds(tx, sku_ids, but_for=wanted)
-            if not await has_active_holds(tx):
-                self._no_holds_until = now() + NO_HOLDS_SECONDS
+        try:
+            async with self._database.tenant_transaction(self._principal) as tx:
+                ended, counters = await expire_holds(tx, sku_ids, but_for=wanted)
+                if not await has_active_holds(tx):
+                    self._no_holds_until = now() + NO_HOLDS_SECONDS
+        except (DatabaseUnavailable, *CONNECTION_LOST, *MEANWHILE) as error:
+            # The commit tries for itself, as often as it takes, and the maintenance looks too.
+            log.warning("orders.holds_not_expired", tenant=self._tenant_id, error=str(error))
+            return
         if ended:
             self._book.apply(counters)
             await self._admission.finish(self._tenant_id, [], counters.bases())
@@ -330,7 +337,7 @@ class Pipeline:
             except CapacityMissing as error:
                 async with self._database.tenant_transaction(self._principal) as tx:
                     await create_capacities(tx, error.keys)
-            except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
+            except MEANWHILE:
                 deadlocks += 1
                 if deadlocks > DEADLOCK_RETRIES_MAX:
                     raise
