@@ -97,8 +97,9 @@ class OrderDraft(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
     """Where given, checked against the sum."""
     ordered_at: datetime | None = None
     remark: str = ""
-    hold: int | None = None
-    """The stock hold whose units it takes over."""
+    hold: int | msgspec.UnsetType | None = msgspec.UNSET
+    """The stock hold whose units it takes over. Left out it stands nowhere: orders that came before
+    there were holds are known by the mark of what they said."""
 
     @property
     def wanted_shortage(self) -> Shortage:

@@ -115,7 +115,7 @@ class Work:
         if self.backorder is not None:
             return self.backorder.holds
         hold_id = self._intake.draft.hold
-        return () if hold_id is None else (hold_id,)
+        return (hold_id,) if hold_id else ()
 
     @property
     def shop_id(self) -> int:
