@@ -6,7 +6,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 
 from backend.admission.model import capacity_counter, stock_counter
 from backend.inventory.ledger import NEW_STOCK
-from backend.orders.model import AddressDraft, LineDraft, LineOutcome, OrderDraft, Outcome, Placed
+from backend.orders.model import (
+    AddressDraft,
+    Held,
+    LineDraft,
+    LineOutcome,
+    OrderDraft,
+    Outcome,
+    Placed,
+)
 from backend.orders.model import Refused as OrderRefused
 from backend.orders.states import derive_status
 from loadtests.torture.history import REGIONS, SKUS
@@ -41,7 +49,7 @@ async def check_all(played: Played, machines: Sequence[Machine], place: Place) -
 def check_rows(played: Played) -> list[str]:
     """Return what does not add up in the rows."""
     counters = [*_levels(played), *_earmarks(played), *_capacities(played)]
-    return [*counters, *_orders(played), *_events(played)]
+    return [*counters, *_holds(played), *_orders(played), *_events(played)]
 
 
 def _table(played: Played, name: str) -> list[Fields]:
@@ -59,6 +67,10 @@ def _levels(played: Played) -> Iterator[str]:
         active[held["functional_warehouse_id"], held["sku_id"]] += held["active"]
         if not 0 <= held["active"] <= held["quantity"]:
             yield f"a reservation ends more than once: {held}"
+    kept = {hold["id"] for hold in _table(played, "stock_hold") if hold["state"] == "active"}
+    for part in _table(played, "stock_hold_part"):
+        if part["hold_id"] in kept:
+            active[part["functional_warehouse_id"], part["sku_id"]] += part["quantity"]
     for level in _table(played, "stock_level"):
         key = (level["functional_warehouse_id"], level["sku_id"])
         if [level["on_hand"], level["reserved"]] != moved[key]:
@@ -87,6 +99,28 @@ def _earmarks(played: Played) -> Iterator[str]:
         key = (level["functional_warehouse_id"], level["sku_id"])
         if level["earmark_unused"] != unused[key]:
             yield f"level {key} is {level}, its earmarks have {unused[key]}"
+
+
+def _holds(played: Played) -> Iterator[str]:
+    """Each hold was taken once, for who was told so, and has ended once."""
+    moved: defaultdict[int, list[int]] = defaultdict(list)
+    for move in _table(played, "stock_movement"):
+        if move.get("cause_kind") == "hold":
+            moved[move["cause_id"]].append(move["reserved_delta"])
+    orders = {order["id"] for order in _table(played, "orders")}
+    told = {held.hold_id for _, held in played.held if isinstance(held, Held)}
+    holds = _table(played, "stock_hold")
+    if {hold["id"] for hold in holds} != told:
+        yield f"holds {[hold['id'] for hold in holds]} are stored, {sorted(told)} were answered"
+    for hold in holds:
+        taken = [units for units in moved[hold["id"]] if units > 0]
+        given = [-units for units in moved[hold["id"]] if units < 0]
+        if hold["state"] == "active":
+            yield f"hold {hold['id']} has not ended"
+        if not taken or sorted(taken) != sorted(given):
+            yield f"hold {hold['id']} took {taken} and gave back {given}"
+        if (hold["state"] == "converted") is not (hold["order_id"] in orders):
+            yield f"hold {hold['id']} is {hold['state']}, with order {hold['order_id']}"
 
 
 def _orders(played: Played) -> Iterator[str]:

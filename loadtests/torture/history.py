@@ -1,5 +1,6 @@
 """A history: a small world, what its people do when, and what goes wrong, all from one seed."""
 
+from enum import StrEnum
 from random import Random
 
 import msgspec
@@ -15,12 +16,23 @@ REGIONS = (310104, 330106, 110105, 440106)
 SKUS = ("A", "B", "C")
 FAULTS_MAX = 3
 WARM_SHARE = 0.7
+KEEPING_SEED = 0xCA57
+"""Who has units kept is decided apart: seeds from before there were holds go on as they did."""
 KEPT_SHARE = 0.3
 """Of the levels, in every third history: what an earmark has of them."""
 KEPT_SEED = 0xEA27
 """So that a history with an earmark is otherwise that of its seed."""
 EFFECTS = 160
 """Effects of a process in a usual history: a fault strikes one of these."""
+
+
+class Then(StrEnum):
+    """What somebody does who has units kept."""
+
+    ORDER = "order"
+    ORDER_TWICE = "order_twice"
+    RELEASE = "release"
+    FORGET = "forget"
 
 
 class NodeAt(msgspec.Struct, frozen=True):
@@ -59,6 +71,18 @@ class Cancel(msgspec.Struct, frozen=True):
     key: str
 
 
+class Keeping(msgspec.Struct, frozen=True):
+    """Somebody has units kept, and asks again until there is an answer; then does something."""
+
+    at: float
+    machine: int
+    draft: OrderDraft
+    seconds: int
+    then: Then
+    after: float
+    """How long it takes until then; it may be late."""
+
+
 class Closing(msgspec.Struct, frozen=True):
     """A node closes, or opens again."""
 
@@ -85,6 +109,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[Change, ...] = ()
     cancels: tuple[Cancel, ...] = ()
     closings: tuple[Closing, ...] = ()
+    keepings: tuple[Keeping, ...] = ()
     accidents: tuple[tuple[float, Accident], ...] = ()
     """When, and what happens to a server."""
     faults: tuple[tuple[int, int, Fault], ...] = ()
@@ -124,6 +149,7 @@ def make_history(seed: int) -> History:
             if chance.random() < 0.1
         ),
         accidents=_accidents(chance),
+        keepings=_keepings(Random(seed ^ KEEPING_SEED), machines),
         faults=tuple(
             (chance.randrange(machines), chance.randrange(1, EFFECTS), chance.choice(list(Fault)))
             for _ in range(chance.randrange(FAULTS_MAX + 1))
@@ -141,6 +167,29 @@ def _kept(
         (code, sku, chance.randrange(units + 1), chance.choice((0, 1, 2, 4)))
         for code, sku, units in stock
         if chance.random() < KEPT_SHARE
+    )
+
+
+def _keepings(chance: Random, machines: int) -> tuple[Keeping, ...]:
+    """Return who has units kept: in every third history somebody."""
+    if chance.random() < 2 / 3:
+        return ()
+    return tuple(
+        Keeping(
+            at=_moment(chance),
+            machine=chance.randrange(machines),
+            draft=msgspec.structs.replace(
+                _draft(chance, number),
+                external_id=None,
+                idempotency_key=f"h-{number}",
+                is_paid=False,
+                shortage=chance.choice((None, Shortage.PARTIAL)),
+            ),
+            seconds=1,
+            then=chance.choice(list(Then)),
+            after=chance.choice((0.0, 0.1, 0.95, 1.0, 1.05, chance.uniform(0, 2))),
+        )
+        for number in range(chance.choice((1, 2, 4)))
     )
 
 

@@ -123,12 +123,14 @@ async def read_keys(session: Session, tenant: int, names: Sequence[str]) -> list
         key = session.find("command_key", name)
         if key is not None:
             order = session.find("orders", key["order_id"])
+            hold = session.find("stock_hold", key["order_id"])
             rows.append(
                 row(
                     key=name,
                     fingerprint=key["fingerprint"],
                     is_new=key["by"] is session,
-                    outcome=(order["outcome"] if order else None) or key["outcome"],
+                    outcome=(order["outcome"] if order else None)
+                    or (hold["outcome"] if hold else key["outcome"]),
                 )
             )
     return rows
@@ -231,18 +233,6 @@ async def holds_of_orders(session: Session, tenant: int, ids: Sequence[int]) -> 
 
 @STATEMENTS.add
 async def lock_holds_of_order(session: Session, tenant: int, order_id: int) -> list[Row]:
-    return []
-
-
-@STATEMENTS.add
-async def has_active_holds(session: Session, tenant: int) -> list[Row]:
-    return [row(exists=False)]
-
-
-@STATEMENTS.add
-async def lock_due_holds(
-    session: Session, tenant: int, skus: Value, wanted: Sequence[int], limit: int
-) -> list[Row]:
     return []
 
 

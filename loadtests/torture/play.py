@@ -6,6 +6,8 @@ from contextlib import suppress
 from random import Random
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
 from backend.admission.valkey import ValkeyAway
 from backend.db.errors import DatabaseUnavailable, YipanError
 from backend.db.pool import CONNECTION_LOST
@@ -14,12 +16,14 @@ from backend.inventory.model import Level
 from backend.network.nodes import set_node_active
 from backend.orders.cancel_orders import Cancelled, cancel_order
 from backend.orders.errors import TooBusy
-from backend.orders.model import OrderDraft, Outcome, Placed, Refused
+from backend.orders.model import Held, HoldOutcome, OrderDraft, Outcome, Placed, Refused
+from backend.orders.stock_holds.change_holds import release_stock_hold
+from backend.orders.stock_holds.model import HoldTerms, StockHoldKind
 from backend.runtime import Runtime
 from loadtests.torture.accidents import Accident
 from loadtests.torture.checks import check_all
 from loadtests.torture.fill import fill
-from loadtests.torture.history import Cancel, Change, Closing, History, Order
+from loadtests.torture.history import Cancel, Change, Closing, History, Keeping, Order, Then
 from loadtests.torture.loop import NothingLeft, run_simulated
 from loadtests.torture.machine import Gone, Machine, SimulatedServers
 from loadtests.torture.played import BRAND, TENANT, Answer, Played
@@ -77,6 +81,7 @@ class Player:
             *map(self._change, history.changes),
             *map(self._cancel, history.cancels),
             *map(self._closing, history.closings),
+            *map(self._keeping, history.keepings),
         ]
         self._answered = [asyncio.Event() for _ in history.orders]
         self._played.answers = [Answer(order.draft) for order in history.orders]
@@ -119,11 +124,45 @@ class Player:
 
     async def _order(self, number: int, order: Order) -> None:
         await asyncio.sleep(order.at)
-        answer = self._played.answers[number]
-        answer.asked_at = asyncio.get_running_loop().time()
-        answer.outcome = await self.place(order.machine, order.draft)
-        answer.answered_at = asyncio.get_running_loop().time()
+        await self._ask(order.machine, self._played.answers[number])
         self._answered[number].set()
+
+    async def _ask(self, machine: int, answer: Answer) -> None:
+        answer.asked_at = asyncio.get_running_loop().time()
+        answer.outcome = await self.place(machine, answer.draft)
+        answer.answered_at = asyncio.get_running_loop().time()
+
+    async def _keeping(self, keeping: Keeping) -> None:
+        await asyncio.sleep(keeping.at)
+        held = await self._hold(keeping)
+        self._played.held.append((keeping, held))
+        await asyncio.sleep(keeping.after)
+        if not isinstance(held, Held) or keeping.then is Then.FORGET:
+            return
+        if keeping.then is Then.RELEASE:
+            await self._release(keeping.machine, held.hold_id)
+            return
+        for number in range(2 if keeping.then is Then.ORDER_TWICE else 1):
+            key = f"{keeping.draft.idempotency_key}-{number}"
+            draft = replace(keeping.draft, idempotency_key=key, hold=held.hold_id)
+            answer = Answer(draft)
+            await self._ask(keeping.machine + number, answer)
+            self._played.answers.append(answer)
+
+    async def _hold(self, keeping: Keeping) -> HoldOutcome:
+        terms = HoldTerms(StockHoldKind.CART, keeping.seconds)
+        return await self._insist(
+            keeping.machine, lambda at: at.intake.take_hold(keeping.draft, terms, BRAND)
+        )
+
+    async def _release(self, machine: int, hold_id: int) -> None:
+        async def work(runtime: Runtime) -> None:
+            done = await release_stock_hold(
+                runtime.database, BRAND, hold_id, key=f"release-{hold_id}"
+            )
+            await runtime.publish_counters(TENANT, done.counters)
+
+        await self._do(0.0, machine, work)
 
     async def _change(self, change: Change) -> None:
         async def work(runtime: Runtime) -> list[Level]:

@@ -1,7 +1,7 @@
 """A history that is being played, and what was found wrong with it."""
 
-from backend.orders.model import OrderDraft, Outcome
-from loadtests.torture.history import History
+from backend.orders.model import HoldOutcome, OrderDraft, Outcome
+from loadtests.torture.history import History, Keeping
 from loadtests.torture.machine import Servers
 from loadtests.torture.observe import Observer
 from tenants.principal import Kind, Permission, Principal
@@ -29,6 +29,8 @@ class Played:
         self.history = history
         self.servers = servers
         self.answers: list[Answer] = []
+        self.held: list[tuple[Keeping, HoldOutcome]] = []
+        """Who had units kept, and was told what."""
         self.findings: list[str] = []
         self.effects: list[int] = []
         """How many effects each machine had, its successors' included, until all was answered."""

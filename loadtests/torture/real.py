@@ -52,6 +52,8 @@ AT_ONCE = 10
 TABLES = (
     "stock_movement",
     "reservation",
+    "stock_hold",
+    "stock_hold_part",
     "stock_level",
     "order_line",
     "orders",

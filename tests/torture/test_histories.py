@@ -9,6 +9,7 @@ from unittest.mock import patch
 import pytest
 
 from backend.db.pool import TenantTransaction
+from backend.maintenance import Maintenance
 from backend.orders.sold_out import SoldOut
 from backend.orders.work import Work
 from loadtests.torture.history import make_history
@@ -84,6 +85,7 @@ DEFECTS: dict[str, Defect] = {
     "new stock repays no earmark": lambda: patch(
         "backend.inventory.ledger._repayments", _no_repayments
     ),
+    "what is kept is kept for ever": lambda: patch.object(Maintenance, "expire_holds", _nothing),
     "parcels are not given back": lambda: patch(
         "backend.orders.cancel_orders._Cancellation._give_capacities_back", _no_capacities
     ),
