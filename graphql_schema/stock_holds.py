@@ -23,6 +23,7 @@ from graphql_schema.errors import (
 )
 from graphql_schema.network import Shop, shop_from
 from graphql_schema.order_commands import PlacedLine, placed_line_from
+from graphql_schema.orders import Order, order_from
 from graphql_schema.paging import (
     PAGE_DEFAULT,
     connection,
@@ -48,6 +49,13 @@ class StockHold(relay.Node):
     taken_by: str
     taken_at: datetime
     ended_at: datetime | None
+
+    @strawberry.field(description="What it was converted to, or what came for it.")
+    async def order(self, info: YipanInfo) -> Order | None:
+        if self.record.order_id is None:
+            return None
+        row = await info.context.orders.load(self.record.order_id)
+        return order_from(row) if row else None
 
     @strawberry.field
     async def shop(self, info: YipanInfo) -> Shop | None:

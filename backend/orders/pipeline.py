@@ -308,7 +308,16 @@ class Pipeline:
 
     def _learn(self, committed: Committed) -> None:
         self._book.apply(committed.counters)
-        self._sold_out.learn(committed.under_locks, now())
+        by_stock = [work for work in committed.under_locks if not self._may_be_bounded(work)]
+        self._sold_out.learn(by_stock, now())
+
+    def _may_be_bounded(self, work: Work) -> bool:
+        """Whether an order may be short of what is there: others are not to be told of it."""
+        pools, allotments = self._book.pools, self._book.allotments
+        is_bound = pools is not None and pools.is_binding(work.shop_id)
+        return is_bound or any(
+            allotments.of(row.sku_id, work.shop_id, work.dealer_id) for row in work.rows
+        )
 
     async def _commit_surely(
         self, works: Sequence[Work], ground: Ground, way: Way
