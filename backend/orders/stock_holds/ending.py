@@ -106,7 +106,10 @@ async def holds_of_orders(
 async def lock_due_holds(
     tx: TenantTransaction, sku_ids: Collection[int] | None = None
 ) -> EndingHolds:
-    """Lock holds whose time is over (of some SKUs), but for those that somebody else ends."""
+    """Lock holds whose time is over (of some SKUs), but for those that somebody else ends.
+
+    The time of what was received for an order is over when none of its units waits any more.
+    """
     skus = None if sku_ids is None else sorted(sku_ids)
     return await _ending(tx, await tx.fetch(SQL.lock_due_holds, tx.tenant_id, skus, DUE_MAX))
 

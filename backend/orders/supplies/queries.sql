@@ -38,10 +38,13 @@ from unnest($2::bigint[], $3::integer[], $4::date[]) as d(order_id, line_no, exp
 where l.tenant_id = $1 and l.order_id = d.order_id and l.line_no = d.line_no
 
 -- promises_of_supply --
--- Whom units of a supply are promised to, the oldest order first.
-select p.order_id, p.line_no, p.quantity, p.dealer_id, o.shop_id
+-- Whom units of a supply are promised to, as far as they still wait for them, oldest order first.
+select p.order_id, p.line_no, least(p.quantity, awaited_by_line($1, p.order_id, p.line_no))
+           as quantity, p.dealer_id, o.shop_id
 from supply_promise p
 join orders o on o.tenant_id = $1 and o.id = p.order_id
+join order_line l on l.tenant_id = $1 and l.order_id = p.order_id and l.line_no = p.line_no
+     and l.sku_id = $4
 where p.tenant_id = $1 and p.supply_id = $2
 order by o.placed_at, p.order_id, p.line_no limit $3
 
