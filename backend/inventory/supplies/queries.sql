@@ -52,12 +52,12 @@ where s.tenant_id = $1 and (s.expected_on, s.id) > ($2::date, $3::bigint)
 order by s.expected_on, s.id limit $5
 
 -- lock_open_supplies --
--- Lock the open supplies of SKUs, in the one order.
+-- Lock the open supplies of SKUs, in the one order: by code and line.
 select expected_on, id, functional_warehouse_id, sku_id,
        ((quantity - received) * confidence_bp / 10000)::bigint as units
 from supply
 where tenant_id = $1 and sku_id = any($2::bigint[]) and is_open
-order by id for no key update
+order by code, line_no for no key update
 
 -- open_supplies --
 -- The open supplies of SKUs.

@@ -160,7 +160,7 @@ async def open_supplies(tx: TenantTransaction, sku_ids: Collection[int]) -> list
 
 
 async def lock_open_supplies(tx: TenantTransaction, sku_ids: Collection[int]) -> list[OpenSupply]:
-    """Lock the open supplies of SKUs, by id, and return them by day."""
+    """Lock the open supplies of SKUs, by code and line, and return them by day."""
     rows = await tx.fetch(SQL.lock_open_supplies, tx.tenant_id, sorted(sku_ids))
     return sorted(OpenSupply(*row) for row in rows)
 
