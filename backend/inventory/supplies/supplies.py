@@ -11,7 +11,7 @@ from backend.db.commands import apply_once
 from backend.db.pool import Record, TenantTransaction
 from backend.db.sql import load_queries
 from backend.inventory import ledger
-from backend.inventory.change_stock import warehouse_by_code
+from backend.inventory.change_stock import check_levels, warehouse_by_code
 from backend.inventory.errors import InvalidQuantity
 from backend.inventory.model import QUANTITY_MAX, CauseKind, Level, LevelKey, Movement
 from backend.inventory.movement_types import MovementType
@@ -137,6 +137,7 @@ async def receive_of(
         cause_id=row["id"],
     )
     levels = await ledger.record(tx, [received], tx.principal.subject)
+    check_levels(levels.values())
     return ReceivedSupply(row["id"], *key, row["node_id"]), list(levels.values())
 
 
