@@ -91,11 +91,17 @@ async def _write(
 async def add_supply(tx: TenantTransaction, draft: SupplyDraft) -> Supply:
     """Keep a supply of which there is none yet, and return it.
 
-    Raises InvalidSupply, SupplyChanged where there is one, UnknownSku, UnknownWarehouse.
+    Raises InvalidSupply, SupplyChanged where there is one, UnknownSku, UnknownWarehouse; their
+    paths are those of the draft itself.
     """
     new = msgspec.structs.replace(draft, compare_version=0)
-    _check([new])
-    return (await _set(tx, [new]))[0]
+    try:
+        _check([new])
+        return (await _set(tx, [new]))[0]
+    except SupplyChanged as error:
+        raise SupplyChanged(error.version, ("code",)) from error
+    except InvalidSupply as error:
+        raise InvalidSupply(error.message, path=error.path[2:]) from error
 
 
 async def close_supply(tx: TenantTransaction, code: str, line_no: int, *, key: str) -> Supply:
