@@ -185,10 +185,12 @@ async def commit_finally(tx: TenantTransaction, works: Sequence[Work], ground: G
 async def _without_foreign_holds(
     tx: TenantTransaction, works: list[Work], holds: EndingHolds, outcomes: dict[Work, Answer]
 ) -> list[Work]:
-    """Refuse the orders that would take over what is kept for another shop; returns the others."""
+    """Refuse orders that would take over what is kept for somebody else; returns the others."""
     foreign = {work for work in works if _is_foreign(work, holds)}
     if foreign:
-        error = InvalidOrder("The stock hold is of another shop.", path=("hold",))
+        error = InvalidOrder(
+            "The stock hold is of another shop, or for another order.", path=("hold",)
+        )
         outcomes |= dict.fromkeys(foreign, refused(error))
         await delete_keys(tx, foreign)
     return [work for work in works if work not in foreign]
@@ -196,7 +198,9 @@ async def _without_foreign_holds(
 
 def _is_foreign(work: Work, holds: EndingHolds) -> bool:
     kept = [holds.by_id[one] for one in work.converts if one in holds.by_id]
-    return any(hold.shop_id != work.shop_id for hold in kept)
+    return any(
+        hold.shop_id != work.shop_id or hold.order_id not in (None, work.order_id) for hold in kept
+    )
 
 
 async def _begin(

@@ -129,7 +129,7 @@ async def has_active_holds(tx: TenantTransaction) -> bool:
 
 
 async def _ending(tx: TenantTransaction, rows: Sequence[Record]) -> EndingHolds:
-    active = {row["id"]: row["shop_id"] for row in rows if row["state"] == "active"}
+    active = {row["id"]: row for row in rows if row["state"] == "active"}
     if not active:
         return EndingHolds([], ())
     parts = await tx.fetch(SQL.parts_of_holds, tx.tenant_id, sorted(active))
@@ -137,7 +137,10 @@ async def _ending(tx: TenantTransaction, rows: Sequence[Record]) -> EndingHolds:
         hold_id: tuple(_part(row) for row in group)
         for hold_id, group in groupby(parts, key=lambda row: row["hold_id"])
     }
-    holds = [LockedHold(one, shop_id, of_hold.get(one, ())) for one, shop_id in active.items()]
+    holds = [
+        LockedHold(one, row["shop_id"], row["order_id"], of_hold.get(one, ()))
+        for one, row in active.items()
+    ]
     earmarks = {row["earmark_id"] for row in parts if row["earmark_id"]}
     return EndingHolds(holds, await lock_open_earmarks(tx, earmarks))
 

@@ -59,6 +59,8 @@ class LockedHold(NamedTuple):
 
     id: int
     shop_id: int
+    order_id: int | None
+    """The order that its units were received for."""
     parts: tuple[HoldPart, ...]
 
 

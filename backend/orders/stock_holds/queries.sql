@@ -14,12 +14,12 @@ from unnest($3::new_stock_hold_part[]) as r
 
 -- lock_stock_holds --
 -- Lock holds, in order.
-select id, shop_id, state from stock_hold
+select id, shop_id, state, order_id from stock_hold
 where tenant_id = $1 and id = any($2::bigint[]) order by id for no key update
 
 -- lock_holds_of_order --
 -- Lock the active holds with what was received for an order, in order.
-select id, shop_id, state from stock_hold
+select id, shop_id, state, order_id from stock_hold
 where tenant_id = $1 and order_id = $2 and state = 'active' order by id for no key update
 
 -- holds_of_orders --
@@ -29,7 +29,7 @@ where tenant_id = $1 and order_id = any($2::bigint[]) and state = 'active' order
 
 -- lock_due_holds --
 -- Lock holds whose time is over, or whose order waits no more, but for those somebody else ends.
-select id, shop_id, state from stock_hold
+select id, shop_id, state, order_id from stock_hold
 where tenant_id = $1 and state = 'active' and id in (
     select h.id from stock_hold h
     where h.tenant_id = $1 and h.state = 'active' and h.expires_at <= clock_timestamp()

@@ -5,11 +5,13 @@ from backend.inventory.model import QUANTITY_MAX
 from backend.inventory.movement_types import MovementType
 from backend.maintenance import Maintenance
 from backend.orders.cancel_orders import CancelLine
+from backend.orders.model import Refused
 from tests.inventory.stock import change, ledger
 from tests.orders.checks import assert_clean
 from tests.orders.supplies.coming import LATER, SOON, Coming
 from tests.orders.supplies.coming import supply as draft_of
 from tests.refusals import refused
+from tests.world import draft
 
 
 def upkeep(coming: Coming) -> Maintenance:
@@ -261,6 +263,19 @@ async def test_a_dealers_order_is_kept_for_as_well(coming: Coming) -> None:
     await coming.expect(2)
     order = await coming.waits(("A", 2), shop="dshop")
     assert (await coming.receive(2)).kept == 2
+    assert await coming.lines(order) == [(2, 0, None)]
+    await assert_clean(coming.runtime, coming.world)
+
+
+async def test_another_order_does_not_take_over_what_is_kept(coming: Coming) -> None:
+    await coming.expect(2)
+    order = await coming.waits(("A", 2))
+    await coming.take_in(2)
+    hold_id = await coming.admin.fetchval("select id from stock_hold where order_id = $1", order)
+    outcome = await coming.runtime.intake.place(draft({"A": 2}, hold=hold_id), coming.world.brand)
+    assert isinstance(outcome, Refused)
+    assert await coming.kept() == {order: 2}
+    await coming.settle()
     assert await coming.lines(order) == [(2, 0, None)]
     await assert_clean(coming.runtime, coming.world)
 
