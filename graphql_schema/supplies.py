@@ -25,7 +25,14 @@ from graphql_schema.errors import (
     SupplyChangedError,
 )
 from graphql_schema.network import Warehouse, warehouse_from
-from graphql_schema.paging import PAGE_DEFAULT, connection, cursor_of, key_of, page_size
+from graphql_schema.paging import (
+    PAGE_DEFAULT,
+    InvalidPage,
+    connection,
+    cursor_of,
+    key_of,
+    page_size,
+)
 from graphql_schema.scalars import BigInt
 from tenants.principal import Permission
 
@@ -180,6 +187,8 @@ class SuppliesQuery:
         info.context.principal.require(Permission.STOCK_READ)
         limit = page_size(first)
         day, number = key_of(after, (FIRST_DAY, 0))
+        if not 1 <= day <= date.max.toordinal():
+            raise InvalidPage("The cursor is not one of ours.")
         async with info.context.reading() as tx:
             rows = await cases.page_of_supplies(
                 tx, (date.fromordinal(day), number), limit, only_open=only_open

@@ -993,6 +993,7 @@ create table order_line (
 ) with (fillfactor = 85);
 create index order_line_backordered_idx on order_line (tenant_id, sku_id, order_id)
     where backordered > 0;
+create index order_line_expected_idx on order_line (tenant_id) where expected_on is not null;
 call protect('order_line', 'dealer');
 
 -- What waiting units of a line are promised of a supply, the oldest order first.
@@ -1209,6 +1210,21 @@ language sql stable set search_path = public, pg_temp as $$
     where p.tenant_id = of_tenant and p.supply_id = of_supply
 $$;
 
+-- Units that a line waits for and for which nothing was received: that goes to earlier lines first.
+create function awaited_by_line(of_tenant bigint, of_order bigint, of_line integer) returns bigint
+language sql stable set search_path = public, pg_temp as $$
+    select least(l.backordered, greatest(0, (
+        select sum(e.backordered) from order_line e
+        where e.tenant_id = of_tenant and e.order_id = of_order and e.sku_id = l.sku_id
+          and e.line_no <= of_line) - (
+        select coalesce(sum(p.quantity), 0) from stock_hold h
+        join stock_hold_part p on p.tenant_id = of_tenant and p.hold_id = h.id
+             and p.sku_id = l.sku_id
+        where h.tenant_id = of_tenant and h.order_id = of_order and h.state = 'active')))::bigint
+    from order_line l
+    where l.tenant_id = of_tenant and l.order_id = of_order and l.line_no = of_line
+$$;
+
 -- ------------------------------------------------------------------------------------- rows
 
 -- Rows as the intake inserts them: an array of rows costs a third of an array for each column.
@@ -1325,4 +1341,4 @@ revoke execute on all functions in schema public from public;
 grant execute on all functions in schema platform to yipan_app;
 revoke execute on function platform.note from yipan_app;
 grant execute on function ensure_partitions, closed_nodes, retired_skus, mark_events, claim_keys,
-    append_events, promised_of_supply, node_in_use to yipan_app;
+    append_events, promised_of_supply, awaited_by_line, node_in_use to yipan_app;

@@ -1,5 +1,6 @@
 """Receipts, adjustments, compared absolute writes and transfers: what people do to stock."""
 
+from collections.abc import Iterable
 from functools import partial
 
 import msgspec
@@ -95,9 +96,14 @@ async def change_stock(tx: TenantTransaction, command: StockCommand, key: str) -
 async def _carry_out(tx: TenantTransaction, command: StockCommand) -> list[Level]:
     movements = await _movements(tx, command)
     levels = list((await ledger.record(tx, movements, tx.principal.subject)).values())
+    check_levels(levels)
+    return levels
+
+
+def check_levels(levels: Iterable[Level]) -> None:
+    """Raise InvalidQuantity if a level would hold more than any may."""
     if any(abs(level.on_hand) > QUANTITY_MAX for level in levels):
         raise InvalidQuantity("No level holds more than 1,000,000,000 units.")
-    return levels
 
 
 def _validate(command: StockCommand) -> None:

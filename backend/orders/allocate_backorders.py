@@ -48,7 +48,14 @@ class BackorderAllocator:
                 self._waiting.discard(tenant_id)
                 lane = await self._intake.lane(tenant_id)
                 units = await allocate_backorders(self._database, lane)
-                await settle_promises(self._database, tenant_id, lane.live.book.view.may_take)
+                view = lane.live.book.view
+                await settle_promises(
+                    self._database,
+                    tenant_id,
+                    lambda line, warehouse_id: view.may_send(
+                        (line.shop_id, line.dealer_id), warehouse_id
+                    ),
+                )
                 return units
         finally:
             self._waiting.discard(tenant_id)

@@ -180,20 +180,23 @@ async def commit_finally(tx: TenantTransaction, works: Sequence[Work], ground: G
 async def _without_foreign_holds(
     tx: TenantTransaction, works: list[Work], holds: EndingHolds, outcomes: dict[Work, Answer]
 ) -> list[Work]:
-    """Refuse the orders that would take over what is kept for another shop; returns the others.
+    """Refuse orders that would take over what is kept for somebody else; returns the others.
 
     Who has paid is never refused, and does without.
     """
     foreign = {work for work in works if _is_foreign(work, holds) and not _is_paid(work)}
     if foreign:
-        error = InvalidOrder("The stock hold is of another shop.", path=("hold",))
+        error = InvalidOrder(
+            "The stock hold is of another shop, or for another order.", path=("hold",)
+        )
         outcomes |= dict.fromkeys(foreign, refused(error))
         await delete_keys(tx, foreign)
     return [work for work in works if work not in foreign]
 
 
 def _is_foreign(work: Work, holds: EndingHolds) -> bool:
-    return any(hold.shop_id != work.shop_id for hold in holds.named(work.converts))
+    named = holds.named(work.converts)
+    return not all(hold.is_for(work.shop_id, work.order_id) for hold in named)
 
 
 def _is_paid(work: Work) -> bool:
@@ -373,7 +376,7 @@ def _own_of(work: Work, locked: Locked, holds: EndingHolds) -> dict[int, list[Ho
     return {
         hold.id: usable(holds.freed(hold.id), locked)
         for hold in named
-        if hold.shop_id == work.shop_id
+        if hold.is_for(work.shop_id, work.order_id)
     }
 
 

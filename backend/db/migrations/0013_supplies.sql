@@ -44,6 +44,7 @@ create index supply_promise_order_idx on supply_promise (tenant_id, order_id);
 call protect('supply_promise', 'dealer');
 
 alter table order_line add column expected_on date;
+create index order_line_expected_idx on order_line (tenant_id) where expected_on is not null;
 alter table stock_hold drop constraint stock_hold_kind_check;
 alter table stock_hold add constraint stock_hold_kind_check
     check (kind in ('cart', 'unpaid', 'platform', 'supply'));
@@ -57,5 +58,20 @@ language sql stable set search_path = public, pg_temp as $$
     select coalesce(sum(p.quantity), 0)::bigint from supply_promise p
     where p.tenant_id = of_tenant and p.supply_id = of_supply
 $$;
-revoke execute on function promised_of_supply from public;
-grant execute on function promised_of_supply to yipan_app;
+
+-- Units that a line waits for and for which nothing was received: that goes to earlier lines first.
+create function awaited_by_line(of_tenant bigint, of_order bigint, of_line integer) returns bigint
+language sql stable set search_path = public, pg_temp as $$
+    select least(l.backordered, greatest(0, (
+        select sum(e.backordered) from order_line e
+        where e.tenant_id = of_tenant and e.order_id = of_order and e.sku_id = l.sku_id
+          and e.line_no <= of_line) - (
+        select coalesce(sum(p.quantity), 0) from stock_hold h
+        join stock_hold_part p on p.tenant_id = of_tenant and p.hold_id = h.id
+             and p.sku_id = l.sku_id
+        where h.tenant_id = of_tenant and h.order_id = of_order and h.state = 'active')))::bigint
+    from order_line l
+    where l.tenant_id = of_tenant and l.order_id = of_order and l.line_no = of_line
+$$;
+revoke execute on function promised_of_supply, awaited_by_line from public;
+grant execute on function promised_of_supply, awaited_by_line to yipan_app;

@@ -9,7 +9,7 @@ from backend.db.commands import apply_once
 from backend.db.pool import Record, TenantTransaction
 from backend.db.sql import load_queries
 from backend.inventory import ledger
-from backend.inventory.change_stock import warehouse_by_code
+from backend.inventory.change_stock import check_levels, warehouse_by_code
 from backend.inventory.counts import model
 from backend.inventory.counts.errors import InvalidCount, OwnCount, UnknownCount
 from backend.inventory.counts.model import (
@@ -76,7 +76,7 @@ async def decide_count(tx: TenantTransaction, count_id: int, *, approve: bool, k
     """Let a count that waits change its level by its variance, or reject it, once; returns it.
 
     What moved since it was counted stays. Locks the key, the count, then the level. Raises
-    UnknownCount, OwnCount, CommandConflict; then nothing has changed.
+    UnknownCount, OwnCount, InvalidQuantity, CommandConflict; then nothing has changed.
     """
     tx.principal.require(Permission.STOCK_WRITE)
 
@@ -124,7 +124,9 @@ async def _apply(tx: TenantTransaction, counts: Sequence[StockCount]) -> list[Le
     ]
     if not movements:
         return []
-    return list((await ledger.record(tx, movements, tx.principal.subject)).values())
+    levels = list((await ledger.record(tx, movements, tx.principal.subject)).values())
+    check_levels(levels)
+    return levels
 
 
 def _check(lines: Sequence[CountLine]) -> None:

@@ -8,7 +8,7 @@ where s.tenant_id = $1 and s.code = $2 and s.line_no = $3
 for no key update of s
 
 -- set_supply --
--- Keep a supply, or change it.
+-- Keep a supply, or change it if it is at a version (0: is new); one that has come whole is closed.
 insert into supply (tenant_id, code, line_no, kind, functional_warehouse_id, sku_id, quantity,
     confidence_bp, expected_on, set_by)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
@@ -16,8 +16,9 @@ on conflict (tenant_id, code, line_no) do update
 set kind = excluded.kind, functional_warehouse_id = excluded.functional_warehouse_id,
     sku_id = excluded.sku_id, quantity = excluded.quantity,
     confidence_bp = excluded.confidence_bp, expected_on = excluded.expected_on,
-    is_open = true, version = supply.version + 1, set_by = excluded.set_by,
-    changed_at = clock_timestamp()
+    is_open = excluded.quantity > supply.received, version = supply.version + 1,
+    set_by = excluded.set_by, changed_at = clock_timestamp()
+where supply.version = $11::bigint
 returning id
 
 -- receive_supply --
@@ -51,12 +52,12 @@ where s.tenant_id = $1 and (s.expected_on, s.id) > ($2::date, $3::bigint)
 order by s.expected_on, s.id limit $5
 
 -- lock_open_supplies --
--- Lock the open supplies of SKUs, in the one order.
+-- Lock the open supplies of SKUs, in the one order: by code and line.
 select expected_on, id, functional_warehouse_id, sku_id,
        ((quantity - received) * confidence_bp / 10000)::bigint as units
 from supply
 where tenant_id = $1 and sku_id = any($2::bigint[]) and is_open
-order by id for no key update
+order by code, line_no for no key update
 
 -- open_supplies --
 -- The open supplies of SKUs.

@@ -11,7 +11,7 @@ from backend.db.commands import apply_once
 from backend.db.pool import Record, TenantTransaction
 from backend.db.sql import load_queries
 from backend.inventory import ledger
-from backend.inventory.change_stock import warehouse_by_code
+from backend.inventory.change_stock import check_levels, warehouse_by_code
 from backend.inventory.errors import InvalidQuantity
 from backend.inventory.model import QUANTITY_MAX, CauseKind, Level, LevelKey, Movement
 from backend.inventory.movement_types import MovementType
@@ -59,33 +59,49 @@ async def _set(tx: TenantTransaction, drafts: Sequence[SupplyDraft]) -> list[Sup
     ids = []
     for index, draft in sorted(enumerate(drafts), key=lambda item: (item[1].code, item[1].line_no)):
         warehouse = await warehouse_by_code(tx, draft.warehouse)
-        await _compare(tx, draft, (warehouse["id"], skus[draft.sku]), index)
-        ids.append(
-            await tx.fetch_value(
-                SQL.set_supply,
-                tx.tenant_id,
-                draft.code,
-                draft.line_no,
-                draft.kind.value,
-                warehouse["id"],
-                skus[draft.sku],
-                draft.quantity,
-                draft.confidence_bp,
-                draft.expected_on,
-                tx.principal.subject,
-            )
-        )
+        place = (warehouse["id"], skus[draft.sku])
+        found = None
+        while found is None:  # somebody else may have kept a new one in between: compare again
+            version = await _compare(tx, draft, place, index)
+            found = await _write(tx, draft, place, version)
+        ids.append(found)
     return await supplies_by_ids(tx, ids)
+
+
+async def _write(
+    tx: TenantTransaction, draft: SupplyDraft, place: tuple[int, int], version: int
+) -> int | None:
+    """Keep a supply, or change it, and return its id; None if it is not at the version."""
+    found: int | None = await tx.fetch_value(
+        SQL.set_supply,
+        tx.tenant_id,
+        draft.code,
+        draft.line_no,
+        draft.kind.value,
+        *place,
+        draft.quantity,
+        draft.confidence_bp,
+        draft.expected_on,
+        tx.principal.subject,
+        version,
+    )
+    return found
 
 
 async def add_supply(tx: TenantTransaction, draft: SupplyDraft) -> Supply:
     """Keep a supply of which there is none yet, and return it.
 
-    Raises InvalidSupply, SupplyChanged where there is one, UnknownSku, UnknownWarehouse.
+    Raises InvalidSupply, SupplyChanged where there is one, UnknownSku, UnknownWarehouse; their
+    paths are those of the draft itself.
     """
     new = msgspec.structs.replace(draft, compare_version=0)
-    _check([new])
-    return (await _set(tx, [new]))[0]
+    try:
+        _check([new])
+        return (await _set(tx, [new]))[0]
+    except SupplyChanged as error:
+        raise SupplyChanged(error.version, ("code",)) from error
+    except InvalidSupply as error:
+        raise InvalidSupply(error.message, path=error.path[2:]) from error
 
 
 async def close_supply(tx: TenantTransaction, code: str, line_no: int, *, key: str) -> Supply:
@@ -127,6 +143,7 @@ async def receive_of(
         cause_id=row["id"],
     )
     levels = await ledger.record(tx, [received], tx.principal.subject)
+    check_levels(levels.values())
     return ReceivedSupply(row["id"], *key, row["node_id"]), list(levels.values())
 
 
@@ -150,7 +167,7 @@ async def open_supplies(tx: TenantTransaction, sku_ids: Collection[int]) -> list
 
 
 async def lock_open_supplies(tx: TenantTransaction, sku_ids: Collection[int]) -> list[OpenSupply]:
-    """Lock the open supplies of SKUs, by id, and return them by day."""
+    """Lock the open supplies of SKUs, by code and line, and return them by day."""
     rows = await tx.fetch(SQL.lock_open_supplies, tx.tenant_id, sorted(sku_ids))
     return sorted(OpenSupply(*row) for row in rows)
 
@@ -183,15 +200,15 @@ async def _lock(tx: TenantTransaction, code: str, line_no: int) -> Record:
 
 async def _compare(
     tx: TenantTransaction, draft: SupplyDraft, place: tuple[int, int], index: int
-) -> None:
-    """Raise unless a supply may become what a draft says."""
+) -> int:
+    """Raise unless a supply may become what a draft says; returns its version, 0 for none."""
     path = ("supplies", index)
     row = await tx.fetch_row(SQL.lock_supply, tx.tenant_id, draft.code, draft.line_no)
-    version = 0 if row is None else row["version"]
+    version: int = 0 if row is None else row["version"]
     if draft.compare_version not in (None, version):
         raise SupplyChanged(version, (*path, "compareVersion"))
     if row is None or not row["received"]:
-        return
+        return version
     if draft.quantity < row["received"]:
         raise InvalidSupply(
             f"{row['received']} units have come already: the quantity cannot be less.",
@@ -201,6 +218,7 @@ async def _compare(
         raise InvalidSupply(
             "Some of it has come: its SKU and functional warehouse stay as they are.", path=path
         )
+    return version
 
 
 def _check(drafts: Sequence[SupplyDraft]) -> None:

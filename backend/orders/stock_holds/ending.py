@@ -110,7 +110,10 @@ async def holds_of_orders(
 async def lock_due_holds(
     tx: TenantTransaction, sku_ids: Collection[int] | None, wanted: Collection[int]
 ) -> EndingHolds:
-    """Lock holds whose time is over (of some SKUs), but for those that somebody else ends."""
+    """Lock holds whose time is over (of some SKUs), but for those that somebody else ends.
+
+    The time of what was received for an order is over when none of its units waits any more.
+    """
     skus = None if sku_ids is None else sorted(sku_ids)
     rows = await tx.fetch(SQL.lock_due_holds, tx.tenant_id, skus, sorted(wanted), DUE_MAX)
     return await _ending(tx, rows)
@@ -137,7 +140,7 @@ async def has_active_holds(tx: TenantTransaction) -> bool:
 
 
 async def _ending(tx: TenantTransaction, rows: Sequence[Record]) -> EndingHolds:
-    active = {row["id"]: row["shop_id"] for row in rows if row["state"] == "active"}
+    active = {row["id"]: row for row in rows if row["state"] == "active"}
     if not active:
         return EndingHolds([], ())
     parts = await tx.fetch(SQL.parts_of_holds, tx.tenant_id, sorted(active))
@@ -145,7 +148,10 @@ async def _ending(tx: TenantTransaction, rows: Sequence[Record]) -> EndingHolds:
         hold_id: tuple(_part(row) for row in group)
         for hold_id, group in groupby(parts, key=lambda row: row["hold_id"])
     }
-    holds = [LockedHold(one, shop_id, of_hold.get(one, ())) for one, shop_id in active.items()]
+    holds = [
+        LockedHold(one, row["shop_id"], row["order_id"], of_hold.get(one, ()))
+        for one, row in active.items()
+    ]
     earmarks = {row["earmark_id"] for row in parts if row["earmark_id"]}
     return EndingHolds(holds, await lock_open_earmarks(tx, earmarks))
 

@@ -59,7 +59,13 @@ class LockedHold(NamedTuple):
 
     id: int
     shop_id: int
+    order_id: int | None
+    """The order that its units were received for."""
     parts: tuple[HoldPart, ...]
+
+    def is_for(self, shop_id: int, order_id: int) -> bool:
+        """Whether an order of a shop may take over what it keeps."""
+        return self.shop_id == shop_id and self.order_id in (None, order_id)
 
 
 class StockHold(msgspec.Struct, frozen=True, kw_only=True):

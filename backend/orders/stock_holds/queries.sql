@@ -14,12 +14,12 @@ from unnest($3::new_stock_hold_part[]) as r
 
 -- lock_stock_holds --
 -- Lock holds, in order.
-select id, shop_id, state from stock_hold
+select id, shop_id, state, order_id from stock_hold
 where tenant_id = $1 and id = any($2::bigint[]) order by id for no key update
 
 -- lock_holds_of_order --
 -- Lock the active holds with what was received for an order, in order.
-select id, shop_id, state from stock_hold
+select id, shop_id, state, order_id from stock_hold
 where tenant_id = $1 and order_id = $2 and state = 'active' order by id for no key update
 
 -- holds_of_orders --
@@ -28,9 +28,16 @@ select id, order_id from stock_hold
 where tenant_id = $1 and order_id = any($2::bigint[]) and state = 'active' order by id
 
 -- lock_due_holds --
--- Lock holds whose time is over, in order, passing over those that somebody else ends.
-select id, shop_id, state from stock_hold
-where tenant_id = $1 and state = 'active' and expires_at <= clock_timestamp()
+-- Lock holds whose time is over, or whose order waits no more, but for those somebody else ends.
+select id, shop_id, state, order_id from stock_hold
+where tenant_id = $1 and state = 'active' and id in (
+    select h.id from stock_hold h
+    where h.tenant_id = $1 and h.state = 'active' and h.expires_at <= clock_timestamp()
+    union all
+    select h.id from stock_hold h
+    where h.tenant_id = $1 and h.state = 'active' and h.order_id is not null and not exists (
+        select from order_line l
+        where l.tenant_id = $1 and l.order_id = h.order_id and l.backordered > 0))
   and ($2::bigint[] is null or exists (
       select from stock_hold_part p
       where p.tenant_id = $1 and p.hold_id = stock_hold.id and p.sku_id = any($2)))

@@ -6,9 +6,6 @@ from typing import NamedTuple
 
 from backend.inventory.supplies.model import OpenSupply
 
-MayTake = Callable[[int, int], bool]
-"""Whether a shop may sell from a functional warehouse (shop, warehouse)."""
-
 
 class WaitingLine(NamedTuple):
     """A line that waits, or that expects something; by age of its order."""
@@ -45,6 +42,10 @@ class Promised(NamedTuple):
     """None for a line for which not all is promised."""
 
 
+MayTake = Callable[[WaitingLine, int], bool]
+"""Whether a line may be sent from a functional warehouse."""
+
+
 def promise(
     lines: Sequence[WaitingLine], supplies: Iterable[OpenSupply], may_take: MayTake
 ) -> Promised:
@@ -59,7 +60,7 @@ def promise(
         wanted, last = line.waiting, None
         for supply in by_sku.get(line.sku_id, ()) if wanted else ():
             part = min(wanted, left[supply.id])
-            if part > 0 and may_take(line.shop_id, supply.functional_warehouse_id):
+            if part > 0 and may_take(line, supply.functional_warehouse_id):
                 left[supply.id] -= part
                 wanted -= part
                 last = supply.expected_on

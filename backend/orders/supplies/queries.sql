@@ -1,18 +1,18 @@
 -- lines_that_expect --
--- Lines of SKUs that wait while supply is to come, or that expect some, the oldest order first.
+-- Lines that wait while supply is to come, or that are promised some, the oldest order first.
 select o.placed_at, l.order_id, l.line_no, l.sku_id, o.shop_id, o.dealer_id, l.expected_on,
-       l.backordered - least(l.backordered, coalesce(h.units, 0))::bigint as waiting
-from order_line l
+       awaited_by_line($1, l.order_id, l.line_no) as waiting
+from (
+    select order_id, line_no from order_line
+    where tenant_id = $1 and backordered > 0 and sku_id in (
+        select s.sku_id from supply s where s.tenant_id = $1 and s.is_open)
+    union
+    select order_id, line_no from order_line where tenant_id = $1 and expected_on is not null
+    union
+    select order_id, line_no from supply_promise where tenant_id = $1) as k
+join order_line l on l.tenant_id = $1 and l.order_id = k.order_id and l.line_no = k.line_no
 join orders o on o.tenant_id = $1 and o.id = l.order_id
-left join lateral (
-    select sum(p.quantity) as units from stock_hold s
-    join stock_hold_part p on p.tenant_id = $1 and p.hold_id = s.id and p.sku_id = l.sku_id
-    where s.tenant_id = $1 and s.order_id = l.order_id and s.state = 'active') as h on true
-where l.tenant_id = $1 and (l.backordered > 0 or l.expected_on is not null)
-  and ($2::bigint[] is null or l.sku_id = any($2))
-  and l.sku_id in (
-      select s.sku_id from supply s where s.tenant_id = $1 and s.is_open
-      union select e.sku_id from order_line e where e.tenant_id = $1 and e.expected_on is not null)
+where $2::bigint[] is null or l.sku_id = any($2)
 order by o.placed_at, l.order_id, l.line_no limit $3
 
 -- promises_of_lines --
@@ -38,10 +38,13 @@ from unnest($2::bigint[], $3::integer[], $4::date[]) as d(order_id, line_no, exp
 where l.tenant_id = $1 and l.order_id = d.order_id and l.line_no = d.line_no
 
 -- promises_of_supply --
--- Whom units of a supply are promised to, the oldest order first.
-select p.order_id, p.line_no, p.quantity, p.dealer_id, o.shop_id
+-- Whom units of a supply are promised to, as far as they still wait for them, oldest order first.
+select p.order_id, p.line_no, least(p.quantity, awaited_by_line($1, p.order_id, p.line_no))
+           as quantity, p.dealer_id, o.shop_id
 from supply_promise p
 join orders o on o.tenant_id = $1 and o.id = p.order_id
+join order_line l on l.tenant_id = $1 and l.order_id = p.order_id and l.line_no = p.line_no
+     and l.sku_id = $4
 where p.tenant_id = $1 and p.supply_id = $2
 order by o.placed_at, p.order_id, p.line_no limit $3
 

@@ -43,7 +43,8 @@ async def receive_supply(
 
     In the same transaction units are kept for the orders that were promised them, the oldest first:
     so there is no moment in which somebody else could buy them. The next allocation gives them to
-    these orders, wherever they are best sent from. Locks the key, the supply, then its level.
+    these orders, wherever they are best sent from. Who stops waiting at that very moment is kept
+    units for nonetheless; `expire_holds` gives them back. Locks the key, the supply, its level.
     Raises UnknownSupply, InvalidQuantity, ReceiptTooLarge, CommandConflict; then nothing has
     changed.
     """
@@ -70,7 +71,8 @@ async def _keep(
     """Keep received units for the orders that they are promised to; returns how many."""
     left = min(quantity, max(0, level.signed_free))
     parts: list[tuple[Record, int]] = []
-    for row in await tx.fetch(SQL.promises_of_supply, tx.tenant_id, supply.id, ORDERS_MAX):
+    of_supply = (tx.tenant_id, supply.id, ORDERS_MAX, supply.sku_id)
+    for row in await tx.fetch(SQL.promises_of_supply, *of_supply):
         if part := min(left, row["quantity"]):
             parts.append((row, part))
             left -= part

@@ -70,8 +70,9 @@ async def _settle(tx: TenantTransaction, sku_ids: Collection[int], may_take: May
     orders = {
         row["id"]: row for row in await tx.fetch(ORDER_SQL.lock_orders, tx.tenant_id, order_ids)
     }
-    lines = [line for line in await _lines(tx, sku_ids) if line.order_id in orders]
     supplies = await lock_open_supplies(tx, sku_ids)
+    # Only now: whoever receives a supply holds its lock until what came is kept for these lines.
+    lines = [line for line in await _lines(tx, sku_ids) if line.order_id in orders]
     wanted = promise(lines, supplies, may_take)
     keys = {line.key: line for line in lines}
     known = {one for one in await _promises(tx, order_ids) if (one.order_id, one.line_no) in keys}
