@@ -36,9 +36,10 @@ class Counted(msgspec.Struct, frozen=True):
 async def count_stock(tx: TenantTransaction, lines: Sequence[CountLine], *, key: str) -> Counted:
     """Keep what was counted, all lines or none, once, and return it.
 
-    Small differences change the levels at once, large ones when somebody else approves them. Locks
-    the key, then the levels in order. Raises InvalidCount, InvalidQuantity, UnknownSku,
-    UnknownWarehouse, CommandConflict; then nothing has changed.
+    Small differences change the levels at once, large ones when somebody else approves them; who
+    counts again rejects what waited. Locks the key, earlier counts, then the levels in order.
+    Raises InvalidCount, InvalidQuantity, UnknownSku, UnknownWarehouse, CommandConflict; then
+    nothing has changed.
     """
     tx.principal.require(Permission.STOCK_WRITE)
     _check(lines)
@@ -48,6 +49,8 @@ async def count_stock(tx: TenantTransaction, lines: Sequence[CountLine], *, key:
         codes = sorted({line.warehouse for line in lines})
         ids = {code: int((await warehouse_by_code(tx, code))["id"]) for code in codes}
         keys = [LevelKey(ids[line.warehouse], skus[line.sku]) for line in lines]
+        places = ([key.functional_warehouse_id for key in keys], [key.sku_id for key in keys])
+        await tx.execute(SQL.supersede_counts, tx.tenant_id, *places, tx.principal.subject)
         levels = await ledger.lock_levels(tx, keys, create=True)
         on_hand = [levels[key].on_hand for key in keys]
         states = [
@@ -57,8 +60,7 @@ async def count_stock(tx: TenantTransaction, lines: Sequence[CountLine], *, key:
         rows = await tx.fetch(
             SQL.insert_counts,
             tx.tenant_id,
-            [key.functional_warehouse_id for key in keys],
-            [key.sku_id for key in keys],
+            *places,
             on_hand,
             [line.counted for line in lines],
             [state.value for state in states],

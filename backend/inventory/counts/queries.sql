@@ -9,6 +9,13 @@ from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], 
 join functional_warehouse f on f.tenant_id = $1 and f.id = d.functional_warehouse_id
 returning id
 
+-- supersede_counts --
+-- Let counts that wait be those of before: somebody has counted again.
+update stock_count c set state = 'rejected', decided_by = $4, decided_at = clock_timestamp()
+from unnest($2::bigint[], $3::bigint[]) as k(functional_warehouse_id, sku_id)
+where c.tenant_id = $1 and c.functional_warehouse_id = k.functional_warehouse_id
+  and c.sku_id = k.sku_id and c.state = 'waiting'
+
 -- lock_count --
 -- A count, locked.
 select id, functional_warehouse_id, sku_id, on_hand, counted, state, counted_by

@@ -20,11 +20,12 @@ from unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7
      as d(sku_id, node_id, category, node_kind, units, weeks_tenths)
 
 -- sold_by_node --
--- Units that orders took of each SKU in each node between two times, less what they gave back.
-select node_id, sku_id, sum(reserved_delta)::bigint as units
+-- Units of each SKU that each node sold between two times: to orders, and over its till.
+select node_id, sku_id,
+       sum(case cause_kind when 'order' then reserved_delta else quantity end)::bigint as units
 from stock_movement
-where tenant_id = $1 and recorded_at >= $2 and recorded_at <= $3 and cause_kind = 'order'
-      and on_hand_delta = 0
+where tenant_id = $1 and recorded_at >= $2 and recorded_at <= $3
+      and ((cause_kind = 'order' and on_hand_delta = 0) or cause_kind = 'till')
 group by node_id, sku_id
 
 -- floors --

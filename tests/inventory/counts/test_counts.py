@@ -138,6 +138,18 @@ async def test_who_approves_applies_the_variance_to_what_is_there_now(
     assert (row.reason, row.actor) == ("shelf 3", "user:999")
 
 
+async def test_who_counts_again_rejects_what_waited(
+    database: Database, world: World, admin: Connection
+) -> None:
+    await receive(database, world.brand, "wh", "A", 100)
+    (first,) = (await count(database, world.brand, line(50))).counts
+    (again,) = (await count(database, world.brand, line(50))).counts
+    states = {one.id: one.state for one in await listed(database, world.brand)}
+    assert states == {first.id: CountState.REJECTED, again.id: CountState.WAITING}
+    await decide(database, colleague(world), again.id, approve=True)
+    assert (await figures(admin, world, "wh")).on_hand == 50
+
+
 async def test_what_is_rejected_changes_nothing(
     database: Database, world: World, admin: Connection
 ) -> None:

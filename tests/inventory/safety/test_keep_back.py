@@ -9,6 +9,7 @@ from backend.catalog.model import SkuDraft
 from backend.catalog.save_skus import save_skus
 from backend.channels.shops import active_shops
 from backend.db.pool import Database
+from backend.inventory.change_stock import StockSell
 from backend.inventory.model import Level
 from backend.inventory.pools.live import SALES_WINDOW
 from backend.inventory.safety import keep_back as cases
@@ -21,7 +22,7 @@ from backend.orders.cancel_orders import CancelLine, cancel_order
 from backend.orders.model import Placed
 from backend.runtime import Runtime
 from tests.catalogue import Connection
-from tests.inventory.stock import Figures, figures, ledger
+from tests.inventory.stock import Figures, change, figures, ledger
 from tests.orders.checks import assert_clean, placed
 from tests.world import World, draft, fresh_key, receive
 
@@ -178,6 +179,13 @@ async def test_weeks_follow_what_orders_took_of_a_node(runtime: Runtime, world: 
     assert not isinstance(await runtime.intake.place(draft({"A": 59}), world.brand), Placed)
     assert isinstance(await runtime.intake.place(draft({"A": 58}), world.brand), Placed)
     await assert_clean(runtime, world)
+
+
+async def test_what_went_over_the_till_was_sold_too(database: Database, world: World) -> None:
+    await stock(database, world, 100, "wh")
+    await change(database, world.brand, StockSell(warehouse="wh", sku="A", quantity=28))
+    levels = await follow(database, world, SafetyDraft(weeks_tenths=20))
+    assert [level.floor for level in levels] == [14]
 
 
 async def test_what_was_sold_long_ago_does_not_count(runtime: Runtime, world: World) -> None:
