@@ -30,7 +30,8 @@ class BackorderAllocator:
         self._database = database
         self._intake = intake
         self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._waiting: set[int] = set()
+        self._waiting: dict[int, asyncio.Event] = {}
+        """By tenant, the run whose turn is next: set once it has ended."""
 
     async def allocate(self, tenant_id: int) -> int:
         """Give the tenant's free stock to waiting orders and return the units.
@@ -38,14 +39,15 @@ class BackorderAllocator:
         Then supply to come is promised to those that still wait.
 
         What came free before a run begins is seen by it: while one call waits for its turn, further
-        ones return 0 at once.
+        ones wait for what it does, and return 0.
         """
-        if tenant_id in self._waiting:
+        if waiting := self._waiting.get(tenant_id):
+            await waiting.wait()
             return 0
-        self._waiting.add(tenant_id)
+        done = self._waiting[tenant_id] = asyncio.Event()
         try:
             async with self._turns[tenant_id]:
-                self._waiting.discard(tenant_id)
+                self._waiting.pop(tenant_id, None)
                 lane = await self._intake.lane(tenant_id)
                 units = await allocate_backorders(self._database, lane)
                 view = lane.live.book.view
@@ -58,7 +60,9 @@ class BackorderAllocator:
                 )
                 return units
         finally:
-            self._waiting.discard(tenant_id)
+            if self._waiting.get(tenant_id) is done:
+                del self._waiting[tenant_id]
+            done.set()
 
 
 async def allocate_backorders(database: Database, lane: Lane) -> int:

@@ -1,7 +1,7 @@
 """Cancelling: a whole order, or units of its lines."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ from backend.orders.errors import NothingToCancel, UnknownOrder
 from backend.orders.events import FulfilmentCancelled, OrderCancelled
 from backend.orders.model import HoldKind, LineOutcome, OrderStatus
 from backend.orders.states import check_step, derive_status
-from backend.orders.step import StepEvent, lines_of_order, under_holds, write_step
+from backend.orders.step import StepEvent, line_outcome, under_holds, write_step
 from backend.orders.stock_holds.ending import EndingHolds, lock_holds_of_order
 from backend.orders.stock_holds.model import StockHoldState
 from tenants.principal import Permission, Principal, system_principal
@@ -93,7 +93,8 @@ class _Cancellation:
         order = (await tx.fetch(SQL.lock_orders, tx.tenant_id, [order_id]))[0]
         holds = await tx.fetch(SQL.open_holds, tx.tenant_id, order_id)
         kept = await lock_holds_of_order(tx, order_id)
-        before = await lines_of_order(tx, order_id)
+        rows = await tx.fetch(SQL.lines_of_orders, tx.tenant_id, [order_id])
+        before = [line_outcome(row) for row in rows]
         reservations = await tx.fetch(SQL.active_reservations, tx.tenant_id, [order_id])
         wanted = _wanted(before, lines)
         after = [self._take(line, wanted.get(line.line_no, 0), reservations) for line in before]
@@ -104,8 +105,12 @@ class _Cancellation:
         if needless:
             numbers = [hold["hold_no"] for hold in needless]
             await tx.execute(SQL.release_hold, tx.tenant_id, order_id, numbers, actor)
-        given_back = await self._give_back_received(kept, after, actor)
-        levels = await self._release(actor)
+        waiting: defaultdict[int, int] = defaultdict(int)
+        for row, line in zip(rows, after, strict=True):
+            waiting[row["sku_id"]] += line.backordered
+        still_open = await self._lock_what_comes_back(kept)
+        given_back = await self._give_back_received(kept, waiting, actor)
+        levels = await self._release(still_open, actor)
         allotments = await self._give_allotments_back()
         empty = await self._cancel_empty_fulfilments(reservations)
         capacities = await self._give_capacities_back(empty)
@@ -138,20 +143,39 @@ class _Cancellation:
         )
 
     async def _give_back_received(
-        self, kept: EndingHolds, lines: Sequence[LineOutcome], actor: str
+        self, kept: EndingHolds, waiting: Mapping[int, int], actor: str
     ) -> Counters:
-        """Give back what was received for the order if it waits for less than that now."""
-        units = sum(part.quantity for part in kept.parts)
-        if units <= sum(line.backordered for line in lines):
+        """Give back what was received of a SKU that the order waits for less of than that now.
+
+        `waiting` has its waiting units by SKU.
+        """
+        units: defaultdict[int, int] = defaultdict(int)
+        for part in kept.parts:
+            units[part.sku_id] += part.quantity
+        ended: dict[int, int | None] = {
+            hold.id: self._order_id
+            for hold in kept.by_id.values()
+            if any(units[part.sku_id] > waiting.get(part.sku_id, 0) for part in hold.parts)
+        }
+        if not ended:
             return Counters()
-        ended: dict[int, int | None] = dict.fromkeys(kept.by_id, self._order_id)
         return await kept.end(self._tx, ended, StockHoldState.RELEASED, actor)
 
-    async def _release(self, actor: str) -> list[FreeAt]:
-        if not self._released:
-            return []
+    async def _lock_what_comes_back(self, kept: EndingHolds) -> set[int]:
+        """Lock earmarks, then all levels that may be given back to; returns the open earmarks."""
         earmarks = {row["earmark_id"] for row, _ in self._released if row["earmark_id"]}
         still_open = await lock_open_earmarks(self._tx, earmarks)
+        keys = [
+            LevelKey(row["functional_warehouse_id"], row["sku_id"]) for row, _ in self._released
+        ]
+        keys += [part.key.level for part in kept.parts]
+        if keys:
+            await ledger.lock_levels(self._tx, keys)
+        return still_open
+
+    async def _release(self, still_open: Collection[int], actor: str) -> list[FreeAt]:
+        if not self._released:
+            return []
         movements = [
             Movement(
                 key=LevelKey(row["functional_warehouse_id"], row["sku_id"]),

@@ -50,7 +50,7 @@ async def insert_stock_holds(session: Session, tenant: int, holds: Value, parts:
 @STATEMENTS.add
 async def lock_stock_holds(session: Session, tenant: int, ids: Sequence[int]) -> list[Row]:
     locked = [await session.lock("stock_hold", each) for each in sorted(ids)]
-    return chosen((hold for hold in locked if hold is not None), "id shop_id state")
+    return chosen((hold for hold in locked if hold is not None), "id shop_id state order_id")
 
 
 @STATEMENTS.add
@@ -68,7 +68,7 @@ async def lock_due_holds(
             locked = await session.lock("stock_hold", hold["id"])
             assert locked is not None, "nobody deletes a hold"
             found.append(locked)
-    return chosen(found[:limit], "id shop_id state")
+    return chosen(found[:limit], "id shop_id state order_id")
 
 
 @STATEMENTS.add

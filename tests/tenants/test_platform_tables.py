@@ -33,6 +33,7 @@ PUBLIC = {
     "closed_nodes(bigint,bigint[])",
     "retired_skus(bigint,bigint[])",
     "promised_of_supply(bigint,bigint)",
+    "awaited_by_line(bigint,bigint,integer)",
     "node_in_use(bigint,bigint)",
 }
 """What the application may call outside of the platform's schema."""

@@ -107,3 +107,8 @@ async def kept(admin: Connection, code: str = "promo", sku: str = "A") -> dict[s
     """Return what an earmark has of a SKU, by functional warehouse."""
     rows = await admin.fetch(KEPT, code, sku)
     return {row[0]: Kept(row[1], row[2], row[3]) for row in rows}
+
+
+async def unused(admin: Connection, code: str = "promo", sku: str = "A") -> int:
+    """Return how many units of a SKU an earmark keeps in all places."""
+    return sum(place.unused for place in (await kept(admin, code, sku)).values())

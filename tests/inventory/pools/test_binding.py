@@ -10,7 +10,7 @@ from backend.orders import sold_out
 from backend.orders.model import Placed, Shortage
 from tests.catalogue import Connection
 from tests.inventory.allotments.allotting import allot, buy, cancel, got, pay, standing
-from tests.inventory.earmarked import earmark, unused
+from tests.inventory.earmarks.keeping import keep, unused
 from tests.inventory.pools.layouts import Mode, Pool, Rule, dispatch, share, supply, when
 from tests.inventory.pools.living import Living
 from tests.orders.checks import placed, refused
@@ -195,7 +195,7 @@ async def test_what_is_kept_for_its_pool_is_offered_whole(
     stocked: Living, admin: Connection
 ) -> None:
     await stocked.lay_out(bound(supply("online", "wh", ratio_bp=5_000), to_shop=10_000))
-    await earmark(stocked, "wh", 4)
+    await keep(stocked, ("A", 4, "wh"))
     assert stocked.shop("shop") == 8
     refused(await buy(stocked, 9), SHORT)
     placed(await buy(stocked, 8))

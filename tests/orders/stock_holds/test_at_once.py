@@ -9,7 +9,7 @@ from backend.db.errors import YipanError
 from backend.orders.model import Held, Placed
 from tests.catalogue import Connection
 from tests.inventory.allotments.allotting import DEALERS, allot
-from tests.inventory.earmarked import earmark
+from tests.inventory.earmarks.keeping import keep
 from tests.inventory.pools.living import Living
 from tests.orders.checks import assert_clean
 from tests.orders.stock_holds.holding import (
@@ -94,7 +94,7 @@ async def test_a_hundred_need_the_units_of_ten_that_are_over(
 async def test_whatever_comes_at_once_adds_up(shops: Living, admin: Connection, seed: int) -> None:
     """With an earmark and allotments, whose units go back to where they came from."""
     random = Random(seed)
-    await earmark(shops, "wh", 4)
+    await keep(shops, ("A", 4, "wh"))
     await shops.receive("far", 6)
     await allot(shops, "shop", 7)
     await allot(shops, DEALERS, 5)

@@ -18,7 +18,7 @@ from tests.inventory.allotments.allotting import (
     pay,
     standing,
 )
-from tests.inventory.earmarked import close, earmark, unused
+from tests.inventory.earmarks.keeping import closing, keep, told, unused
 from tests.inventory.pools.layouts import share, supply
 from tests.inventory.pools.living import Living
 from tests.orders.checks import placed, refused
@@ -366,7 +366,7 @@ async def test_an_allotment_that_has_ended_or_begun_since(shops: Living, admin: 
 async def test_a_hold_uses_an_earmark_and_its_order_too(
     shops: Living, admin: Connection, units: int
 ) -> None:
-    await earmark(shops, "wh", 4)
+    await keep(shops, ("A", 4, "wh"))
     hold_id = await take(shops, units)
     assert (await unused(admin), await reserved(admin)) == (max(0, 4 - units), units)
     order = placed(await convert(shops, hold_id, units))
@@ -378,7 +378,7 @@ async def test_a_hold_uses_an_earmark_and_its_order_too(
 
 @pytest.mark.parametrize("units", [2, 4])
 async def test_it_gives_back_to_the_earmark(shops: Living, admin: Connection, units: int) -> None:
-    await earmark(shops, "wh", 4)
+    await keep(shops, ("A", 4, "wh"))
     for finish in (release, None):
         hold_id = await take(shops, units)
         assert await unused(admin) == 4 - units
@@ -397,9 +397,9 @@ async def test_it_gives_back_to_the_earmark(shops: Living, admin: Connection, un
 async def test_of_a_closed_earmark_it_gives_back_to_all(
     shops: Living, admin: Connection, how: str
 ) -> None:
-    await earmark(shops, "wh", 4)
+    await keep(shops, ("A", 4, "wh"))
     hold_id = await take(shops, 4)
-    await close(shops)
+    await told(shops, closing())
     if how == "release":
         await release(shops, hold_id)
     elif how == "expire":
@@ -414,7 +414,7 @@ async def test_of_a_closed_earmark_it_gives_back_to_all(
 async def test_earmarked_units_that_were_lost_meanwhile_are_missing(
     shops: Living, admin: Connection
 ) -> None:
-    await earmark(shops, "wh", 10)
+    await keep(shops, ("A", 10, "wh"))
     hold_id = await take(shops, 10)
     await shops.adjust("wh", -4)
     refused(await convert(shops, hold_id, 10), SHORT)
