@@ -143,3 +143,12 @@ async def runtime(database_url: str, valkey_url: str) -> AsyncIterator[Runtime]:
 def world(ready_world: World, database_url: str) -> World:
     """A small brand in the test's database: see `tests.world`."""
     return ready_world
+
+
+SLOW = ("kafka", "failures", "cli", "publishing")
+"""Folders whose tests wait for other processes: they begin first, and the quick ones fill up."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let slow files come first, so that no worker is left alone with them in the end."""
+    items.sort(key=lambda item: not any(part in SLOW for part in item.path.parent.parts))
