@@ -61,6 +61,8 @@ class Scene:
         self.world = world
         self.shop = shop
         self.admin = admin
+        self._turn = asyncio.Lock()
+        """Of those who look while the publisher works: the connection takes one at a time."""
 
     async def prepare(self) -> None:
         """Put stock, a layout and the way to the platform."""
@@ -135,7 +137,9 @@ class Scene:
         return all(stored.get(code) == Stored(n, n, False, False) for code, n in shown.items())
 
     async def orders(self) -> Sequence[Any]:
-        return await self.admin.fetch("select * from orders where external_id is not null")
+        async with self._turn:
+            return await self.admin.fetch("select * from orders where external_id is not null")
 
     async def cursor(self) -> str:
-        return str(await self.admin.fetchval("select orders_cursor from shop_connection"))
+        async with self._turn:
+            return str(await self.admin.fetchval("select orders_cursor from shop_connection"))
