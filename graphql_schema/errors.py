@@ -1,6 +1,7 @@
 """Expected refusals as data: the types, and the one place that maps domain errors to them."""
 
-from typing import Any
+import dataclasses
+from typing import Any, TypeVar
 
 import strawberry
 from strawberry.types import Info
@@ -17,6 +18,8 @@ from backend.orders.model import Refused
 from graphql_schema.scalars import BigInt
 from tenants.errors import BrandChoiceRequired
 from tenants.principal import PermissionMissing
+
+Refusal = TypeVar("Refusal", bound=YipanError, contravariant=True)
 
 
 @strawberry.interface(description="Why a request was refused, and what to do about it.")
@@ -145,32 +148,6 @@ class _Permissions(strawberry.ExceptionHandler[PermissionMissing, PermissionDeni
         )
 
 
-class _StockChanged(strawberry.ExceptionHandler[StockChanged, StockChangedError]):
-    def handle(
-        self, exception: StockChanged, *, field: StrawberryField, info: Info
-    ) -> StockChangedError:
-        return StockChangedError(
-            code=exception.code,
-            message=exception.message,
-            path=path_of(exception),
-            on_hand=exception.on_hand,
-            version=exception.version,
-        )
-
-
-class _NotEnough(strawberry.ExceptionHandler[NotEnoughToMove, NotEnoughToMoveError]):
-    def handle(
-        self, exception: NotEnoughToMove, *, field: StrawberryField, info: Info
-    ) -> NotEnoughToMoveError:
-        return NotEnoughToMoveError(
-            code=exception.code,
-            message=exception.message,
-            path=path_of(exception),
-            requested=exception.requested,
-            available=exception.available,
-        )
-
-
 class _NotEnoughToEarmark(strawberry.ExceptionHandler[NotEnoughToEarmark, NotEnoughToEarmarkError]):
     def handle(
         self, exception: NotEnoughToEarmark, *, field: StrawberryField, info: Info
@@ -183,65 +160,17 @@ class _NotEnoughToEarmark(strawberry.ExceptionHandler[NotEnoughToEarmark, NotEno
         )
 
 
-class _AllotmentChanged(strawberry.ExceptionHandler[AllotmentChanged, AllotmentChangedError]):
-    def handle(
-        self, exception: AllotmentChanged, *, field: StrawberryField, info: Info
-    ) -> AllotmentChangedError:
-        return AllotmentChangedError(
-            code=exception.code,
-            message=exception.message,
-            path=path_of(exception),
-            version=exception.version,
-        )
+class _WithDetails(strawberry.ExceptionHandler[Refusal, Any]):
+    """Answers with what the error type asks of the exception's attributes, by name."""
 
+    def __init__(self, exception_type: type[YipanError], error_type: type[UserError]) -> None:
+        self.exception_type = exception_type
+        self.error_type = error_type
+        self._names = [field.name for field in dataclasses.fields(error_type)]
 
-class _SupplyChanged(strawberry.ExceptionHandler[SupplyChanged, SupplyChangedError]):
-    def handle(
-        self, exception: SupplyChanged, *, field: StrawberryField, info: Info
-    ) -> SupplyChangedError:
-        return SupplyChangedError(
-            code=exception.code,
-            message=exception.message,
-            path=path_of(exception),
-            version=exception.version,
-        )
-
-
-class _ReceiptTooLarge(strawberry.ExceptionHandler[ReceiptTooLarge, ReceiptTooLargeError]):
-    def handle(
-        self, exception: ReceiptTooLarge, *, field: StrawberryField, info: Info
-    ) -> ReceiptTooLargeError:
-        return ReceiptTooLargeError(
-            code=exception.code,
-            message=exception.message,
-            path=path_of(exception),
-            requested=exception.requested,
-            outstanding=exception.outstanding,
-        )
-
-
-class _LayoutChanged(strawberry.ExceptionHandler[LayoutChanged, LayoutChangedError]):
-    def handle(
-        self, exception: LayoutChanged, *, field: StrawberryField, info: Info
-    ) -> LayoutChangedError:
-        return LayoutChangedError(
-            code=exception.code,
-            message=exception.message,
-            path=path_of(exception),
-            active_version=exception.active_version,
-        )
-
-
-class _BrandChoice(strawberry.ExceptionHandler[BrandChoiceRequired, BrandChoiceRequiredError]):
-    def handle(
-        self, exception: BrandChoiceRequired, *, field: StrawberryField, info: Info
-    ) -> BrandChoiceRequiredError:
-        return BrandChoiceRequiredError(
-            code=exception.code,
-            message=exception.message,
-            path=[],
-            brands=list(exception.brands),
-        )
+    def handle(self, exception: Refusal, *, field: StrawberryField, info: Info) -> UserError:
+        values = {name: getattr(exception, name) for name in self._names}
+        return self.error_type(**values | {"path": path_of(exception)})
 
 
 class _Others(strawberry.ExceptionHandler[YipanError, InputRefused]):
@@ -249,16 +178,16 @@ class _Others(strawberry.ExceptionHandler[YipanError, InputRefused]):
         return InputRefused(code=exception.code, message=exception.message, path=path_of(exception))
 
 
-HANDLERS = (
+HANDLERS: tuple[strawberry.ExceptionHandler[Any, Any], ...] = (
     _Permissions(),
-    _StockChanged(),
-    _NotEnough(),
     _NotEnoughToEarmark(),
-    _AllotmentChanged(),
-    _SupplyChanged(),
-    _ReceiptTooLarge(),
-    _LayoutChanged(),
-    _BrandChoice(),
+    _WithDetails(StockChanged, StockChangedError),
+    _WithDetails(NotEnoughToMove, NotEnoughToMoveError),
+    _WithDetails(AllotmentChanged, AllotmentChangedError),
+    _WithDetails(SupplyChanged, SupplyChangedError),
+    _WithDetails(ReceiptTooLarge, ReceiptTooLargeError),
+    _WithDetails(LayoutChanged, LayoutChangedError),
+    _WithDetails(BrandChoiceRequired, BrandChoiceRequiredError),
     _Others(),
 )
 """Tried in this order on every field whose union has the handler's type."""
