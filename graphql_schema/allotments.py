@@ -11,10 +11,10 @@ from backend.inventory.allotments import set_allotments as cases
 from backend.inventory.allotments.model import Allotment as AllotmentRecord
 from backend.inventory.allotments.model import AllotmentAt, AllotmentLine, AllotmentOwner
 from backend.inventory.counters import Counters
-from graphql_schema.catalog import Sku, sku_from
+from graphql_schema.catalog import Sku, load_sku
 from graphql_schema.context import Context, YipanInfo
 from graphql_schema.errors import AllotmentChangedError, InputRefused, PermissionDenied
-from graphql_schema.network import Shop, shop_from
+from graphql_schema.network import Shop, load_shop
 from graphql_schema.paging import (
     PAGE_DEFAULT,
     connection,
@@ -42,15 +42,11 @@ class Allotment(relay.Node):
 
     @strawberry.field
     async def sku(self, info: YipanInfo) -> Sku | None:
-        found = await info.context.skus.load(self.record.sku_id)
-        return sku_from(found) if found else None
+        return await load_sku(info, self.record.sku_id)
 
     @strawberry.field(description="Null for one of all shops of a dealer.")
     async def shop(self, info: YipanInfo) -> Shop | None:
-        if self.record.shop_id is None:
-            return None
-        found = await info.context.shops.load(self.record.shop_id)
-        return shop_from(found) if found else None
+        return await load_shop(info, self.record.shop_id)
 
     @strawberry.field(description="Whose shop it is, or whose shops; null for the brand's own.")
     def dealer_id(self) -> BigInt | None:

@@ -65,6 +65,12 @@ def sku_from(record: SkuRecord) -> Sku:
     )
 
 
+async def load_sku(info: YipanInfo, sku_id: int | None) -> Sku | None:
+    """Return the SKU of an id; None for None, or where the principal may not see it."""
+    found = None if sku_id is None else await info.context.skus.load(sku_id)
+    return sku_from(found) if found else None
+
+
 @strawberry.input(description="A SKU to create, or to change where its code exists.")
 class SkuInput:
     code: str

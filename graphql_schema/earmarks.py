@@ -19,10 +19,10 @@ from backend.inventory.earmarks.model import (
 )
 from backend.inventory.earmarks.model import EarmarkDraft, EarmarkKind, EarmarkLine, Lending
 from backend.inventory.model import LevelKey
-from graphql_schema.catalog import Sku, sku_from
+from graphql_schema.catalog import Sku, load_sku
 from graphql_schema.context import Context, YipanInfo
 from graphql_schema.errors import InputRefused, NotEnoughToEarmarkError, PermissionDenied
-from graphql_schema.network import Warehouse, warehouse_from
+from graphql_schema.network import Warehouse, load_warehouse
 from graphql_schema.paging import PAGE_DEFAULT, connection, cursor_of, key_of, page_size
 from graphql_schema.scalars import BigInt
 from tenants.principal import Permission
@@ -64,13 +64,11 @@ class EarmarkLevel(relay.Node):
 
     @strawberry.field
     async def sku(self, info: YipanInfo) -> Sku | None:
-        found = await info.context.skus.load(self.record["sku_id"])
-        return sku_from(found) if found else None
+        return await load_sku(info, self.record["sku_id"])
 
     @strawberry.field
     async def warehouse(self, info: YipanInfo) -> Warehouse | None:
-        found = await info.context.warehouses.load(self.record["functional_warehouse_id"])
-        return warehouse_from(found) if found else None
+        return await load_warehouse(info, self.record["functional_warehouse_id"])
 
 
 def earmark_from(found: EarmarkRecord) -> Earmark:

@@ -11,7 +11,7 @@ from backend.db.pool import Record
 from backend.inventory import change_stock as commands
 from backend.inventory import levels as reading
 from backend.inventory.model import Level, LevelKey
-from graphql_schema.catalog import Sku, sku_from
+from graphql_schema.catalog import Sku, load_sku
 from graphql_schema.context import Context, YipanInfo
 from graphql_schema.errors import (
     InputRefused,
@@ -19,7 +19,7 @@ from graphql_schema.errors import (
     PermissionDenied,
     StockChangedError,
 )
-from graphql_schema.network import Location, Warehouse, location_from, warehouse_from
+from graphql_schema.network import Location, Warehouse, load_location, load_warehouse
 from graphql_schema.paging import (
     PAGE_DEFAULT,
     composite_key,
@@ -46,18 +46,15 @@ class StockLevel(relay.Node):
 
     @strawberry.field
     async def sku(self, info: YipanInfo) -> Sku | None:
-        sku = await info.context.skus.load(self.record.sku_id)
-        return sku_from(sku) if sku else None
+        return await load_sku(info, self.record.sku_id)
 
     @strawberry.field
     async def location(self, info: YipanInfo) -> Location | None:
-        node = await info.context.nodes.load(self.record.node_id)
-        return location_from(node) if node else None
+        return await load_location(info, self.record.node_id)
 
     @strawberry.field
     async def warehouse(self, info: YipanInfo) -> Warehouse | None:
-        found = await info.context.warehouses.load(self.record.functional_warehouse_id)
-        return warehouse_from(found) if found else None
+        return await load_warehouse(info, self.record.functional_warehouse_id)
 
     @strawberry.field(description="The 20 newest movements of the level, the newest first.")
     async def movements(self, info: YipanInfo) -> list["StockMovement"]:

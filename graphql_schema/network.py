@@ -128,6 +128,24 @@ def shop_from(record: ShopRecord) -> Shop:
     )
 
 
+async def load_warehouse(info: YipanInfo, warehouse_id: int) -> Warehouse | None:
+    """Return the functional warehouse of an id; None where the principal may not see it."""
+    found = await info.context.warehouses.load(warehouse_id)
+    return warehouse_from(found) if found else None
+
+
+async def load_location(info: YipanInfo, node_id: int | None) -> Location | None:
+    """Return the node of an id; None for None, or where the principal may not see it."""
+    found = None if node_id is None else await info.context.nodes.load(node_id)
+    return location_from(found) if found else None
+
+
+async def load_shop(info: YipanInfo, shop_id: int | None) -> Shop | None:
+    """Return the shop of an id; None for None, or where the principal may not see it."""
+    found = None if shop_id is None else await info.context.shops.load(shop_id)
+    return shop_from(found) if found else None
+
+
 @strawberry.input
 class LocationCreateInput:
     idempotency_key: str

@@ -10,10 +10,10 @@ from strawberry import relay
 from backend.db.pool import Record
 from backend.orders import find_orders
 from backend.orders.model import HoldKind, OrderStatus, Shortage
-from graphql_schema.catalog import Sku, sku_from
+from graphql_schema.catalog import Sku, load_sku
 from graphql_schema.context import YipanInfo
 from graphql_schema.events import OrderEvent, order_event_from
-from graphql_schema.network import Location, Shop, location_from, shop_from
+from graphql_schema.network import Location, Shop, load_location, load_shop
 from graphql_schema.paging import (
     PAGE_DEFAULT,
     composite_key,
@@ -57,8 +57,7 @@ class OrderLine:
 
     @strawberry.field(description="None while the line is held for its SKU.")
     async def sku(self, info: YipanInfo) -> Sku | None:
-        sku = await info.context.skus.load(self.sku_id) if self.sku_id else None
-        return sku_from(sku) if sku else None
+        return await load_sku(info, self.sku_id)
 
 
 @strawberry.type(description="Something paid for that is no goods.")
@@ -98,8 +97,7 @@ class Fulfilment(relay.Node):
 
     @strawberry.field
     async def location(self, info: YipanInfo) -> Location | None:
-        node = await info.context.nodes.load(self.node_id)
-        return location_from(node) if node else None
+        return await load_location(info, self.node_id)
 
     @strawberry.field
     async def reservations(self, info: YipanInfo) -> list[Reservation]:
@@ -154,8 +152,7 @@ class Order(relay.Node):
 
     @strawberry.field
     async def shop(self, info: YipanInfo) -> Shop | None:
-        shop = await info.context.shops.load(self.shop_id)
-        return shop_from(shop) if shop else None
+        return await load_shop(info, self.shop_id)
 
     @strawberry.field
     async def lines(self, info: YipanInfo) -> list[OrderLine]:

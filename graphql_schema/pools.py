@@ -25,11 +25,11 @@ from backend.inventory.pools.model import Layer, LayoutStatus
 from backend.inventory.pools.numbers import NumberChange
 from backend.inventory.pools.preview import preview
 from backend.routing.live_book import FRESH_SECONDS
-from graphql_schema.catalog import Sku, sku_from
+from graphql_schema.catalog import Sku, load_sku
 from graphql_schema.context import Context, YipanInfo
 from graphql_schema.errors import InputRefused, LayoutChangedError, PermissionDenied
 from graphql_schema.inventory import StockLevel, level_from
-from graphql_schema.network import Shop, shop_from
+from graphql_schema.network import Shop, load_shop
 from graphql_schema.paging import (
     PAGE_DEFAULT,
     InvalidPage,
@@ -84,13 +84,11 @@ class PoolNumberChange:
 
     @strawberry.field
     async def sku(self, info: YipanInfo) -> Sku | None:
-        found = await info.context.skus.load(self.change.sku_id)
-        return sku_from(found) if found else None
+        return await load_sku(info, self.change.sku_id)
 
     @strawberry.field
     async def shop(self, info: YipanInfo) -> Shop | None:
-        found = await info.context.shops.load(self.change.shop_id)
-        return shop_from(found) if found else None
+        return await load_shop(info, self.change.shop_id)
 
 
 @strawberry.type(description="What would change for the shops if a draft were activated now.")

@@ -9,10 +9,10 @@ from backend.inventory.safety import keep_back as cases
 from backend.inventory.safety.model import SafetyDraft
 from backend.inventory.safety.model import SafetyRule as SafetyRuleRecord
 from backend.network.model import NodeKind
-from graphql_schema.catalog import Sku, sku_from
+from graphql_schema.catalog import Sku, load_sku
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import InputRefused, PermissionDenied
-from graphql_schema.network import Location, location_from
+from graphql_schema.network import Location, load_location
 from graphql_schema.scalars import BigInt
 from tenants.principal import Permission, system_principal
 
@@ -30,17 +30,11 @@ class SafetyRule:
 
     @strawberry.field
     async def sku(self, info: YipanInfo) -> Sku | None:
-        if self.record.sku_id is None:
-            return None
-        found = await info.context.skus.load(self.record.sku_id)
-        return sku_from(found) if found else None
+        return await load_sku(info, self.record.sku_id)
 
     @strawberry.field
     async def location(self, info: YipanInfo) -> Location | None:
-        if self.record.node_id is None:
-            return None
-        found = await info.context.nodes.load(self.record.node_id)
-        return location_from(found) if found else None
+        return await load_location(info, self.record.node_id)
 
 
 def safety_rule_from(found: SafetyRuleRecord) -> SafetyRule:

@@ -10,10 +10,10 @@ from backend.inventory.counts import count_stock as cases
 from backend.inventory.counts.count_stock import Counted
 from backend.inventory.counts.model import CountLine, CountState
 from backend.inventory.counts.model import StockCount as StockCountRecord
-from graphql_schema.catalog import Sku, sku_from
+from graphql_schema.catalog import Sku, load_sku
 from graphql_schema.context import Context, YipanInfo
 from graphql_schema.errors import InputRefused, PermissionDenied
-from graphql_schema.network import Warehouse, warehouse_from
+from graphql_schema.network import Warehouse, load_warehouse
 from graphql_schema.paging import (
     PAGE_DEFAULT,
     connection,
@@ -44,13 +44,11 @@ class StockCount(relay.Node):
 
     @strawberry.field
     async def sku(self, info: YipanInfo) -> Sku | None:
-        found = await info.context.skus.load(self.record.sku_id)
-        return sku_from(found) if found else None
+        return await load_sku(info, self.record.sku_id)
 
     @strawberry.field
     async def warehouse(self, info: YipanInfo) -> Warehouse | None:
-        found = await info.context.warehouses.load(self.record.functional_warehouse_id)
-        return warehouse_from(found) if found else None
+        return await load_warehouse(info, self.record.functional_warehouse_id)
 
 
 def stock_count_from(found: StockCountRecord) -> StockCount:

@@ -21,7 +21,7 @@ from graphql_schema.errors import (
     TooBusy,
     error_from_refused,
 )
-from graphql_schema.network import Shop, shop_from
+from graphql_schema.network import Shop, load_shop
 from graphql_schema.order_commands import PlacedLine, placed_line_from
 from graphql_schema.orders import Order, order_from
 from graphql_schema.paging import (
@@ -59,8 +59,7 @@ class StockHold(relay.Node):
 
     @strawberry.field
     async def shop(self, info: YipanInfo) -> Shop | None:
-        found = await info.context.shops.load(self.record.shop_id)
-        return shop_from(found) if found else None
+        return await load_shop(info, self.record.shop_id)
 
 
 def stock_hold_from(found: StockHoldRecord) -> StockHold:

@@ -15,7 +15,7 @@ from backend.inventory.supplies.dispatch import Dispatch, dispatch
 from backend.inventory.supplies.model import Supply as SupplyRecord
 from backend.inventory.supplies.model import SupplyDraft, SupplyKind
 from backend.orders.supplies.receive import receive_supply
-from graphql_schema.catalog import Sku, sku_from
+from graphql_schema.catalog import Sku, load_sku
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import (
     InputRefused,
@@ -24,7 +24,7 @@ from graphql_schema.errors import (
     ReceiptTooLargeError,
     SupplyChangedError,
 )
-from graphql_schema.network import Warehouse, warehouse_from
+from graphql_schema.network import Warehouse, load_warehouse
 from graphql_schema.paging import (
     PAGE_DEFAULT,
     InvalidPage,
@@ -61,13 +61,11 @@ class Supply(relay.Node):
 
     @strawberry.field
     async def sku(self, info: YipanInfo) -> Sku | None:
-        found = await info.context.skus.load(self.record.sku_id)
-        return sku_from(found) if found else None
+        return await load_sku(info, self.record.sku_id)
 
     @strawberry.field
     async def warehouse(self, info: YipanInfo) -> Warehouse | None:
-        found = await info.context.warehouses.load(self.record.functional_warehouse_id)
-        return warehouse_from(found) if found else None
+        return await load_warehouse(info, self.record.functional_warehouse_id)
 
 
 def supply_from(found: SupplyRecord) -> Supply:
