@@ -84,8 +84,8 @@ async def change_stock(tx: TenantTransaction, command: StockCommand, key: str) -
     """Carry out one stock command once and return the levels after it.
 
     Locks the key, then the levels in order. Raises UnknownWarehouse, UnknownSku, InvalidQuantity,
-    ReasonMissing, StockChanged, NotEnoughToMove, SameWarehouse, CommandConflict; then nothing has
-    changed.
+    ReasonMissing, InvalidReason, StockChanged, NotEnoughToMove, SameWarehouse, CommandConflict;
+    then nothing has changed.
     """
     tx.principal.require(Permission.STOCK_WRITE)
     _validate(command)
@@ -106,6 +106,12 @@ def check_levels(levels: Iterable[Level]) -> None:
         raise InvalidQuantity("No level holds more than 1,000,000,000 units.")
 
 
+def check_reason(text: str, path: tuple[str | int, ...]) -> None:
+    """Raise InvalidReason if a reason cannot be kept."""
+    if len(text) > REASON_LENGTH_MAX or not text.isprintable():
+        raise InvalidReason(path=path)
+
+
 def _validate(command: StockCommand) -> None:
     quantity = command.on_hand if isinstance(command, StockSet) else command.quantity
     if isinstance(command, StockSet):
@@ -122,10 +128,10 @@ def _validate(command: StockCommand) -> None:
         raise InvalidQuantity
     if isinstance(command, StockTransfer) and command.source == command.destination:
         raise SameWarehouse
-    text = command.reason if isinstance(command, StockTransfer) else ""
-    text += command.receipt if isinstance(command, StockSell) else ""
-    if len(text) > REASON_LENGTH_MAX or not text.isprintable():
-        raise InvalidReason
+    if isinstance(command, StockAdjust | StockTransfer):
+        check_reason(command.reason, ("reason",))
+    elif isinstance(command, StockSell):
+        check_reason(command.receipt, ("receipt",))
 
 
 async def _movements(tx: TenantTransaction, command: StockCommand) -> list[Movement]:

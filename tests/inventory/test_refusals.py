@@ -4,6 +4,7 @@ import pytest
 
 from backend.db.pool import Database
 from backend.inventory.change_stock import (
+    REASON_LENGTH_MAX,
     StockAdjust,
     StockCommand,
     StockReceive,
@@ -77,6 +78,8 @@ REFUSED: dict[str, tuple[StockCommand, str]] = {
     "move too much": (transfer(QUANTITY_MAX + 1), "INVALID_QUANTITY"),
     "adjust without a reason": (adjust(1, ""), "REASON_MISSING"),
     "adjust with a blank reason": (adjust(-1, " \t\n"), "REASON_MISSING"),
+    "adjust with a long reason": (adjust(1, "x" * (REASON_LENGTH_MAX + 1)), "INVALID_REASON"),
+    "adjust with a reason that cannot be kept": (adjust(1, "a\0b"), "INVALID_REASON"),
     "set blindly": (set_to(1), "STOCK_CHANGED"),
     "set from another value": (set_to(1, 4), "STOCK_CHANGED"),
     "set from another version": (set_to(1, None, 1), "STOCK_CHANGED"),

@@ -7,7 +7,6 @@ import msgspec
 
 LINES_MAX = 1_000
 """Allotments set by one command."""
-REASON_LENGTH_MAX = 200
 
 
 class AllotmentAt(NamedTuple):

@@ -16,6 +16,7 @@ from backend.inventory.allotments.errors import (
     UnknownAllotment,
 )
 from backend.inventory.allotments.model import Allotment, AllotmentLine, AllotmentOwner
+from backend.inventory.change_stock import check_reason
 from backend.inventory.errors import InvalidQuantity
 from backend.inventory.model import QUANTITY_MAX
 from tenants.errors import UnknownDealer
@@ -34,9 +35,8 @@ async def set_allotments(
     """Set allotments, all or none, once, and return them.
 
     One may be set below what is taken: then nothing more is sold. Locks the key, then the
-    allotments by id. Raises InvalidAllotment, InvalidQuantity,
-    UnknownSku, UnknownShop, UnknownDealer, AllotmentChanged, CommandConflict; then nothing has
-    changed.
+    allotments by id. Raises InvalidAllotment, InvalidQuantity, InvalidReason, UnknownSku,
+    UnknownShop, UnknownDealer, AllotmentChanged, CommandConflict; then nothing has changed.
     """
     tx.principal.require(Permission.STOCK_WRITE)
     _check(lines)
@@ -168,8 +168,4 @@ def _check(lines: Sequence[AllotmentOwner]) -> None:
                     "An allotment is a whole number from 0 to 1,000,000,000.",
                     path=("allotments", index, "quantity"),
                 )
-            if len(line.reason) > model.REASON_LENGTH_MAX or not line.reason.isprintable():
-                raise InvalidAllotment(
-                    f"A reason has at most {model.REASON_LENGTH_MAX} printable characters.",
-                    path=("allotments", index, "reason"),
-                )
+            check_reason(line.reason, ("allotments", index, "reason"))

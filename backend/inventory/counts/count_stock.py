@@ -9,7 +9,7 @@ from backend.db.commands import apply_once
 from backend.db.pool import Record, TenantTransaction
 from backend.db.sql import load_queries
 from backend.inventory import ledger
-from backend.inventory.change_stock import check_levels, warehouse_by_code
+from backend.inventory.change_stock import check_levels, check_reason, warehouse_by_code
 from backend.inventory.counts import model
 from backend.inventory.counts.errors import InvalidCount, OwnCount, UnknownCount
 from backend.inventory.counts.model import (
@@ -38,8 +38,8 @@ async def count_stock(tx: TenantTransaction, lines: Sequence[CountLine], *, key:
 
     Small differences change the levels at once, large ones when somebody else approves them; who
     counts again rejects what waited. Locks the key, earlier counts, then the levels in order.
-    Raises InvalidCount, InvalidQuantity, UnknownSku, UnknownWarehouse, CommandConflict; then
-    nothing has changed.
+    Raises InvalidCount, InvalidQuantity, InvalidReason, UnknownSku, UnknownWarehouse,
+    CommandConflict; then nothing has changed.
     """
     tx.principal.require(Permission.STOCK_WRITE)
     _check(lines)
@@ -142,11 +142,7 @@ def _check(lines: Sequence[CountLine]) -> None:
                 "A count is a whole number from 0 to 1,000,000,000.",
                 path=("lines", index, "counted"),
             )
-        if len(line.reason) > model.REASON_LENGTH_MAX or not line.reason.isprintable():
-            raise InvalidCount(
-                f"A reason has at most {model.REASON_LENGTH_MAX} printable characters.",
-                path=("lines", index, "reason"),
-            )
+        check_reason(line.reason, ("lines", index, "reason"))
 
 
 def _count(row: Record) -> StockCount:

@@ -7,7 +7,6 @@ import msgspec
 
 LINES_MAX = 1_000
 """Lines of one command."""
-REASON_LENGTH_MAX = 200
 TOLERANCE_UNITS = 2
 TOLERANCE_BP = 200
 """A difference of 2 units, or of 2 % of what was on hand, counts at once; a larger one waits."""

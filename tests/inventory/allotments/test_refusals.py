@@ -11,6 +11,7 @@ from backend.inventory.allotments import model
 from backend.inventory.allotments.errors import AllotmentChanged
 from backend.inventory.allotments.model import AllotmentLine, AllotmentOwner
 from backend.inventory.allotments.set_allotments import set_allotments
+from backend.inventory.change_stock import REASON_LENGTH_MAX
 from backend.inventory.model import QUANTITY_MAX
 from tenants.principal import Permission, Principal
 from tests.catalogue import Connection
@@ -19,7 +20,7 @@ from tests.refusals import refused
 from tests.world import World
 
 A = line_of("shop", 1)
-LONG = "r" * (model.REASON_LENGTH_MAX + 1)
+LONG = "r" * (REASON_LENGTH_MAX + 1)
 UNKNOWN_DEALER = AllotmentLine(sku="A", dealer="z", quantity=1)
 NOBODYS = AllotmentLine(sku="A", quantity=1)
 BOTHS = AllotmentLine(sku="A", shop="dshop", dealer="d1", quantity=1)
@@ -34,8 +35,8 @@ SET: dict[str, tuple[Sequence[AllotmentLine], str]] = {
     "a shop's and a dealer's": ((BOTHS,), "INVALID_ALLOTMENT"),
     "less than 0": ((line_of("shop", -1),), "INVALID_QUANTITY"),
     "too many units": ((line_of("shop", QUANTITY_MAX + 1),), "INVALID_QUANTITY"),
-    "a long reason": ((line_of("shop", 1, reason=LONG),), "INVALID_ALLOTMENT"),
-    "a reason of two lines": ((line_of("shop", 1, reason="a\nb"),), "INVALID_ALLOTMENT"),
+    "a long reason": ((line_of("shop", 1, reason=LONG),), "INVALID_REASON"),
+    "a reason of two lines": ((line_of("shop", 1, reason="a\nb"),), "INVALID_REASON"),
     "an unknown SKU": ((line_of("shop", 1, "Z"),), "UNKNOWN_SKU"),
     "an unknown shop": ((line_of("z", 1),), "UNKNOWN_SHOP"),
     "an unknown dealer": ((UNKNOWN_DEALER,), "UNKNOWN_DEALER"),

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from backend.channels.shops import active_shops
 from backend.db.errors import YipanError
 from backend.db.pool import Database
-from backend.inventory.change_stock import StockAdjust
+from backend.inventory.change_stock import REASON_LENGTH_MAX, StockAdjust
 from backend.inventory.counts.count_stock import (
     Counted,
     count_stock,
@@ -18,7 +18,6 @@ from backend.inventory.counts.count_stock import (
 )
 from backend.inventory.counts.model import (
     LINES_MAX,
-    REASON_LENGTH_MAX,
     CountLine,
     CountState,
     StockCount,
@@ -184,10 +183,10 @@ REFUSED: dict[str, tuple[Sequence[CountLine], str, tuple[str | int, ...]]] = {
     ),
     "a long reason": (
         (line(1, reason="x" * (REASON_LENGTH_MAX + 1)),),
-        "INVALID_COUNT",
+        "INVALID_REASON",
         ("lines", 0, "reason"),
     ),
-    "a reason of two lines": ((line(1, reason="a\nb"),), "INVALID_COUNT", ("lines", 0, "reason")),
+    "a reason of two lines": ((line(1, reason="a\nb"),), "INVALID_REASON", ("lines", 0, "reason")),
     "an unknown SKU": ((line(1, "far"), line(1, sku="Z")), "UNKNOWN_SKU", ()),
     "an unknown warehouse": ((line(1), line(1, "z")), "UNKNOWN_FUNCTIONAL_WAREHOUSE", ()),
 }
