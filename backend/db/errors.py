@@ -65,6 +65,12 @@ class OutOfRange(YipanError):
     code = "OUT_OF_RANGE"
 
 
+class TextNotStorable(YipanError):
+    """A text holds the character NUL, which cannot be kept; nothing was stored. Remove it."""
+
+    code = "TEXT_NOT_STORABLE"
+
+
 class WriteRefused(YipanError):
     """You may read this but not change it; ask the brand to."""
 

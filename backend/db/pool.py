@@ -8,7 +8,13 @@ from typing import Any, NoReturn
 import asyncpg
 
 from backend.clock import now
-from backend.db.errors import CONSTRAINTS, DatabaseUnavailable, UnsafeRole, WriteRefused
+from backend.db.errors import (
+    CONSTRAINTS,
+    DatabaseUnavailable,
+    TextNotStorable,
+    UnsafeRole,
+    WriteRefused,
+)
 from backend.db.sql import Query, load_queries
 from tenants.principal import WRITERS, Kind, Principal
 
@@ -48,6 +54,9 @@ NO_CONNECTION = (*CONNECTION_LOST, asyncpg.PostgresError)
 
 WRITE_REFUSED = (asyncpg.InsufficientPrivilegeError, asyncpg.ReadOnlySQLTransactionError)
 """What a policy, or a read-only transaction, makes of a write."""
+
+NOT_STORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
+"""What the server makes of a NUL: in a text, and in a JSON document."""
 
 Record = asyncpg.Record
 
@@ -157,7 +166,8 @@ class Database:
         Guarantees that every statement sees exactly the rows of the principal, and that the
         settings end with the transaction. Groups are read-only. Raises DatabaseUnavailable when
         no connection is to be had, or is lost while reading, the domain error of a violated
-        constraint, and WriteRefused when a principal that may only read writes.
+        constraint, TextNotStorable for a NUL in an argument, and WriteRefused when a principal that
+        may only read writes.
         """
         is_reading = read_only or principal.is_read_only
         begin = _begin_text(is_reading, isolation)
@@ -187,6 +197,8 @@ class Database:
                 await connection.execute("commit")
         except asyncpg.IntegrityConstraintViolationError as error:
             _raise_domain_error(error)
+        except NOT_STORABLE as error:
+            raise TextNotStorable from error
         except asyncpg.InsufficientResourcesError as error:
             # Disk full, out of memory, too many connections: the transaction is rolled back.
             raise DatabaseUnavailable(

@@ -28,7 +28,7 @@ from backend.admission.model import (
 )
 from backend.admission.model import Refused as AdmissionRefused
 from backend.clock import now
-from backend.db.errors import DatabaseUnavailable
+from backend.db.errors import DatabaseUnavailable, TextNotStorable
 from backend.db.pool import CONNECTION_LOST, Database
 from backend.inventory.counters import counters_of, read_counters
 from backend.metrics import (
@@ -79,6 +79,7 @@ ROUNDS_MAX = 3
 DEADLOCK_RETRIES_MAX = 5
 UNKNOWN_OUTCOME_RETRIES_MAX = 4
 RETRY_PAUSE_SECONDS = 0.25
+NOT_STORABLE = (asyncpg.DataError, TextNotStorable)
 MEANWHILE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 """What a transaction ends with that others got in the way of."""
 
@@ -276,7 +277,7 @@ class Pipeline:
         try:
             with stage("commit", self._tenant_id, len(works)):
                 committed, was_unknown = await self._commit_surely(works, ground, way)
-        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+        except (*NOT_STORABLE, asyncpg.IntegrityConstraintViolationError) as error:
             await self._admission.finish(self._tenant_id, tokens, [])
             return await self._halve(works, attempt, error, way)
         except Exception as error:
@@ -369,7 +370,7 @@ class Pipeline:
         return counters.bases()
 
     async def _halve(
-        self, works: Sequence[Work], attempt: int, error: asyncpg.PostgresError, way: Way
+        self, works: Sequence[Work], attempt: int, error: Exception, way: Way
     ) -> list[Work]:
         """Split a batch with a data error until the culprit is alone, and refuse that.
 
@@ -377,7 +378,7 @@ class Pipeline:
         """
         if len(works) == 1:
             log.error("orders.not_stored", tenant=self._tenant_id, error=str(error))
-            if isinstance(error, asyncpg.DataError):
+            if isinstance(error, NOT_STORABLE):
                 culprit = InvalidOrder(f"The order holds a value that cannot be stored: {error}")
                 works[0].answer(refused(culprit))
             else:

@@ -105,6 +105,19 @@ async def test_stock_is_changed_by_whoever_may(runtime: Runtime, world: World, a
     assert right["stockSet"]["levels"] == [{"onHand": 9}]
 
 
+async def test_a_nul_in_any_text_is_refused(runtime: Runtime, world: World, api: Api) -> None:
+    receive_it = """mutation ($i: StockReceiveInput!) { stockReceive(input: $i) {
+        ... on UserError { code message } } }"""
+    read_it = """query ($sku: String!) { availability(sku: $sku, shop: "shop") { number } }"""
+    before = await facts(runtime, world)
+    values = {"warehouse": "wh", "sku": "a\0b", "quantity": 1, "idempotencyKey": "k"}
+    answer = await api.data(receive_it, world.brand, i=values)
+    assert answer["stockReceive"]["code"] == "TEXT_NOT_STORABLE"
+    (error,) = (await api.ask(read_it, world.brand, sku="a\0b"))["errors"]
+    assert error["extensions"]["code"] == "TEXT_NOT_STORABLE"
+    assert await facts(runtime, world) == before
+
+
 async def test_health_and_metrics(runtime: Runtime, world: World, api: Api) -> None:
     assert (await api.client.get("/healthz")).json() == {"status": "ok"}
     ready = await api.client.get("/readyz")

@@ -7,7 +7,13 @@ import asyncpg
 import pytest
 
 from backend.db import pool
-from backend.db.errors import DatabaseUnavailable, UnsafeRole, WriteRefused, YipanError
+from backend.db.errors import (
+    DatabaseUnavailable,
+    TextNotStorable,
+    UnsafeRole,
+    WriteRefused,
+    YipanError,
+)
 from backend.db.migrate import OWNER_ROLE
 from backend.db.pool import Database, TenantTransaction
 from backend.db.sql import Query
@@ -130,6 +136,24 @@ async def test_a_cancelled_task_undoes_everything(database: Database) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    assert await count(database) == 0
+
+
+IN_TEXT = (INSERT, 1, "a\0b")
+IN_DOCUMENT = (Query("document", "", "select $1::text::jsonb"), r'"a\u0000b"')
+
+
+@pytest.mark.parametrize("statement", [IN_TEXT, IN_DOCUMENT], ids=["text", "document"])
+async def test_a_nul_is_refused_and_undoes_everything(
+    database: Database, statement: tuple[Query, *tuple[object, ...]]
+) -> None:
+    async def work() -> None:
+        async with database.tenant_transaction(SYSTEM) as tx:
+            await tx.execute(INSERT, 1, "before")
+            await tx.fetch(*statement)
+
+    with pytest.raises(TextNotStorable):
+        await work()
     assert await count(database) == 0
 
 

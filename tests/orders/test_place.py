@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from backend.catalog.model import SkuDraft
 from backend.catalog.save_skus import save_skus
+from backend.db.errors import TextNotStorable
 from backend.inventory.warehouses import create_warehouse
 from backend.network.model import NodeDraft, NodeKind, WarehouseDraft
 from backend.network.nodes import create_node, set_node_active
@@ -181,15 +182,16 @@ async def test_a_full_queue_says_when_to_come_back(
     assert outcome.detail["retryAfterSeconds"] > 0
 
 
+@pytest.mark.parametrize("error", [asyncpg.DataError("not storable"), TextNotStorable()])
 async def test_a_value_that_cannot_be_stored_fails_alone(
-    runtime: Runtime, world: World, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     await receive(runtime.database, world.brand, "wh", "A", 9)
     real = commit_planned
 
     async def picky(tx: Any, works: Any, *rest: Any) -> Any:
         if any(work.intake and work.intake.draft.remark == "bad" for work in works):
-            raise asyncpg.DataError("not storable")
+            raise error
         return await real(tx, works, *rest)
 
     monkeypatch.setattr(pipeline, "commit_planned", picky)
