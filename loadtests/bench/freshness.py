@@ -34,13 +34,12 @@ from backend.inventory.movement_types import MovementType
 from backend.inventory.pools.layouts import activate_layout, propose_layout
 from backend.inventory.pools.model import Feed, Layer, Layout, Pool, Share, Supply
 from backend.network.regions.table import bundled_regions
-from backend.publishing.connections import connect_shop
 from backend.runtime import Runtime, open_runtime
-from backend.settings import environment_of
 from loadtests.bench.brands import Size, create_brands, sku_code
 from loadtests.bench.ground import Ground, bench_servers, fresh_database
 from loadtests.bench.report import BenchReport, Options, Processor, Stopwatch, quantile
 from loadtests.fresh_brand import ACTOR
+from loadtests.platform import SimulatedPlatform, platform_process
 from loadtests.processes import start_role
 from tenants.principal import system_principal
 
@@ -50,13 +49,11 @@ SHOPS, PUBLISHED = 40, 4
 MOVEMENTS_PER_SECOND, MOVEMENTS_A_COMMIT = 1_000, 10
 CALLS_PER_SECOND = 200
 """What the platform takes of one shop: more than it is given."""
-LISTINGS_A_CALL = 200
 SETTLED_SECONDS_MAX = 120.0
 WARM_UP_SECONDS = 3.0
 """Not measured: the first movement has Valkey filled with the brand's counters."""
 TAIL_SECONDS = 5.0
 """Given to the last movements to arrive."""
-TOKEN = "bench"
 
 
 class Moved(NamedTuple):
@@ -86,17 +83,14 @@ async def _measure(ground: Ground, options: Options, report: BenchReport) -> Non
         httpx2.AsyncClient(timeout=30) as http,
     ):
         tenant_id = (await runtime.brands.all())[0].id
-        with tempfile.TemporaryDirectory() as folder, _Processes() as processes:
-            platform = _Platform(processes.platform(), http)
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            platform_process(CALLS_PER_SECOND) as url,
+            _Processes() as processes,
+        ):
+            platform = _Platform(url, http)
             await platform.open(runtime, tenant_id)
-            environment = environment_of(
-                own.settings,
-                environment="production",
-                database_url=own.where.database_url,
-                valkey_url=own.where.valkey_url,
-                jwt_secret=own.where.secret,
-                log_level="warning",
-            )
+            environment = own.environment()
             processes.role("worker", environment)
             await platform.settle()
             noted = Path(folder) / "noted"
@@ -175,17 +169,19 @@ class _Processes:
         for process in self._started:
             self.end(process)
 
-    def platform(self) -> str:
-        """Start the platform and return its address."""
-        words = ["--until-eof", "--port", "0", "--rate", str(CALLS_PER_SECOND)]
-        process = self._start("backend.demo.platform", *words)
-        assert process.stdout is not None
-        return str(process.stdout.readline().split()[-1])
-
-    def reader(self, environment: dict[str, str], tenant_id: int, output: Path) -> Any:
+    def reader(
+        self, environment: dict[str, str], tenant_id: int, output: Path
+    ) -> "subprocess.Popen[str]":
         """Start the reader and wait until it hears."""
-        words = [str(tenant_id), str(output)]
-        process = self._start("loadtests.bench.freshness_reader", *words, environment=environment)
+        words = ["loadtests.bench.freshness_reader", str(tenant_id), str(output)]
+        process = subprocess.Popen(
+            [sys.executable, "-m", *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        self._started.append(process)
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n", "the reader did not start"
         return process
@@ -193,66 +189,39 @@ class _Processes:
     def role(self, role: str, environment: dict[str, str]) -> None:
         self._started.append(start_role(role, environment))
 
-    def _start(
-        self, module: str, *words: str, environment: dict[str, str] | None = None
-    ) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", module, *words]
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
-        self._started.append(process)
-        return process
-
     def end(self, process: "subprocess.Popen[Any]") -> None:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         process.wait(timeout=SETTLED_SECONDS_MAX)
 
 
-class _Platform:
+class _Platform(SimulatedPlatform):
     """The platform, with the published shops on it."""
 
     def __init__(self, url: str, http: httpx2.AsyncClient) -> None:
-        self._url = url
-        self._http = http
+        super().__init__(url, http, CALLS_PER_SECOND)
         self._started_ns = 0
 
     async def open(self, runtime: Runtime, tenant_id: int) -> None:
-        """Open the shops, list every SKU, and say how they are reached."""
+        """Open the shops; every one lists every SKU."""
         await self._read_clock()
         principal = system_principal(tenant_id, "bench")
+        skus = [sku_code(number) for number in range(SIZE.skus)]
         for number in range(PUBLISHED):
-            shop = _shop(number)
-            await self._call("POST", "/control/shops", {"code": shop, "token": TOKEN})
-            for first in range(0, SIZE.skus, LISTINGS_A_CALL):
-                items = [
-                    {"listing": sku_code(n), "title": sku_code(n), "price_minor": 100}
-                    for n in range(first, first + LISTINGS_A_CALL)
-                ]
-                await self._call("PUT", f"/v1/shops/{shop}/listings", {"items": items})
-            async with runtime.database.tenant_transaction(principal) as tx:
-                await connect_shop(
-                    tx,
-                    shop,
-                    kind="simulated",
-                    base_url=self._url,
-                    remote_shop=shop,
-                    token=TOKEN,
-                    calls_per_second=CALLS_PER_SECOND,
-                )
+            await self.open_shop(runtime, principal, _shop(number), skus)
 
     async def _read_clock(self) -> None:
         """Learn when the platform started, to half a round trip; it has nothing to tell yet."""
-        await self._state()  # connects
+        await self.state()  # connects
         asked_ns = time.time_ns()
-        seconds = (await self._state())["seconds"]
+        seconds = (await self.state())["seconds"]
         self._started_ns = (asked_ns + time.time_ns()) // 2 - int(seconds * 1e9)
 
     async def settle(self) -> None:
         """Wait until every listing has been told once."""
         watch = Stopwatch()
         while True:
-            shops = (await self._state())["shops"].values()
+            shops = (await self.state())["shops"].values()
             if all(min(_told(shop)) > 0 for shop in shops):
                 return
             assert watch.seconds < SETTLED_SECONDS_MAX, "the numbers do not arrive"
@@ -260,7 +229,7 @@ class _Platform:
 
     async def pushes(self, runtime: Runtime, tenant_id: int) -> dict[tuple[int, int], list[Any]]:
         """Return, by shop and SKU, what was shown from when on: (number, nanoseconds), rising."""
-        state = await self._state()
+        state = await self.state()
         async with runtime.database.tenant_transaction(
             system_principal(tenant_id, "bench"), read_only=True
         ) as tx:
@@ -272,22 +241,6 @@ class _Platform:
                 at = self._started_ns + int(push["seconds"] * 1e9)
                 found[shops[code].id, skus[push["listing"]]].append((push["stored"], at))
         return found
-
-    async def _state(self) -> dict[str, Any]:
-        answer = await self._http.get(f"{self._url}/control/state")
-        state: dict[str, Any] = answer.raise_for_status().json()
-        return state
-
-    async def _call(self, method: str, path: str, body: object) -> None:
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-        while True:
-            answer = await self._http.request(
-                method, f"{self._url}{path}", json=body, headers=headers
-            )
-            if answer.status_code != 429:
-                answer.raise_for_status()
-                return
-            await asyncio.sleep(float(answer.headers["Retry-After"]))
 
 
 def _told(shop: dict[str, Any]) -> list[int]:

@@ -34,6 +34,17 @@ class Ground(NamedTuple):
     settings: Settings
     services: EmbeddedServices
 
+    def environment(self, **changes: str) -> dict[str, str]:
+        """Return the environment of a process that works on this database as in production."""
+        here = {
+            "environment": "production",
+            "database_url": self.where.database_url,
+            "valkey_url": self.where.valkey_url,
+            "jwt_secret": self.where.secret,
+            "log_level": "warning",
+        }
+        return environment_of(self.settings, **here | changes)
+
 
 def bench_settings() -> Settings:
     """Return the settings with servers of our own, in a folder beside the demo's data."""
@@ -119,15 +130,7 @@ class Serving(NamedTuple):
 async def serving(ground: Ground, *, workers: int) -> AsyncIterator[Serving]:
     """Run `yipan serve` and `yipan worker` as in production, and stop them at the end."""
     address = ("127.0.0.1", free_port())
-    environment = environment_of(
-        ground.settings,
-        environment="production",
-        database_url=ground.where.database_url,
-        valkey_url=ground.where.valkey_url,
-        jwt_secret=ground.where.secret,
-        port=str(address[1]),
-        log_level="warning",
-    )
+    environment = ground.environment(port=str(address[1]))
     processes = [start_role(role, environment) for role in (f"serve --workers={workers}", "worker")]
     try:
         await wait_until_ready(address, processes[0])

@@ -19,7 +19,6 @@ import asyncpg
 import psutil
 import uvloop
 
-from backend.settings import environment_of
 from loadtests.bench.brands import keys_of_brands
 from loadtests.bench.buyers import create_sale
 from loadtests.bench.crowd import Bought, let_buy
@@ -92,20 +91,13 @@ async def _sale(
 
 
 async def _sell_in_processes(ground: Ground) -> tuple[Bought, float]:
-    where = ground.where
-    environment = environment_of(
-        ground.settings,
-        database_url=where.database_url,
-        valkey_url=where.valkey_url,
-        jwt_secret=where.secret,
-    )
     count = str(BUYERS // PROCESSES)
     commands = [["loadtests.bench.buyers", count, str(n)] for n in range(PROCESSES)]
 
     async def nothing() -> None:
         return
 
-    return await let_buy(commands, environment, nothing)
+    return await let_buy(commands, ground.environment(), nothing)
 
 
 async def _sell_over_http(ground: Ground, *, disturb: Disturb) -> tuple[Bought, float]:
@@ -117,7 +109,7 @@ async def _sell_over_http(ground: Ground, *, disturb: Disturb) -> tuple[Bought, 
             for n in range(PROCESSES)
         ]
         return await let_buy(
-            commands, environment_of(ground.settings), partial(_at_half, ground, served, disturb)
+            commands, ground.environment(), partial(_at_half, ground, served, disturb)
         )
 
 

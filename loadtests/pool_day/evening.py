@@ -25,7 +25,7 @@ async def judge(runtime: Runtime, brand: FreshBrand, platform: Platform, came: i
     faults: list[str] = []
     deadline = asyncio.get_running_loop().time() + QUIET_SECONDS_MAX
     while True:
-        state = await platform.state()
+        state = (await platform.state())["shops"]
         faults = await _lost_orders(runtime, brand, state) + await _wrong_numbers(
             runtime, brand, state
         )

@@ -15,12 +15,12 @@ import uvloop
 
 from backend.logs import set_up_logs
 from backend.runtime import open_runtime
-from backend.settings import environment_of
 from loadtests.bench.ground import Ground, bench_servers, fresh_database
+from loadtests.platform import platform_process
 from loadtests.pool_day.brand import create_brand
 from loadtests.pool_day.day import Day
 from loadtests.pool_day.evening import judge
-from loadtests.pool_day.platform import Platform, platform_process
+from loadtests.pool_day.platform import CALLS_PER_SECOND, Platform
 from loadtests.processes import start_role
 
 SECONDS, FAILING_SECONDS = 660.0, 300.0
@@ -39,15 +39,8 @@ async def run(ground: Ground, seconds: float, failing_seconds: float, seed: int)
         httpx2.AsyncClient(timeout=30) as http,
     ):
         brand = await create_brand(runtime)
-        environment = environment_of(
-            own.settings,
-            environment="production",
-            database_url=own.where.database_url,
-            valkey_url=own.where.valkey_url,
-            jwt_secret=own.where.secret,
-            log_level="error",
-        )
-        with platform_process() as url:
+        environment = own.environment(log_level="error")
+        with platform_process(CALLS_PER_SECOND) as url:
             platform = Platform(url, http, random)
             await platform.open_shops(runtime, brand)
             worker = start_role("worker", environment)
