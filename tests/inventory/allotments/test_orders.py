@@ -40,7 +40,7 @@ async def stocked(shops: Living) -> Living:
 async def either(stocked: Living, request: pytest.FixtureRequest) -> Living:
     """The same; Valkey knows the counters, so that admission takes them, or does not."""
     if request.param:
-        assert await stocked.runtime.admission.ensure_warm(stocked.world.tenant_id)
+        await stocked.warm()
     return stocked
 
 
@@ -275,7 +275,7 @@ async def test_every_way_takes_from_the_allotment(
 ) -> None:
     await shops.receive("wh", 10)
     if way == "admitted":
-        assert await shops.runtime.admission.ensure_warm(shops.world.tenant_id)
+        await shops.warm()
     await allot(shops, "dshop", 6)
     await allot(shops, DEALERS, 6)
     for name in WAYS[way]:
@@ -330,13 +330,13 @@ async def test_one_that_is_learnt_of_in_the_middle_counts_from_the_next_batch_on
 async def test_valkey_that_lost_everything_costs_no_unit(
     stocked: Living, admin: Connection
 ) -> None:
-    assert await stocked.runtime.admission.ensure_warm(stocked.world.tenant_id)
+    await stocked.warm()
     await allot(stocked, "shop", 5)
     placed(await buy(stocked, 3))
     await stocked.runtime.valkey.command("FLUSHALL")
     refused(await buy(stocked, 3), SHORT)
     placed(await buy(stocked, 1))
-    assert await stocked.runtime.admission.ensure_warm(stocked.world.tenant_id)
+    await stocked.warm()
     placed(await buy(stocked, 1))
     refused(await buy(stocked, 1), SHORT)
     assert await standing(admin) == Standing(5, 5)

@@ -49,7 +49,7 @@ async def stocked(shops: Living, request: pytest.FixtureRequest) -> Living:
     """10 of "A" in "wh"; Valkey knows the counters, so that admission takes them, or does not."""
     await shops.receive("wh", 10)
     if request.param:
-        assert await shops.runtime.admission.ensure_warm(shops.world.tenant_id)
+        await shops.warm()
     return shops
 
 
@@ -223,7 +223,7 @@ async def test_every_way_takes_level_and_earmark_together(
 ) -> None:
     await shops.receive("wh", 10)
     if way == "admitted":
-        assert await shops.runtime.admission.ensure_warm(shops.world.tenant_id)
+        await shops.warm()
     await keep(shops, ("A", 4, "wh"))
     for name in WAYS[way]:
         monkeypatch.setattr(pipeline, name, None)
@@ -412,7 +412,7 @@ async def test_a_valkey_that_forgets_in_the_middle_sells_nothing_twice(
     got = sum(isinstance(outcome, Placed) for outcome in await rushing)
     assert got == 20
     assert await standing(admin, stocked.world) == (20, 0)
-    assert await stocked.runtime.admission.ensure_warm(stocked.world.tenant_id)
+    await stocked.warm()
 
 
 async def test_an_earmark_that_moves_under_buyers_loses_nothing(

@@ -19,7 +19,7 @@ BUYERS = 40
 async def short(shops: Living, request: pytest.FixtureRequest) -> Living:
     """10 in "wh", of which 2 are sold and "promo" keeps 6 for "shop"; then 4 are found missing."""
     if request.param:
-        assert await shops.runtime.admission.ensure_warm(shops.world.tenant_id)
+        await shops.warm()
     await shops.receive("wh", 10)
     await keep(shops, ("A", 6, "wh"))
     placed(await buy(shops, 2, "dshop"))
@@ -97,7 +97,7 @@ async def test_two_earmarks_of_one_shop_are_used_for_no_more_than_is_there(
 
 
 async def test_what_is_used_of_one_earmark_is_told_of_the_other(shops: Living) -> None:
-    assert await shops.runtime.admission.ensure_warm(shops.world.tenant_id)
+    await shops.warm()
     await shops.receive("wh", 10)
     await keep(shops, ("A", 5, "wh"), code="old")
     await keep(shops, ("A", 5, "wh"), code="new", pool="east")

@@ -51,6 +51,10 @@ class Living:
         await until(lambda: self.runtime.announcements.hearing is not None)
         await self.freshen()
 
+    async def warm(self) -> None:
+        """Have the brand's counters warm; an order that found them cold may be at it."""
+        await until(lambda: self.runtime.admission.ensure_warm(self.world.tenant_id))
+
     async def becomes(self, shop: str, units: int) -> None:
         """Wait until a shop may offer so many, without looking anything up."""
         await until(lambda: self.shop(shop) == units)

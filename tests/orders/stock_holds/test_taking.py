@@ -66,7 +66,7 @@ async def test_every_way_keeps_units(
     shops: Living, admin: Connection, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     if way == "commit_admitted":
-        assert await shops.runtime.admission.ensure_warm(shops.world.tenant_id)
+        await shops.warm()
     if way == "commit_finally":
         monkeypatch.setattr(pipeline, "PLANNED_ATTEMPTS", 0)
     for name in {"commit_admitted", "commit_planned", "commit_finally"} - {way}:
