@@ -25,10 +25,10 @@ from backend.db.errors import YipanError
 from backend.demo.run import run_demo
 from backend.demo.seed import seed_demo
 from backend.environment import Servers, prepare, servers
+from backend.event_types import PAYLOADS, payload_schema
 from backend.logs import set_up_logs
 from backend.messaging import run_intake_topic, run_relay
 from backend.metrics import SHARED_FOLDER, serve_metrics
-from backend.orders.events import PAYLOADS, payload_schema
 from backend.orders.intake_stream import place_stream
 from backend.runtime import Runtime, open_runtime
 from backend.server import PortInUse, Server, Supervised, inherited_socket, open_socket

@@ -28,6 +28,7 @@ from backend.inventory.safety.keep_back import keep_back
 from backend.metrics import DRIFTED
 from backend.orders.allocate_backorders import BackorderAllocator
 from backend.orders.stock_holds.ending import expire_holds
+from backend.replenishment.watch import StockWatch
 from tenants.brands import BrandDirectory
 from tenants.principal import system_principal
 
@@ -42,6 +43,8 @@ CLOSE_EARMARKS_EVERY_SECONDS = 5.0
 LEND_EVERY_SECONDS = 3600.0
 KEEP_BACK_EVERY_SECONDS = 6 * 3600.0
 """Safety stock follows sales four times a day."""
+WATCH_EVERY_SECONDS = 5.0
+"""How soon somebody learns that stock runs low."""
 MARK_EVERY_SECONDS = 5.0
 PARTITIONS_EVERY_SECONDS = 6 * 3600.0
 
@@ -81,6 +84,7 @@ class Maintenance:
         allocator: BackorderAllocator,
         publish_levels: PublishLevels,
         publish_counters: PublishCounters,
+        watch: StockWatch,
     ) -> None:
         self._database = database
         self._admission = admission
@@ -89,6 +93,7 @@ class Maintenance:
         self._allocator = allocator
         self._publish_levels = publish_levels
         self._publish_counters = publish_counters
+        self._watch = watch
         self._stopping = asyncio.Event()
         self._used: list[int] = []
         self._swept_at: dict[int, datetime] = {}
@@ -103,6 +108,7 @@ class Maintenance:
             group.create_task(self._every(CLOSE_EARMARKS_EVERY_SECONDS, self.close_earmarks))
             group.create_task(self._every(KEEP_BACK_EVERY_SECONDS, self.keep_back))
             group.create_task(self._every(LEND_EVERY_SECONDS, self.lend))
+            group.create_task(self._every(WATCH_EVERY_SECONDS, self._watch.look))
             group.create_task(self._every(MARK_EVERY_SECONDS, self.mark_events))
             group.create_task(self._every(PARTITIONS_EVERY_SECONDS, self.ensure_partitions))
 

@@ -21,6 +21,7 @@ from backend.network.regions.table import bundled_regions
 from backend.orders.allocate_backorders import BackorderAllocator
 from backend.orders.place_orders import OrderIntake
 from backend.publishing.publisher import Publisher
+from backend.replenishment.watch import StockWatch
 from backend.routing.live_book import LiveBooks
 from tenants.authenticate import Authenticator
 from tenants.brands import BrandDirectory
@@ -66,6 +67,7 @@ class Runtime:
             self.allocator,
             self.publish_levels,
             self.publish_counters,
+            StockWatch(database, self.books, self.brands, self.regions, self.publish_levels),
         )
         self.publisher = Publisher(database, self.books, self.brands, self.intake)
         self._background: set[asyncio.Task[None]] = set()

@@ -15,6 +15,7 @@ from backend.inventory.pools.errors import LayoutChanged
 from backend.inventory.supplies.errors import ReceiptTooLarge, SupplyChanged
 from backend.orders.errors import InsufficientStock
 from backend.orders.model import Refused
+from backend.replenishment.errors import AlertRuleChanged
 from graphql_schema.scalars import BigInt
 from tenants.errors import BrandChoiceRequired
 from tenants.principal import PermissionMissing
@@ -88,6 +89,11 @@ class NotEnoughToEarmarkError(UserError):
 
 @strawberry.type(name="SupplyChanged", description="The version of the supply now.")
 class SupplyChangedError(UserError):
+    version: BigInt
+
+
+@strawberry.type(name="AlertRuleChanged", description="The version of the rule now.")
+class AlertRuleChangedError(UserError):
     version: BigInt
 
 
@@ -185,6 +191,7 @@ HANDLERS: tuple[strawberry.ExceptionHandler[Any, Any], ...] = (
     _WithDetails(NotEnoughToMove, NotEnoughToMoveError),
     _WithDetails(AllotmentChanged, AllotmentChangedError),
     _WithDetails(SupplyChanged, SupplyChangedError),
+    _WithDetails(AlertRuleChanged, AlertRuleChangedError),
     _WithDetails(ReceiptTooLarge, ReceiptTooLargeError),
     _WithDetails(LayoutChanged, LayoutChangedError),
     _WithDetails(BrandChoiceRequired, BrandChoiceRequiredError),

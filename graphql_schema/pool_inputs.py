@@ -7,7 +7,7 @@ import msgspec
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
-from backend.conditions.model import Operator
+from backend.conditions.model import Condition, InvalidCondition, Operator
 from backend.inventory.pools.errors import InvalidLayout
 from backend.inventory.pools.model import Layer, Layout, LayoutStatus, Mode
 from graphql_schema.scalars import BigInt
@@ -106,6 +106,16 @@ def layout_of(given: PoolLayoutInput) -> Layout:
         return msgspec.convert(_plain(asdict(given)), Layout)
     except (msgspec.ValidationError, RecursionError) as error:
         raise InvalidLayout(f"The layout cannot be read: {error}.") from error
+
+
+def condition_of(given: ConditionInput | None, path: tuple[str | int, ...]) -> Condition | None:
+    """Return the condition that was given; raises InvalidCondition."""
+    if given is None:
+        return None
+    try:
+        return msgspec.convert(_plain(asdict(given)), Condition)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise InvalidCondition(f"The condition cannot be read: {error}.", path=path) from error
 
 
 def _plain(value: Any) -> Any:

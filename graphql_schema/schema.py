@@ -23,6 +23,7 @@ from graphql_schema.order_commands import OrdersMutation
 from graphql_schema.orders import OrdersQuery
 from graphql_schema.pools import PoolsMutation, PoolsQuery, PoolsSubscription
 from graphql_schema.publishing import PublishingMutation, PublishingQuery
+from graphql_schema.replenishment import ReplenishmentMutation, ReplenishmentQuery
 from graphql_schema.safety import SafetyMutation, SafetyQuery
 from graphql_schema.scalars import schema_config
 from graphql_schema.sessions import SessionMutation, SessionQuery
@@ -50,6 +51,7 @@ def _query_type() -> type:
         SuppliesQuery,
         StockCountsQuery,
         SafetyQuery,
+        ReplenishmentQuery,
         PublishingQuery,
         NetworkQuery,
         CatalogQuery,
@@ -72,6 +74,7 @@ class Mutation(
     SuppliesMutation,
     StockCountsMutation,
     SafetyMutation,
+    ReplenishmentMutation,
     PublishingMutation,
     NetworkMutation,
     CatalogMutation,

@@ -53,6 +53,17 @@ CENTRES: dict[str, frozenset[str]] = {
             "backend.routing",
         }
     ),
+    "backend.replenishment": frozenset(
+        {
+            "backend.catalog",
+            "backend.channels",
+            "backend.inventory",
+            "backend.network",
+            "backend.orders",
+            "backend.routing",
+            "core_ext",
+        }
+    ),
     "backend.audit": frozenset({"backend.inventory"}),
 }
 """Each centre with what it meets beside the ground; through public functions, never through SQL."""
@@ -96,6 +107,7 @@ COMPOSING = frozenset(
         "backend.cli",
         "backend.demo",
         "backend.environment",
+        "backend.event_types",
         "backend.maintenance",
         "backend.messaging",
         "backend.runtime",

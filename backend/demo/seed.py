@@ -8,6 +8,7 @@ from backend.channels.model import ShopDraft
 from backend.channels.shops import create_shop
 from backend.db.pool import Database, TenantTransaction, Transaction
 from backend.demo import brand as demo
+from backend.demo.alerts import seed_alert_rules
 from backend.demo.layout import seed_layout
 from backend.inventory import ledger
 from backend.inventory.model import CauseKind, LevelKey, Movement
@@ -37,7 +38,7 @@ STORE_MAY = (Permission.ORDERS_READ, Permission.STOCK_READ)
 async def seed_demo(database: Database, brands: BrandDirectory) -> int:
     """Create what is missing of the demo's brand, and return its id.
 
-    Two steps, each whole or not at all: the organisation, then everything in it and its pools.
+    Two steps, each whole or not at all: the organisation, then everything in it, and its rules.
     """
     known = {brand.code: brand.id for brand in await brands.all()}
     async with database.platform_transaction() as tx:
@@ -50,6 +51,7 @@ async def seed_demo(database: Database, brands: BrandDirectory) -> int:
             await _stock(tx)
             await _users(tx, brand_id, dealers, nodes)
         await seed_layout(tx, bundled_regions())
+        await seed_alert_rules(tx, bundled_regions())
     return brand_id
 
 

@@ -160,17 +160,18 @@ class Relay:
 def message_of(tenant_id: int, event: Event) -> Message:
     """Return an event as a CloudEvent 1.0 in the binary mode of its Kafka binding.
 
-    Keyed by order, so that what happens to one order stays in order.
+    Keyed by order, so that what happens to one order stays in order; events of no order share a
+    key of their tenant's, and have no subject.
     """
-    subject = event.order_id if event.order_id is not None else 0
-    key = f"{tenant_id}:{subject}".encode()
+    key = f"{tenant_id}:{event.order_id or 0}".encode()
+    subject = [] if event.order_id is None else [("ce_subject", f"order/{event.order_id}".encode())]
     headers = (
         ("ce_specversion", SPEC_VERSION),
         ("ce_id", event.event_id.encode()),
         ("ce_source", f"{SOURCE}/{tenant_id}".encode()),
         ("ce_type", event.type.encode()),
         ("ce_time", event.recorded_at.isoformat().encode()),
-        ("ce_subject", f"order/{subject}".encode()),
+        *subject,
         ("ce_tenant", str(tenant_id).encode()),
         ("ce_sequence", str(event.sequence).encode()),
         ("ce_dataschema", f"urn:yipan:event:{event.type}".encode()),

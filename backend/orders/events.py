@@ -1,8 +1,4 @@
-"""What happens to orders, as others are told: the payloads of the events.
-
-Each is published as JSON; its schema is checked in (docs/reference/events) and only ever grows by
-optional fields: whoever reads today's events can read those of tomorrow.
-"""
+"""What happens to orders, as others are told: the payloads of the events."""
 
 from datetime import date
 from typing import ClassVar
@@ -96,25 +92,12 @@ class OrderExpected(Payload, frozen=True, rename="camel"):
     lines: tuple[ExpectedLine, ...]
 
 
-PAYLOADS: dict[str, type[Payload]] = {
-    payload.TYPE: payload
-    for payload in (
-        OrderPlaced,
-        OrderAllocated,
-        OrderCancelled,
-        OrderHoldReleased,
-        OrderExpected,
-        FulfilmentCreated,
-        FulfilmentCancelled,
-    )
-}
-
-
-def payload_schema(payload: type[Payload]) -> bytes:
-    """Return the JSON Schema (2020-12) of a payload, as it is checked in."""
-    schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:yipan:event:{payload.TYPE}",
-        **msgspec.json.schema(payload),
-    }
-    return msgspec.json.format(msgspec.json.encode(schema, order="deterministic"), indent=2) + b"\n"
+PAYLOADS: tuple[type[Payload], ...] = (
+    OrderPlaced,
+    OrderAllocated,
+    OrderCancelled,
+    OrderHoldReleased,
+    OrderExpected,
+    FulfilmentCreated,
+    FulfilmentCancelled,
+)

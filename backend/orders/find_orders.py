@@ -2,9 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime
 
 from backend.db.pool import Record, TenantTransaction
 from backend.db.sql import Query
+from backend.inventory.pools.live import SALES_WINDOW
 from backend.orders.claim import SQL
 from backend.orders.model import OrderStatus
 
@@ -63,6 +65,15 @@ async def page_of_fulfilments(
 
 async def decisions_of_orders(tx: TenantTransaction, ids: Sequence[int]) -> dict[int, list[Record]]:
     return await _by_order(tx, SQL.decisions_of_orders, ids)
+
+
+async def units_sold_by_shop(tx: TenantTransaction, now: datetime) -> dict[tuple[int, int], int]:
+    """Return the units that each shop sold of each SKU in the SALES_WINDOW before a time.
+
+    Ordered and not cancelled; by shop and SKU.
+    """
+    rows = await tx.fetch(SQL.sold_by_shop, tx.tenant_id, now - SALES_WINDOW, now)
+    return {(row["shop_id"], row["sku_id"]): row["units"] for row in rows if row["units"]}
 
 
 async def _by_order(

@@ -247,3 +247,11 @@ where tenant_id = $1 and order_id = $2 and line_no = $3
 -- resolve_address --
 -- Give an order the region that it was held for.
 update orders set region_code = $3 where tenant_id = $1 and id = $2
+
+-- sold_by_shop --
+-- Units of each SKU that were ordered in each shop between two times, and not cancelled.
+select o.shop_id, l.sku_id, sum(l.quantity - l.cancelled)::bigint as units
+from orders o
+join order_line l on l.tenant_id = $1 and l.order_id = o.id
+where o.tenant_id = $1 and o.placed_at >= $2 and o.placed_at <= $3 and l.sku_id is not null
+group by o.shop_id, l.sku_id

@@ -64,6 +64,8 @@ class Stock(NamedTuple):
 
 NewNumbers = Callable[["array[int]"], None]
 """Hears of SKUs of which some pool or shop has another number now ('q')."""
+Moved = Callable[[Iterable[int]], None]
+"""Hears of SKUs of which a level has moved, or a pool or shop has another number."""
 
 
 class TenantBook:
@@ -80,6 +82,7 @@ class TenantBook:
         self.allotments = AllotmentBook()
         self._allotted_at = BEGINNING
         self.listeners: list[NewNumbers] = []
+        self.watchers: list[Moved] = []
 
     @property
     def view(self) -> NetworkView:
@@ -105,6 +108,15 @@ class TenantBook:
             if self.view.may_take(shop_id, self.view.sources[source].functional_warehouse_id)
             and not self.view.sources[source].earmark_id
         )
+
+    def free_of(self, sku_id: int) -> list[tuple[int, int]]:
+        """Return functional warehouses, and their units that no earmark keeps, not below 0."""
+        sources = self.view.sources
+        return [
+            (sources[source].functional_warehouse_id, max(0, free))
+            for source, free, _ in self.book.entries(sku_id)
+            if not sources[source].earmark_id
+        ]
 
     async def refresh(self, tx: TenantTransaction, local: datetime) -> Counters:
         """Read network, layout, policy and capacities anew; the stock too where sources changed.
@@ -220,12 +232,15 @@ class TenantBook:
         for stock in (self._stock, self._coming):
             if stock is not None:
                 _put(stock, known)
+        moved = {level.sku_id for level in known}
+        for watcher in self.watchers:
+            watcher(moved)
         if self.pools is not None:
-            self._tell(self.pools.update(level.sku_id for level in known))
+            self._tell(self.pools.update(moved))
 
     def _tell(self, sku_ids: "array[int]") -> None:
         if sku_ids:
-            for listener in self.listeners:
+            for listener in (*self.listeners, *self.watchers):
                 listener(sku_ids)
 
     def apply_capacities(self, capacities: Iterable[CapacityAt]) -> None:

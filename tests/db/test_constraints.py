@@ -35,6 +35,17 @@ NAMES = """
 """
 INTERNAL = {
     # The code gives these values itself.
+    "alert_rule_clears_check",
+    "alert_rule_code_key",
+    "alert_rule_fires_check",
+    "alert_rule_leave_check",
+    "alert_rule_measure_check",
+    "alert_rule_scope_check",
+    "alert_rule_transfers_check",
+    "alert_rule_transit_check",
+    "stock_alert_open_key",
+    "transfer_proposal_quantity_check",
+    "transfer_proposal_state_check",
     "api_key_hash_key",
     "app_user_email_check",
     "earmark_kind_check",

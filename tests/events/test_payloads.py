@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from backend.orders.events import PAYLOADS, payload_schema
+from backend.event_types import PAYLOADS, payload_schema
 from tests.events.compatible import Schema, breaks
 
 ROOT = Path(__file__).parents[2]

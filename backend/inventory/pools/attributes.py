@@ -32,6 +32,9 @@ RULE_ATTRIBUTES = attributes(
 )
 """Of links and shares, for one SKU at one time."""
 
+SKU_ATTRIBUTES = {name: one for name, one in RULE_ATTRIBUTES.items() if name.startswith("sku.")}
+"""Those of a SKU alone."""
+
 STOCK_ATTRIBUTES = frozenset(
     {"stock.units", "stock.nodes", "sales.units_per_day", "stock.days_of_cover"}
 )

@@ -73,6 +73,15 @@ async def safety_rules(tx: TenantTransaction) -> list[SafetyRule]:
     return [_rule(row) for row in await tx.fetch(SQL.safety_rules, tx.tenant_id)]
 
 
+async def units_sold_by_node(tx: TenantTransaction, now: datetime) -> dict[tuple[int, int], int]:
+    """Return the units that each node sold of each SKU in the SALES_WINDOW before a time.
+
+    To orders, and over its till; by node and SKU.
+    """
+    rows = await tx.fetch(SQL.sold_by_node, tx.tenant_id, now - SALES_WINDOW, now)
+    return {(row["node_id"], row["sku_id"]): max(0, row["units"]) for row in rows}
+
+
 class _Ground(NamedTuple):
     """What floors follow from."""
 
@@ -102,11 +111,7 @@ async def keep_back(
         for warehouse in sorted(await list_warehouses(tx), key=lambda one: (one.rank, one.id)):
             if is_default_source(warehouse, nodes.get(warehouse.node_id)):
                 keepers.setdefault(warehouse.node_id, warehouse.id)
-        since = local - SALES_WINDOW
-        sold = {
-            (row["node_id"], row["sku_id"]): max(0, row["units"])
-            for row in await tx.fetch(SQL.sold_by_node, tx.tenant_id, since, local)
-        }
+        sold = await units_sold_by_node(tx, local)
     ground = _Ground(rules, nodes, set(keepers.values()), sold)
     changed: list[Level] = []
     after = LevelKey(0, 0)

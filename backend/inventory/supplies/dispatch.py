@@ -45,44 +45,49 @@ async def dispatch(tx: TenantTransaction, command: Dispatch, *, key: str) -> Dis
     CommandConflict; then nothing has changed.
     """
     tx.principal.require(Permission.STOCK_WRITE)
+
+    async def work() -> Dispatched:
+        return await send(tx, command)
+
+    return await apply_once(tx, key, ("dispatch", command), Dispatched, work)
+
+
+async def send(tx: TenantTransaction, command: Dispatch) -> Dispatched:
+    """Do what `dispatch` does, within a command of the caller's."""
     if not 0 < command.quantity <= QUANTITY_MAX:
         raise InvalidQuantity(path=("quantity",))
     if command.source == command.destination:
         raise SameWarehouse
-
-    async def work() -> Dispatched:
-        sku_id = await sku_id_by_code(tx, command.sku)
-        source = await warehouse_by_code(tx, command.source)
-        destination = await warehouse_by_code(tx, command.destination)
-        if source["node_id"] == destination["node_id"]:
-            raise InvalidSupply(
-                "Within a node nothing is on its way: use stockTransfer.", path=("destination",)
-            )
-        supply = await add_supply(
-            tx,
-            SupplyDraft(
-                code=command.code,
-                line_no=1,
-                kind=SupplyKind.TRANSFER,
-                warehouse=command.destination,
-                sku=command.sku,
-                quantity=command.quantity,
-                expected_on=command.arrives_on,
-            ),
+    sku_id = await sku_id_by_code(tx, command.sku)
+    source = await warehouse_by_code(tx, command.source)
+    destination = await warehouse_by_code(tx, command.destination)
+    if source["node_id"] == destination["node_id"]:
+        raise InvalidSupply(
+            "Within a node nothing is on its way: use stockTransfer.", path=("destination",)
         )
-        level_key = LevelKey(source["id"], sku_id)
-        level = (await ledger.lock_levels(tx, [level_key], create=True))[level_key]
-        available = max(0, level.signed_free)
-        if available < command.quantity:
-            raise NotEnoughToMove(command.quantity, available)
-        left = Movement(
-            key=level_key,
-            type=MovementType.MOVED_OUT,
+    supply = await add_supply(
+        tx,
+        SupplyDraft(
+            code=command.code,
+            line_no=1,
+            kind=SupplyKind.TRANSFER,
+            warehouse=command.destination,
+            sku=command.sku,
             quantity=command.quantity,
-            cause_kind=CauseKind.SUPPLY,
-            cause_id=supply.id,
-        )
-        levels = await ledger.record(tx, [left], tx.principal.subject)
-        return Dispatched(supply, list(levels.values()))
-
-    return await apply_once(tx, key, ("dispatch", command), Dispatched, work)
+            expected_on=command.arrives_on,
+        ),
+    )
+    level_key = LevelKey(source["id"], sku_id)
+    level = (await ledger.lock_levels(tx, [level_key], create=True))[level_key]
+    available = max(0, level.signed_free)
+    if available < command.quantity:
+        raise NotEnoughToMove(command.quantity, available)
+    left = Movement(
+        key=level_key,
+        type=MovementType.MOVED_OUT,
+        quantity=command.quantity,
+        cause_kind=CauseKind.SUPPLY,
+        cause_id=supply.id,
+    )
+    levels = await ledger.record(tx, [left], tx.principal.subject)
+    return Dispatched(supply, list(levels.values()))

@@ -1,0 +1,24 @@
+"""Every event there is, with the payload it carries; a centre with events of its own joins here."""
+
+import msgspec
+
+from backend.events.model import Payload
+from backend.orders import events as orders
+from backend.replenishment import events as replenishment
+
+PAYLOADS: dict[str, type[Payload]] = {
+    payload.TYPE: payload for payload in (*orders.PAYLOADS, *replenishment.PAYLOADS)
+}
+
+
+def payload_schema(payload: type[Payload]) -> bytes:
+    """Return the JSON Schema (2020-12) of a payload, as it is checked in (docs/reference/events).
+
+    It only ever grows by optional fields: whoever reads today's events reads those of tomorrow.
+    """
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:yipan:event:{payload.TYPE}",
+        **msgspec.json.schema(payload),
+    }
+    return msgspec.json.format(msgspec.json.encode(schema, order="deterministic"), indent=2) + b"\n"

@@ -1,0 +1,53 @@
+"""A process that watches stock, and a database with a rule and a proposal for the refusals."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from backend.routing import live_book
+from backend.runtime import Runtime, open_runtime
+from tests.conftest import SECRET, Servers
+from tests.inventory.pools.living import Living, living
+from tests.orders.checks import assert_clean
+from tests.refusals import clone_world, still, still_admin
+from tests.replenishment.scene import Watched, node_rule
+from tests.world import World
+
+__all__ = ["still", "still_admin"]
+
+
+@pytest.fixture
+async def live(
+    runtime: Runtime,
+    world: World,
+    database_url: str,
+    valkey_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Living]:
+    monkeypatch.setattr(live_book, "FRESH_SECONDS", 0.0)
+    yield await living(runtime, world, database_url, valkey_url)
+    await assert_clean(runtime, world)
+
+
+@pytest.fixture
+async def watched(live: Living) -> Watched:
+    """A brand whose stock is watched; its books add up in the end."""
+    return Watched(live)
+
+
+@pytest.fixture(scope="session")
+def still_url(servers: Servers, ready_world: World) -> str:
+    """The world with a rule "low" and, by it, proposal 1: 8 of 20 units of "A" from "far"."""
+    return asyncio.run(_proposed(servers, ready_world))
+
+
+async def _proposed(servers: Servers, world: World) -> str:
+    url = await clone_world(servers)
+    async with open_runtime(url, servers.valkey_url, SECRET, with_maintenance=False) as runtime:
+        watched = Watched(await living(runtime, world, url, servers.valkey_url))
+        await watched.live.receive("wh", 2)
+        await watched.live.receive("far", 20)
+        await watched.set(node_rule(transfers="propose", fill_to=10))
+        await watched.look()
+    return url
