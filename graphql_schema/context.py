@@ -35,7 +35,7 @@ from backend.routing.tenant_book import TenantBook
 from tenants.authenticate import Authenticator
 from tenants.brands import Brand
 from tenants.errors import TokenInvalid
-from tenants.principal import Permission, Principal, system_principal
+from tenants.principal import Permission, Principal, stock_writer, system_principal
 
 PartT = TypeVar("PartT")
 OutcomeT = TypeVar("OutcomeT")
@@ -89,6 +89,10 @@ class Context:
     def writing(self) -> AbstractAsyncContextManager[TenantTransaction]:
         """Open the tenant door for writing, as the principal."""
         return self.services.database.tenant_transaction(self.principal)
+
+    def stock_writing(self) -> AbstractAsyncContextManager[TenantTransaction]:
+        """Open the tenant door to write stock at one's own nodes, or one's own goods."""
+        return self.services.database.tenant_transaction(stock_writer(self.principal))
 
     def acting(self) -> AbstractAsyncContextManager[TenantTransaction]:
         """Open the tenant door as the system, in the principal's name.

@@ -30,7 +30,7 @@ from graphql_schema.paging import (
     page_size,
 )
 from graphql_schema.scalars import BigInt
-from tenants.principal import Permission
+from tenants.principal import Kind, Permission
 
 
 @strawberry.type(description="The stock of a SKU in a functional warehouse.")
@@ -178,7 +178,10 @@ StockTransferPayload = Annotated[
 async def _change(
     context: Context, command: commands.StockCommand, idempotency_key: str
 ) -> StockRecorded:
-    async with context.writing() as tx:
+    is_stores_own = isinstance(command, commands.STORE_COMMANDS)
+    is_store = context.principal.kind is Kind.STORE
+    door = context.writing() if is_store and not is_stores_own else context.stock_writing()
+    async with door as tx:
         levels = await commands.change_stock(tx, command, idempotency_key)
     await context.services.publish_levels(context.principal.tenant_id, levels)
     return StockRecorded(levels=[level_from(level) for level in levels])

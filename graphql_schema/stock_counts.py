@@ -136,7 +136,7 @@ class StockCountsMutation:
             )
             for line in input.lines
         ]
-        async with info.context.writing() as tx:
+        async with info.context.stock_writing() as tx:
             done = await cases.count_stock(tx, lines, key=input.idempotency_key)
         return await _counted(info.context, done)
 

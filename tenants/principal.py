@@ -61,11 +61,25 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     dealer_id: int | None = None
     node_ids: tuple[int, ...] = ()
     permissions: frozenset[Permission] = frozenset()
+    acts_for: "Principal | None" = None
+    """In whose name the system acts, with no more rights than that one has."""
 
     def require(self, permission: Permission) -> None:
         """Raise PermissionMissing unless the principal holds `permission`."""
-        if self.kind is not Kind.SYSTEM and permission not in self.permissions:
+        if self.acts_for is not None:
+            self.acts_for.require(permission)
+        elif self.kind is not Kind.SYSTEM and permission not in self.permissions:
             raise PermissionMissing(permission)
+
+    def may_work_at(self, node_id: int, dealer_id: int | None) -> bool:
+        """Whether the principal may change goods of a dealer (None: of the brand) in a node.
+
+        A store may in its own nodes, whose goods they be; a dealer its own goods, wherever.
+        """
+        who = self.acts_for or self
+        if who.kind is Kind.STORE:
+            return node_id in who.node_ids
+        return who.kind is not Kind.DEALER or dealer_id == who.dealer_id
 
     @property
     def is_read_only(self) -> bool:
@@ -82,6 +96,22 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
     def _numbered(self, prefix: str) -> int | None:
         return int(self.subject[len(prefix) :]) if self.subject.startswith(prefix) else None
+
+
+def stock_writer(principal: Principal) -> Principal:
+    """Return who writes stock in a principal's name: itself, where the policies let it write.
+
+    For stores and dealers it is the system, with their subject and permissions, and where
+    `may_work_at` lets them.
+    """
+    if principal.kind not in (Kind.STORE, Kind.DEALER):
+        return principal
+    return Principal(
+        tenant_id=principal.tenant_id,
+        kind=Kind.SYSTEM,
+        subject=principal.subject,
+        acts_for=principal,
+    )
 
 
 def system_principal(tenant_id: int, name: str) -> Principal:

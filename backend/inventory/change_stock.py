@@ -77,6 +77,9 @@ class StockSell(msgspec.Struct, frozen=True, kw_only=True):
     """The till's own number, for whoever asks."""
 
 
+STORE_COMMANDS = (StockSell, StockTransfer)
+"""What stores do themselves, in their own nodes: they sell, and set goods apart."""
+
 StockCommand = StockReceive | StockAdjust | StockSet | StockTransfer | StockSell
 
 
@@ -213,9 +216,9 @@ def _how_moved(source: Record, destination: Record) -> tuple[tuple[MovementType,
 async def warehouse_by_code(tx: TenantTransaction, code: str) -> Record:
     """Return id, node, dealer, condition and owner of a functional warehouse.
 
-    Raises UnknownWarehouse.
+    Raises UnknownWarehouse, also where the principal may not change what lies there.
     """
     row = await tx.fetch_row(SQL.warehouse_by_code, tx.tenant_id, code)
-    if row is None:
+    if row is None or not tx.principal.may_work_at(row["node_id"], row["dealer_id"]):
         raise UnknownWarehouse(f"There is no functional warehouse {code!r}.")
     return row

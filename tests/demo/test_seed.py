@@ -46,7 +46,10 @@ LOG_INS = {
             Permission.STOCK_READ,
         },
     ),
-    STORE_USER: (Kind.STORE, {Permission.ORDERS_READ, Permission.STOCK_READ}),
+    STORE_USER: (
+        Kind.STORE,
+        {Permission.ORDERS_READ, Permission.STOCK_READ, Permission.STOCK_WRITE},
+    ),
 }
 
 

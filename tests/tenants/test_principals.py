@@ -11,6 +11,7 @@ from tenants.principal import (
     Permission,
     PermissionMissing,
     Principal,
+    stock_writer,
     system_principal,
 )
 from tests.catalogue import Connection, contents
@@ -86,3 +87,31 @@ async def test_who_only_reads_writes_nothing_with_every_permission(
             await change_stock(tx, StockReceive(warehouse="wh", sku="A", quantity=1), fresh_key())
     assert refusal.value.code == "WRITE_REFUSED"
     assert await contents(still_admin) == before
+
+
+def test_the_system_writes_stock_for_whom_the_policies_do_not_let() -> None:
+    for kind in (Kind.BRAND, Kind.GROUP, Kind.SYSTEM):
+        who = Principal(tenant_id=1, kind=kind, subject="user:1")
+        assert stock_writer(who) is who
+    store = Principal(tenant_id=1, kind=Kind.STORE, subject="user:1", node_ids=(4,))
+    writer = stock_writer(store)
+    assert (writer.kind, writer.subject, writer.node_ids) == (Kind.SYSTEM, "user:1", ())
+    with pytest.raises(PermissionMissing):
+        writer.require(Permission.STOCK_WRITE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "own", "others", "dealers"),
+    [
+        (Kind.BRAND, True, True, True),
+        (Kind.STORE, True, False, False),
+        (Kind.DEALER, False, False, True),
+    ],
+)
+def test_who_writes_where(kind: Kind, own: bool, others: bool, dealers: bool) -> None:
+    who = Principal(tenant_id=1, kind=kind, subject="user:1", node_ids=(4,), dealer_id=2)
+    for each in (who, stock_writer(who)):
+        assert each.may_work_at(4, None) == own
+        assert each.may_work_at(5, None) == others
+        assert each.may_work_at(5, 2) == dealers
+        assert each.may_work_at(5, 3) == (kind is Kind.BRAND)

@@ -1,7 +1,7 @@
 -- lock_supply --
 -- A supply by its code and line, locked.
-select s.id, s.functional_warehouse_id, s.sku_id, f.node_id, s.quantity, s.received, s.is_open,
-       s.version
+select s.id, s.functional_warehouse_id, s.sku_id, f.node_id, f.dealer_id, s.quantity, s.received,
+       s.is_open, s.version
 from supply s
 join functional_warehouse f on f.tenant_id = $1 and f.id = s.functional_warehouse_id
 where s.tenant_id = $1 and s.code = $2 and s.line_no = $3

@@ -193,7 +193,8 @@ async def outlook(
 
 async def _lock(tx: TenantTransaction, code: str, line_no: int) -> Record:
     row = await tx.fetch_row(SQL.lock_supply, tx.tenant_id, code, line_no)
-    if row is None or not row["is_open"]:
+    may_work_at = tx.principal.may_work_at
+    if row is None or not (row["is_open"] and may_work_at(row["node_id"], row["dealer_id"])):
         raise UnknownSupply(f"There is no open supply {code!r} with a line {line_no}.")
     return row
 

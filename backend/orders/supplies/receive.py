@@ -14,7 +14,7 @@ from backend.inventory.supplies.supplies import receive_of, supplies_by_ids
 from backend.orders.stock_holds.ending import insert_holds
 from backend.orders.stock_holds.model import StockHoldKind
 from backend.orders.supplies.settle import SQL
-from tenants.principal import Principal
+from tenants.principal import Principal, stock_writer
 
 ORDERS_MAX = 1_000
 """Orders that one receipt keeps units for; the units of others are free, and theirs soon."""
@@ -50,7 +50,7 @@ async def receive_supply(
     """
     code, line_no, quantity = asked
     numbers = await ids.take(ORDERS_MAX)
-    async with database.tenant_transaction(principal) as tx:
+    async with database.tenant_transaction(stock_writer(principal)) as tx:
 
         async def work() -> SupplyReceived:
             received, levels = await receive_of(tx, code, line_no, quantity)

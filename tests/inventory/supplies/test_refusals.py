@@ -204,7 +204,9 @@ COMMANDS = {
 async def test_who_may_only_read_changes_nothing(
     still: Database, still_admin: Connection, ready_world: World, who: str, name: str
 ) -> None:
-    async with refused(still_admin, "WRITE_REFUSED"):
+    receives_elsewhere = name == "receive" and who != "group"
+    code = "UNKNOWN_SUPPLY" if receives_elsewhere else "WRITE_REFUSED"
+    async with refused(still_admin, code):
         await COMMANDS[name](still, getattr(ready_world, who))
 
 
