@@ -25,8 +25,10 @@ from backend.inventory.earmarks.queries import ended_earmarks, lending_earmarks
 from backend.inventory.model import Level
 from backend.inventory.pools.live import units_sold
 from backend.inventory.safety.keep_back import keep_back
+from backend.inventory.safety.shop_floors import keep_back_of_shops
 from backend.metrics import DRIFTED
 from backend.orders.allocate_backorders import BackorderAllocator
+from backend.orders.find_orders import units_sold_by_shop
 from backend.orders.stock_holds.ending import expire_holds
 from backend.replenishment.watch import StockWatch
 from tenants.brands import BrandDirectory
@@ -171,12 +173,12 @@ class Maintenance:
                 await self._publish(brand.id, levels)
 
     async def keep_back(self) -> None:
-        """Let levels keep back what the rules of safety stock say."""
+        """Let levels and shops keep back what the rules of safety stock say."""
         for brand in await self._brands.all():
             principal = system_principal(brand.id, "safety")
-            await self._publish(
-                brand.id, await keep_back(self._database, principal, brand.local_time())
-            )
+            local = brand.local_time()
+            await self._publish(brand.id, await keep_back(self._database, principal, local))
+            await keep_back_of_shops(self._database, principal, local, units_sold_by_shop)
 
     async def lend(self) -> None:
         """Lend what earmarks do not need for now, each by itself."""

@@ -21,7 +21,7 @@ from libc.string cimport memcmp, memcpy, memmove, memset
 import array as _array
 
 from core_ext import limits
-from core_ext.pool_flow cimport CAP, DEPTH, KEPT, WHOLE, PoolFlow, Setting, Settings
+from core_ext.pool_flow cimport CAP, DEPTH, FLOOR, KEPT, WHOLE, PoolFlow, Setting, Settings
 from core_ext.results import Derivation
 from core_ext.stock_book cimport Shelf, Slot, StockBook, find_shelf, insert_slot
 
@@ -39,11 +39,11 @@ cdef class Availability:
     """What every pool and shop may offer of every SKU, computed from a stock book over a graph.
 
     The book is only read; several may stand on one book, and several may share a graph: give one
-    that has it instead. Settings of a SKU (profile, caps, depths) count from its next `update` or
-    `recompute` on, also for a SKU that the book has not heard of. SKUs are any int64. Every method
-    raises ValueError for a vertex, profile or amount out of range, and then changes nothing; so
-    does the constructor for a bad graph, or one of other sources than the book's. `recompute`
-    releases the GIL: until it returns, nobody may touch the book or this object.
+    that has it instead. Settings of a SKU (profile, floors, caps, depths) count from its next
+    `update` or `recompute` on, also for a SKU that the book has not heard of. SKUs are any int64.
+    Every method raises ValueError for a vertex, profile or amount out of range, and then changes
+    nothing; so does the constructor for a bad graph, or one of other sources than the book's.
+    `recompute` releases the GIL: until it returns, nobody may touch the book or this object.
     """
 
     def __cinit__(self, StockBook book not None, graph not None):
@@ -99,6 +99,14 @@ cdef class Availability:
         if not self.flow.is_terminal[vertex]:
             raise ValueError(f"vertex {vertex} is no terminal, so it has no cap")
         self._set(sku, Setting(units, <int32_t>vertex, CAP), units >= 0)
+
+    def set_floor(self, int64_t sku, int64_t vertex, int64_t units) -> None:
+        """Let the terminal keep so many units back of its pool part; 0 for none."""
+        self._need_vertex(vertex)
+        need_amount(units, 0)
+        if not self.flow.is_terminal[vertex]:
+            raise ValueError(f"vertex {vertex} is no terminal, so it has no floor")
+        self._set(sku, Setting(units, <int32_t>vertex, FLOOR), units > 0)
 
     def set_depth(self, int64_t sku, int64_t vertex, int64_t depth) -> None:
         """Say how deep the SKU stands at the vertex, 0 by default; DEEPEST gives by it."""
@@ -166,6 +174,7 @@ cdef class Availability:
         cdef array bound = clone(LONGS, flow.vertex_count, False)
         cdef array earmarks = clone(LONGS, flow.vertex_count, True)
         cdef array cap = clone(LONGS, flow.vertex_count, False)
+        cdef array floor = clone(LONGS, flow.vertex_count, True)
         flow.add_earmarks(<int64_t *>earmarks.data.as_longlongs)
         for i in range(flow.vertex_count):
             bound.data.as_longlongs[i] = flow.units[flow.set_of_vertex[i]]
@@ -173,6 +182,8 @@ cdef class Availability:
         for i in range(row.settings.count):
             if row.settings.items[i].kind == CAP:
                 cap.data.as_longlongs[row.settings.items[i].vertex] = row.settings.items[i].amount
+            elif row.settings.items[i].kind == FLOOR:
+                floor.data.as_longlongs[row.settings.items[i].vertex] = row.settings.items[i].amount
         return Derivation(
             class_units=units,
             class_offered=offered,
@@ -181,6 +192,7 @@ cdef class Availability:
             bound=bound,
             flows_in=longs(flow.flows_in, flow.vertex_count),
             pool_part=longs(flow.pool_part, flow.vertex_count),
+            floor=floor,
             earmarks=earmarks,
             cap=cap,
             number=longs(flow.number, flow.vertex_count),

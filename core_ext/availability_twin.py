@@ -17,6 +17,7 @@ class _Settings:
     """What was set for one SKU; units and depths by vertex."""
 
     profile: int = 0
+    floors: dict[int, int] = field(default_factory=dict)
     caps: dict[int, int] = field(default_factory=dict)
     depths: dict[int, int] = field(default_factory=dict)
 
@@ -54,6 +55,14 @@ class Availability:
         if not self._is_terminal[vertex]:
             raise ValueError(f"vertex {vertex} is no terminal, so it has no cap")
         self._settings_of(sku).caps[vertex] = units
+
+    def set_floor(self, sku: int, vertex: int, units: int) -> None:
+        """Let the terminal keep so many units back of its pool part; 0 for none."""
+        self._need_vertex(vertex)
+        _need_amount(units, 0)
+        if not self._is_terminal[vertex]:
+            raise ValueError(f"vertex {vertex} is no terminal, so it has no floor")
+        self._settings_of(sku).floors[vertex] = units
 
     def set_depth(self, sku: int, vertex: int, depth: int) -> None:
         """Say how deep the SKU stands at the vertex, 0 by default; DEEPEST gives by it."""
@@ -102,9 +111,10 @@ class Availability:
         kept = self._kept(sku)
         earmarks = array("q", [self._earmarks_of(kept, vertex) for vertex in vertices])
         cap = array("q", [settings.caps.get(vertex, NO_LIMIT) for vertex in vertices])
+        floor = array("q", [settings.floors.get(vertex, 0) for vertex in vertices])
         number = array("q")
         for vertex in vertices:
-            units = flowing.pool_part[vertex] + earmarks[vertex]
+            units = max(0, flowing.pool_part[vertex] - floor[vertex]) + earmarks[vertex]
             number.append(min(units, cap[vertex]) if cap[vertex] != NO_LIMIT else units)
         return Derivation(
             class_units=array("q", flowing.class_units),
@@ -114,6 +124,7 @@ class Availability:
             bound=array("q", flowing.bound),
             flows_in=array("q", flowing.flows_in),
             pool_part=array("q", flowing.pool_part),
+            floor=floor,
             earmarks=earmarks,
             cap=cap,
             number=number,

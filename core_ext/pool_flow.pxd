@@ -17,6 +17,7 @@ cdef enum:
     FROM_TURN = 3
     CAP = 0
     DEPTH = 1
+    FLOOR = 2
     KEPT = -1
 
 

@@ -168,6 +168,12 @@ cdef class PoolFlow:
         self.gather(shelf)
         self.pour(rules, has_depths)
         memcpy(self.number, self.pool_part, self.vertex_count * sizeof(int64_t))
+        for i in range(settings.count):
+            setting = &settings.items[i]
+            if setting.kind == FLOOR:
+                self.number[setting.vertex] = max(
+                    <int64_t>0, self.number[setting.vertex] - setting.amount
+                )
         self.add_earmarks(self.number)
         for i in range(settings.count):
             setting = &settings.items[i]

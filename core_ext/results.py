@@ -120,9 +120,10 @@ class Derivation:
     | bound | V, 'q' | units that all classes that reach the vertex offer together |
     | flows_in | V, 'q' | units that flow in, some perhaps over several paths |
     | pool_part | V, 'q' | the smaller of flows_in and bound |
+    | floor | V, 'q' | units of it that are kept back |
     | earmarks | V, 'q' | units set aside for the vertex or one above it |
     | cap | V, 'q' | most units that may be shown, -1 for no cap |
-    | number | V, 'q' | units that may be offered: pool_part + earmarks, at most the cap |
+    | number | V, 'q' | units that may be offered: pool_part - floor + earmarks, at most the cap |
 
     Of each source at most `COUNTED_MOST` units count.
     """
@@ -134,6 +135,7 @@ class Derivation:
     bound: array[int]
     flows_in: array[int]
     pool_part: array[int]
+    floor: array[int]
     earmarks: array[int]
     cap: array[int]
     number: array[int]

@@ -120,6 +120,9 @@ class AvailabilityStep:
     links: list[AvailabilityLink]
     flows_in: BigInt
     bound: BigInt = strawberry.field(description="Free units above it, each counted once.")
+    floor: BigInt = strawberry.field(
+        description="What the shop keeps back of that: the safety stock of its channel."
+    )
     earmarks: BigInt
     cap: BigInt | None
     number: BigInt
@@ -163,6 +166,7 @@ def _step_from(step: PoolStep) -> AvailabilityStep:
         links=[_link_from(link) for link in step.links],
         flows_in=step.flows_in,
         bound=step.bound,
+        floor=step.floor,
         earmarks=step.earmarks,
         cap=step.cap,
         number=step.number,

@@ -764,12 +764,27 @@ create table safety_rule (
     weeks_tenths integer constraint safety_rule_weeks_check check (weeks_tenths >= 0),
     set_by       text not null,
     changed_at   timestamptz not null default clock_timestamp(),
+    channel      text,
     primary key (tenant_id, id),
     constraint safety_rule_scope_key
-        unique nulls not distinct (tenant_id, sku_id, node_id, category, node_kind),
+        unique nulls not distinct (tenant_id, sku_id, node_id, channel, category, node_kind),
     constraint safety_rule_figure_check check ((units is null) <> (weeks_tenths is null))
 );
 call protect('safety_rule', 'store');
+
+-- What a shop keeps back of what it is offered, as the rules of its channel say; 0 where it did.
+create table shop_floor (
+    tenant_id  bigint not null,
+    shop_id    bigint not null,
+    sku_id     bigint not null,
+    dealer_id  bigint,
+    units      bigint not null constraint shop_floor_units_check check (units >= 0),
+    reason     text not null,
+    changed_at timestamptz not null default clock_timestamp(),
+    primary key (tenant_id, shop_id, sku_id)
+);
+create index shop_floor_changed_idx on shop_floor (tenant_id, changed_at);
+call protect('shop_floor', 'dealer');
 
 -- Where somebody wants to know that stock runs low: of what each shop, each node or a region has.
 create table alert_rule (

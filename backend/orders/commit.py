@@ -184,7 +184,7 @@ async def _without_foreign_holds(
 
     Who has paid is never refused, and does without.
     """
-    foreign = {work for work in works if _is_foreign(work, holds) and not _is_paid(work)}
+    foreign = {work for work in works if _is_foreign(work, holds) and not work.is_sold}
     if foreign:
         error = InvalidOrder(
             "The stock hold is of another shop, or for another order.", path=("hold",)
@@ -197,10 +197,6 @@ async def _without_foreign_holds(
 def _is_foreign(work: Work, holds: EndingHolds) -> bool:
     named = holds.named(work.converts)
     return not all(hold.is_for(work.shop_id, work.order_id) for hold in named)
-
-
-def _is_paid(work: Work) -> bool:
-    return work.intake is None or work.intake.draft.is_paid
 
 
 async def _begin(
@@ -382,14 +378,17 @@ def _own_of(work: Work, locked: Locked, holds: EndingHolds) -> dict[int, list[Ho
 
 def _is_in_turn(request: PlanRequest, ground: Ground) -> bool:
     """Whether an order is bound by its share, or must leave the parcels of the day to others."""
-    is_bound = ground.pools is not None and ground.pools.is_binding(request.shop_id)
+    skus = (row.sku_id for row in request.rows)
+    is_bound = ground.pools is not None and ground.pools.binds(
+        request.shop_id, skus, is_sold=request.is_sold
+    )
     return is_bound or (not request.sends_parcels and bool(ground.around.limited_nodes))
 
 
 def _offered(ground: Ground, book: StockBook) -> Offered:
     """Return what bound shops are offered on a book."""
     if ground.pools is None:
-        return lambda _sku, _shop: None
+        return lambda _sku, _shop, _is_sold: None
     return ground.pools.offered_on(book)
 
 

@@ -31,6 +31,7 @@ from backend.clock import now
 from backend.db.errors import DatabaseUnavailable, TextNotStorable
 from backend.db.pool import CONNECTION_LOST, Database
 from backend.inventory.counters import counters_of, read_counters
+from backend.inventory.pools.live import LivePools
 from backend.metrics import (
     ADMISSIONS,
     ATTEMPTS,
@@ -197,13 +198,14 @@ class Pipeline:
     def _bounded(self, works: Sequence[Work]) -> set[Work]:
         """Return the works that something else than stock may bound: those are planned in turn.
 
-        Orders that take over a stock hold (one that is stopped leaves it), those of shops with a
-        binding share, and those that want more of an allotment, all together, than is left of it.
+        Orders that take over a stock hold (one that is stopped leaves it), those of shops that a
+        share or their safety stock binds, and those that want more of an allotment, all together,
+        than is left of it.
         """
         pools, allotments = self._book.pools, self._book.allotments
         found = {work for work in works if work.rows and work.converts}
-        if pools is not None and pools.layout.binding:
-            found |= {work for work in works if work.rows and pools.is_binding(work.shop_id)}
+        if pools is not None and pools.may_bind:
+            found |= {work for work in works if work.rows and _is_bound(pools, work)}
         if not allotments:
             return found
         wanting: dict[int, list[Work]] = {}
@@ -315,7 +317,7 @@ class Pipeline:
     def _may_be_bounded(self, work: Work) -> bool:
         """Whether an order may be short of what is there: others are not to be told of it."""
         pools, allotments = self._book.pools, self._book.allotments
-        is_bound = pools is not None and pools.is_binding(work.shop_id)
+        is_bound = pools is not None and _is_bound(pools, work)
         return is_bound or any(
             allotments.of(row.sku_id, work.shop_id, work.dealer_id) for row in work.rows
         )
@@ -404,6 +406,11 @@ class Pipeline:
             parts[-1].append(work)
             counters += size
         return parts
+
+
+def _is_bound(pools: LivePools, work: Work) -> bool:
+    skus = (row.sku_id for row in work.rows)
+    return pools.binds(work.shop_id, skus, is_sold=work.is_sold)
 
 
 def _what(outcome: Answer) -> str:

@@ -152,7 +152,13 @@ class Work:
             self.dealer_id,
             takes_part,
             sends_parcels=not self.is_hold,
+            is_sold=self.is_sold,
         )
+
+    @property
+    def is_sold(self) -> bool:
+        """Whether it is paid, or was taken before: then it is never refused."""
+        return self.intake is None or self.intake.draft.is_paid
 
     def with_intake(self, intake: Intake) -> "Work":
         """Return the same order, understood anew: who waits for it waits for that."""

@@ -14,8 +14,11 @@ from backend.routing.model import OrderPlan, PlanRequest, PlanRow
 from backend.routing.plan_orders import OrderPlanner
 from core_ext import StockBook
 
-Offered = Callable[[int, int], int | None]
-"""What a shop is offered of a SKU (SKU, shop) on the stock as it is; None where it may have all."""
+Offered = Callable[[int, int, bool], int | None]
+"""What a shop is offered of a SKU on the stock as it is; None where it may have all.
+
+By SKU, shop, and whether it is for what is sold already.
+"""
 
 
 class OwnUnits(Protocol):
@@ -44,7 +47,7 @@ class Bounds:
 
     def offered(self, request: PlanRequest, sku_id: int) -> int | None:
         """Return what an order's shop is offered of a SKU; None where it may have all."""
-        return self._offered(sku_id, request.shop_id)
+        return self._offered(sku_id, request.shop_id, request.is_sold)
 
     def most(
         self,

@@ -27,6 +27,8 @@ from backend.inventory.model import FreeAt
 from backend.inventory.pools.compile import CompiledLayout
 from backend.inventory.pools.layouts import active_layout, active_version, compile_in_force
 from backend.inventory.pools.live import LivePools, PoolGround, Profiles, read_profiles
+from backend.inventory.safety.model import ShopFloor, ShopFloorBook
+from backend.inventory.safety.shop_floors import changed_shop_floors
 from backend.inventory.warehouses import list_warehouses
 from backend.network.capacity import CapacityAt, capacities_of_day
 from backend.network.model import FunctionalWarehouse, Node
@@ -81,6 +83,8 @@ class TenantBook:
         self.day = date.min
         self.allotments = AllotmentBook()
         self._allotted_at = BEGINNING
+        self._floors = ShopFloorBook()
+        self._floored_at = BEGINNING
         self.listeners: list[NewNumbers] = []
         self.watchers: list[Moved] = []
 
@@ -132,6 +136,7 @@ class TenantBook:
             policy, version = await self._policy(tx)
             capacities = await capacities_of_day(tx, local.date())
             allotted = await changed_allotments(tx, self._allotted_at - SWEEP_OVERLAP)
+            floors = await changed_shop_floors(tx, self._floored_at - SWEEP_OVERLAP)
             if topology != self._topology:
                 view, layout = await self._view(tx, topology)
                 if not view.has_sources_of(stock.view):
@@ -149,6 +154,7 @@ class TenantBook:
             changed = stock.pools is not self._stock.pools
             self._stock = stock
             self._learn_allotments(allotted)
+            self._learn_floors(floors)
         finally:
             self._coming = None
         self._topology = topology
@@ -164,8 +170,12 @@ class TenantBook:
         self._allotted_at = max([self._allotted_at, *(state.changed_at for state in states)])
         self._recap(self.allotments.learn(states))
 
+    def _learn_floors(self, floors: Sequence[ShopFloor]) -> None:
+        self._floored_at = max([self._floored_at, *(floor.changed_at for floor in floors)])
+        self._recap(self._floors.learn(floors))
+
     def _recap(self, sku_ids: Iterable[int]) -> None:
-        """Let the shops show no more than their allotments of some SKUs have left."""
+        """Let shops show what their allotments and safety stock of some SKUs leave them."""
         if self.pools is not None and sku_ids:
             self._tell(self.pools.update(sku_ids, recap=True))
 
@@ -209,7 +219,7 @@ class TenantBook:
     ) -> LivePools | None:
         if layout is None or profiles is None:
             return None
-        ground = PoolGround(layout, view.sources, book, self.allotments)
+        ground = PoolGround(layout, view.sources, book, self.allotments, self._floors)
         return LivePools(topology.layout_version, ground, profiles)
 
     async def _policy(self, tx: TenantTransaction) -> tuple[PolicyDocument, int]:

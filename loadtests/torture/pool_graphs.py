@@ -17,7 +17,7 @@ STEPS: Final = 16
 SIZES: Final = (1, 2, 3, 5, 8, 13, 40)
 """Vertices; as many sources, or up to twice as many."""
 LINKS_INTO_ONE: Final = 3
-CALLS: Final = ("put",) * 7 + ("depth",) * 3 + ("take", "give", "cap", "profile")
+CALLS: Final = ("put",) * 7 + ("depth",) * 3 + ("take", "give", "cap", "floor", "profile")
 ALL_MODES: Final = tuple(Mode)
 
 
@@ -123,8 +123,10 @@ def _step(random: Random, graph: PoolGraph, number: int) -> Step:
         return Step(name, sku, (source, random.randint(1, 40)))
     if name == "profile":
         return Step("set_profile", sku, (random.randrange(graph.profile_count),))
+    shops = [shop for shop, is_one in enumerate(graph.is_terminal()) if is_one]
     if name == "cap":
-        shops = [shop for shop, is_one in enumerate(graph.is_terminal()) if is_one]
         cap = random.choice([NO_LIMIT, 0, random.randint(0, 60)])
         return Step("set_cap", sku, (random.choice(shops), cap))
+    if name == "floor":
+        return Step("set_floor", sku, (random.choice(shops), random.choice([0, 1, 20, 10**6])))
     return Step("set_depth", sku, (vertex, random.randint(-3, 9)))

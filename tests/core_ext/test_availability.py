@@ -266,6 +266,21 @@ def test_a_cap_bounds_what_a_shop_shows_with_its_earmarks(core: Core) -> None:
     assert offer.numbers() == [10, 0]
 
 
+def test_a_floor_is_kept_back_of_the_pool_and_not_of_earmarks(core: Core) -> None:
+    draft = one_pool(Mode.SHARED, Rule(8_000))
+    mark = draft.keep(1)
+    offer = core.offer(draft)
+    offer.keep(mark, 5)
+    offer.availability.set_floor(SKU, 1, 3)
+    assert offer.put(10) == [10, 10]
+    assert offer.put(3) == [3, 5]
+    offer.availability.set_cap(SKU, 1, 4)
+    assert offer.put(10) == [10, 4]
+    offer.availability.set_floor(SKU, 1, 0)
+    offer.availability.set_cap(SKU, 1, -1)
+    assert offer.numbers() == [10, 13]
+
+
 def test_a_sku_flows_by_its_profile(core: Core) -> None:
     draft = PoolDraft([0], profiles=2)
     draft.feed_classes(draft.add(), [0], Rule(5_000), Rule(2_000, 10, 15))
@@ -364,13 +379,14 @@ def test_a_derivation_shows_every_step_and_stores_nothing(core: Core) -> None:
     for source, free in enumerate((21, 40, 5, 4)):
         offer.book.put(SKU, source, free, 1)
     offer.availability.set_cap(SKU, 2, 17)
+    offer.availability.set_floor(SKU, 2, 9)
     found = offer.availability.derive(SKU)
     assert (list(found.class_units), list(found.class_offered)) == ([61], [50])
     assert (list(found.quantity), list(found.flow)) == ([50, 25, 25, 10], [25, 10, 15, 10])
     assert (list(found.bound), list(found.flows_in)) == ([50, 50, 50], [25, 10, 25])
     assert list(found.pool_part) == [25, 10, 25]
     assert (list(found.earmarks), list(found.cap)) == ([0, 4, 4], [-1, -1, 17])
-    assert list(found.number) == [25, 14, 17]
+    assert (list(found.floor), list(found.number)) == ([0, 0, 9], [25, 14, 17])
     assert offer.availability.number(SKU, 0) == 0
 
 
@@ -383,6 +399,10 @@ def test_a_derivation_shows_every_step_and_stores_nothing(core: Core) -> None:
         ("set_cap", (2, 1)),
         ("set_cap", (1, -2)),
         ("set_cap", (1, UNITS_MOST + 1)),
+        ("set_floor", (0, 1)),
+        ("set_floor", (2, 1)),
+        ("set_floor", (1, -1)),
+        ("set_floor", (1, UNITS_MOST + 1)),
         ("set_depth", (2, 1)),
         ("set_depth", (1, UNITS_MOST + 1)),
         ("set_depth", (1, -UNITS_MOST - 1)),

@@ -39,7 +39,7 @@ def test_updates_recomputations_and_the_twin_agree(first: int) -> None:
 def test_the_courses_meet_everything() -> None:
     played = [course(seed) for seed in range(COURSES)]
     met = {step.name for one in played for step in one.steps}
-    assert met == {"put", "take", "give", "set_profile", "set_cap", "set_depth"}
+    assert met == {"put", "take", "give", "set_profile", "set_cap", "set_depth", "set_floor"}
     assert sum(keeper >= 0 for one in played for keeper in one.graph.source_keeper) > 50
     turns = [
         (one.graph.mode[v], len(one.graph.turns_of(v)))

@@ -43,6 +43,7 @@ INTERNAL = {
     "alert_rule_scope_check",
     "alert_rule_transfers_check",
     "alert_rule_transit_check",
+    "shop_floor_units_check",
     "stock_alert_open_key",
     "transfer_proposal_quantity_check",
     "transfer_proposal_state_check",

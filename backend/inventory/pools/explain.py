@@ -20,7 +20,9 @@ from backend.inventory.pools.compile import CompiledLayout, Figures, Link
 from backend.inventory.pools.layouts import SQL, active_layout, compile_in_force, layout_as_of
 from backend.inventory.pools.live import Profile
 from backend.inventory.pools.model import Layer, Sync
-from backend.inventory.pools.numbers import ground_of, pools_on
+from backend.inventory.pools.numbers import Bounds, ground_of, pools_on
+from backend.inventory.safety.model import ShopFloorBook
+from backend.inventory.safety.shop_floors import shop_floors_of_sku
 from backend.network.regions.table import RegionTable
 from core_ext.results import Derivation
 
@@ -50,6 +52,8 @@ class PoolStep(msgspec.Struct, frozen=True, kw_only=True):
     flows_in: int
     bound: int
     """Free units of all functional warehouses above it, each counted once."""
+    floor: int
+    """What a shop keeps back of that by the safety stock of its channel."""
     earmarks: int
     """Usable earmarks of this pool and those above it, added after the ratios."""
     cap: int | None
@@ -87,8 +91,8 @@ async def explain(
     """Return the derivation of a shop's number, for now or for a moment in the past.
 
     For the past, levels are what they are less what moved since, under the layout of that time over
-    the network of today, and without allotments. Raises UnknownSku, UnknownShop, and OutOfRange for
-    the future and for a time without its zone.
+    the network of today, and without allotments and what shops keep back. Raises UnknownSku,
+    UnknownShop, and OutOfRange for the future and for a time without its zone.
     """
     sku_id = await sku_id_by_code(tx, sku)
     found = (await active_shops(tx)).get(shop)
@@ -111,9 +115,11 @@ async def explain(
     free = [FreeAt(*level.key, level.signed_free, 0) for level in levels]
     free += await usable_of_sku(tx, sku_id, levels, as_of)
     ground = ground_of([layout], await open_earmarks(tx, as_of), free)
-    allotted = await allotments_of_sku(tx, sku_id) if as_of is None else []
-    local = at.astimezone(ZoneInfo(time_zone))
-    pools = await pools_on(tx, layout, ground, local, AllotmentBook(allotted))
+    bounds = Bounds(AllotmentBook(), ShopFloorBook())
+    if as_of is None:
+        bounds.allotments.learn(await allotments_of_sku(tx, sku_id))
+        bounds.floors.learn(await shop_floors_of_sku(tx, sku_id))
+    pools = await pools_on(tx, layout, ground, at.astimezone(ZoneInfo(time_zone)), bounds)
     derived = pools.availability.derive(sku_id)
     sync = layout.syncs.get(shop)
     number = derived.number[vertex]
@@ -177,6 +183,7 @@ def _steps(
                 links=tuple(links[vertex]),
                 flows_in=derived.flows_in[vertex],
                 bound=derived.bound[vertex],
+                floor=derived.floor[vertex],
                 earmarks=derived.earmarks[vertex],
                 cap=None if cap < 0 else cap,
                 number=derived.number[vertex],

@@ -18,6 +18,7 @@ from backend.inventory.pools.attributes import facts_of_sku, facts_of_stock, fac
 from backend.inventory.pools.compile import CompiledLayout, Figures
 from backend.inventory.pools.layouts import SQL
 from backend.inventory.pools.model import Sync
+from backend.inventory.safety.model import ShopFloorBook
 from core_ext import Availability, StockBook
 from core_ext.limits import MAX_RULES
 from core_ext.pool_graph import NO_LIMIT
@@ -109,6 +110,7 @@ class PoolGround(NamedTuple):
     sources: Sequence[StockSource]
     book: StockBook
     allotments: AllotmentBook
+    floors: ShopFloorBook
 
 
 class LivePools:
@@ -124,29 +126,31 @@ class LivePools:
         self.availability = Availability(ground.book, graph)
         for sku_id, profile in profiles.of_sku.items():
             self.availability.set_profile(sku_id, profile)
-        self._cap(ground.allotments.sku_ids())
+        self._bound(ground.allotments.sku_ids() | ground.floors.sku_ids())
         self.availability.recompute()
         self._follow_depths(self.availability, ground.book.skus())
 
     def update(self, sku_ids: Iterable[int], *, recap: bool = False) -> "array[int]":
         """Compute SKUs anew after the book has changed; returns those with another number.
 
-        `recap` where their allotments have changed.
+        `recap` where their allotments, or what shops keep back of them, have changed.
         """
         moved = array("q", sorted(set(sku_ids)))
         if recap:
-            self._cap(moved)
+            self._bound(moved)
         self.availability.update_many(moved)
         self._follow_depths(self.availability, moved)
         return self.availability.take_changed()
 
-    def _cap(self, sku_ids: Iterable[int]) -> None:
-        """Let shops show no more than what is left of their allotments."""
+    def _bound(self, sku_ids: Iterable[int]) -> None:
+        """Let shops show no more than their allotments have left, and keep their safety stock."""
         for sku_id in sku_ids:
             for shop in self.layout.shops:
                 cap = self._ground.allotments.cap(sku_id, shop.id, shop.dealer_id)
                 vertex = self.layout.vertex_of_shop[shop.id]
                 self.availability.set_cap(sku_id, vertex, NO_LIMIT if cap is None else cap)
+                floor = self._ground.floors.of(sku_id, shop.id)
+                self.availability.set_floor(sku_id, vertex, floor)
 
     def _follow_depths(self, availability: Availability, sku_ids: "array[int]") -> None:
         """Let depth-first pools give first to the shop that has most of a SKU from other pools."""
@@ -159,24 +163,40 @@ class LivePools:
                 availability.set_depth(sku_id, vertex, sum(flow[link] for link in links))
             availability.update(sku_id)
 
-    def is_binding(self, shop_id: int) -> bool:
-        """Whether a shop may sell no more than it is offered."""
-        return self.layout.vertex_of_shop.get(shop_id) in self.layout.binding
+    @property
+    def may_bind(self) -> bool:
+        """Whether any shop may be bound to what it is offered."""
+        return bool(self.layout.binding or self._ground.floors)
 
-    def offered_on(self, book: StockBook) -> Callable[[int, int], int | None]:
-        """Return what says how much of a SKU a shop with a binding share is offered on a book.
+    def binds(self, shop_id: int, sku_ids: Iterable[int], *, is_sold: bool) -> bool:
+        """Whether a shop may sell no more of some SKUs than it is offered.
+
+        By its share, or because it keeps some back: not from what is sold already.
+        """
+        vertex = self.layout.vertex_of_shop.get(shop_id)
+        if vertex is None:
+            return False
+        floors = self._ground.floors
+        keeps = not is_sold and any(floors.of(sku_id, shop_id) for sku_id in sku_ids)
+        return vertex in self.layout.binding or keeps
+
+    def offered_on(self, book: StockBook) -> Callable[[int, int, bool], int | None]:
+        """Return what says how much of a SKU a shop that is bound is offered on a book.
 
         The book is numbered as this one's, and may change between one question and the next.
         """
         availability = Availability(book, self.availability)
 
-        def offered(sku_id: int, shop_id: int) -> int | None:
-            if not self.is_binding(shop_id):
+        def offered(sku_id: int, shop_id: int, is_sold: bool) -> int | None:
+            if not self.binds(shop_id, (sku_id,), is_sold=is_sold):
                 return None
+            vertex = self.layout.vertex_of_shop[shop_id]
             availability.set_profile(sku_id, self.profiles.of_sku.get(sku_id, 0))
+            floor = 0 if is_sold else self._ground.floors.of(sku_id, shop_id)
+            availability.set_floor(sku_id, vertex, floor)
             availability.update(sku_id)
             self._follow_depths(availability, array("q", [sku_id]))
-            return availability.number(sku_id, self.layout.vertex_of_shop[shop_id])
+            return availability.number(sku_id, vertex)
 
         return offered
 

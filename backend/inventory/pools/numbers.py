@@ -15,6 +15,8 @@ from backend.inventory.levels import free_of_all_levels
 from backend.inventory.model import FreeAt, StockSource
 from backend.inventory.pools.compile import CompiledLayout
 from backend.inventory.pools.live import LivePools, PoolGround, no_profiles, read_profiles
+from backend.inventory.safety.model import ShopFloorBook
+from backend.inventory.safety.shop_floors import changed_shop_floors
 from core_ext import StockBook
 
 BREATH_SKUS = 500
@@ -26,6 +28,13 @@ class Ground(NamedTuple):
 
     sources: list[StockSource]
     book: StockBook
+
+
+class Bounds(NamedTuple):
+    """What bounds shops beside the stock."""
+
+    allotments: AllotmentBook
+    floors: ShopFloorBook
 
 
 class NumberChange(NamedTuple):
@@ -76,13 +85,13 @@ async def pools_on(
     layout: CompiledLayout,
     ground: Ground,
     local: datetime,
-    allotments: AllotmentBook,
+    bounds: Bounds,
 ) -> LivePools:
     """Return the numbers of a layout on a book; `local` is the time where the brand is."""
     profiles = no_profiles(layout)
     if layout.rules:
         profiles = await read_profiles(tx, layout, ground.book, ground.sources, local)
-    return LivePools(0, PoolGround(layout, ground.sources, ground.book, allotments), profiles)
+    return LivePools(0, PoolGround(layout, ground.sources, ground.book, *bounds), profiles)
 
 
 async def changes_between(
@@ -101,9 +110,12 @@ async def changes_between(
     async for chunk in free_of_all_levels(tx):
         add_levels(ground, chunk)
         sku_ids.update(level.sku_id for level in chunk)
-    allotments = AllotmentBook(await changed_allotments(tx, BEGINNING))
+    bounds = Bounds(
+        AllotmentBook(await changed_allotments(tx, BEGINNING)),
+        ShopFloorBook(await changed_shop_floors(tx, BEGINNING)),
+    )
     pools = [
-        None if layout is None else await pools_on(tx, layout, ground, local, allotments)
+        None if layout is None else await pools_on(tx, layout, ground, local, bounds)
         for layout in (before, after)
     ]
     shop_ids = sorted({shop.id for layout in layouts for shop in layout.shops})

@@ -57,6 +57,7 @@ async def set_safety_rules(
             tx.tenant_id,
             [skus[draft.sku] if draft.sku else None for draft in drafts],
             [nodes[draft.node] if draft.node else None for draft in drafts],
+            [draft.channel for draft in drafts],
             [draft.category for draft in drafts],
             [draft.node_kind.value if draft.node_kind else None for draft in drafts],
             [draft.units for draft in drafts],
@@ -104,7 +105,7 @@ async def keep_back(
     """
     async with database.tenant_transaction(principal, read_only=True) as tx:
         rules = SafetyRules(await safety_rules(tx))
-        if not rules and not even_without_rules:
+        if not rules.of_nodes and not even_without_rules:
             return []
         nodes = {node.id: node for node in await list_nodes(tx)}
         keepers: dict[int, int] = {}
@@ -164,7 +165,9 @@ async def _follow(tx: TenantTransaction, rows: Sequence[Record], ground: _Ground
 def _check(drafts: Sequence[SafetyDraft]) -> None:
     if len(drafts) > model.RULES_MAX:
         raise InvalidSafetyRule(f"A brand has at most {model.RULES_MAX} rules.", path=("rules",))
-    scopes = [(draft.sku, draft.node, draft.category, draft.node_kind) for draft in drafts]
+    scopes = [
+        (draft.sku, draft.node, draft.channel, draft.category, draft.node_kind) for draft in drafts
+    ]
     if len(set(scopes)) < len(scopes):
         raise InvalidSafetyRule("A rule stands there twice.", path=("rules",))
     for index, draft in enumerate(drafts):
@@ -178,12 +181,28 @@ def _check(drafts: Sequence[SafetyDraft]) -> None:
                 f"Weeks lie between 0 and {model.WEEKS_TENTHS_MAX} tenths.",
                 path=(*path, "weeksTenths"),
             )
+        if draft.channel is not None:
+            _check_of_channel(draft, path)
         if draft.node is not None and draft.sku is None:
             raise InvalidSafetyRule("A rule for a node names a SKU.", path=(*path, "sku"))
         if draft.sku is not None and (draft.category is not None or draft.node_kind is not None):
             raise InvalidSafetyRule(
                 "A rule for a SKU names no category and no kind of node.", path=path
             )
+
+
+def _check_of_channel(draft: SafetyDraft, path: tuple[str | int, ...]) -> None:
+    if draft.node is not None or draft.node_kind is not None:
+        raise InvalidSafetyRule(
+            "A rule for a channel is for its shops: it names no node and no kind of node.",
+            path=(*path, "channel"),
+        )
+    if draft.units is not None and draft.sku is None and draft.category is None:
+        raise InvalidSafetyRule(
+            "Units for all SKUs of a channel are the reserve of its share, or the buffer of its "
+            "sync policy; a rule names a SKU or category, or says weeks.",
+            path=(*path, "units"),
+        )
 
 
 def _rule(row: Record) -> SafetyRule:

@@ -1,4 +1,4 @@
-"""Safety stock (安全库存): what a node keeps back of a SKU, by rules."""
+"""Safety stock (安全库存): what a node, or a shop, keeps back of a SKU, by rules."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -18,11 +18,13 @@ DAYS_A_WEEK = 7
 class SafetyDraft(msgspec.Struct, frozen=True, kw_only=True):
     """A rule to be set, for a SKU in a node, a SKU, a category and a kind of node, or for all.
 
-    Either so many units, or so many tenths of weeks of what the node sells.
+    With a channel it is for the shops of that channel instead of nodes: for a SKU, a category or
+    all. Either so many units, or so many tenths of weeks of what the node, or the shop, sells.
     """
 
     sku: str | None = None
     node: str | None = None
+    channel: str | None = None
     category: str | None = None
     node_kind: NodeKind | None = None
     units: int | None = None
@@ -35,6 +37,7 @@ class SafetyRule(msgspec.Struct, frozen=True, kw_only=True):
     id: int
     sku_id: int | None
     node_id: int | None
+    channel: str | None
     category: str | None
     node_kind: NodeKind | None
     units: int | None
@@ -44,7 +47,7 @@ class SafetyRule(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def scope(self) -> "Scope":
-        return Scope(self.sku_id, self.node_id, self.category, self.node_kind)
+        return Scope(self.sku_id, self.node_id, self.category, self.node_kind, self.channel)
 
 
 class Scope(NamedTuple):
@@ -54,10 +57,11 @@ class Scope(NamedTuple):
     node_id: int | None = None
     category: str | None = None
     node_kind: NodeKind | None = None
+    channel: str | None = None
 
 
 class Floor(NamedTuple):
-    """What a node keeps back, and why."""
+    """What a node or shop keeps back, and why."""
 
     units: int
     reason: str
@@ -67,14 +71,21 @@ class SafetyRules:
     """Finds the rule that counts: the most specific one.
 
     A SKU in a node comes before a SKU, that before a category in a kind of node, that before a
-    category or a kind of node, and that before the brand's own.
+    category or a kind of node, and that before the brand's own. Of a channel a SKU comes before a
+    category, and that before all.
     """
 
     def __init__(self, rules: Iterable[SafetyRule]) -> None:
         self._rules = {rule.scope: rule for rule in rules}
 
-    def __bool__(self) -> bool:
-        return bool(self._rules)
+    @property
+    def of_nodes(self) -> bool:
+        """Whether any is for nodes."""
+        return any(scope.channel is None for scope in self._rules)
+
+    def of_channels(self) -> list[SafetyRule]:
+        """Return those for the shops of a channel."""
+        return [rule for scope, rule in self._rules.items() if scope.channel is not None]
 
     def rule_for(
         self, sku_id: int, category: str, node_id: int, node_kind: NodeKind
@@ -92,9 +103,67 @@ class SafetyRules:
                 return rule
         return None
 
+    def rule_for_shop(self, sku_id: int, category: str, channel: str) -> SafetyRule | None:
+        """Return the rule for a SKU of a category in the shops of a channel, if there is one."""
+        for scope in (
+            Scope(sku_id, channel=channel),
+            Scope(category=category, channel=channel),
+            Scope(channel=channel),
+        ):
+            if rule := self._rules.get(scope):
+                return rule
+        return None
+
+
+class ShopFloor(NamedTuple):
+    """What a shop keeps back of a SKU, and why."""
+
+    shop_id: int
+    sku_id: int
+    units: int
+    reason: str
+    changed_at: datetime
+
+
+class ShopFloorBook:
+    """What a process knows of the floors of a tenant's shops."""
+
+    def __init__(self, floors: Iterable[ShopFloor] = ()) -> None:
+        self._units: dict[tuple[int, int], int] = {}
+        self._known: dict[tuple[int, int], datetime] = {}
+        self.learn(floors)
+
+    def learn(self, floors: Iterable[ShopFloor]) -> set[int]:
+        """Take over what is not older; returns the SKUs of which some floor has changed."""
+        changed = set()
+        for floor in floors:
+            at = floor.shop_id, floor.sku_id
+            known = self._known.get(at)
+            if known is not None and known > floor.changed_at:
+                continue
+            self._known[at] = floor.changed_at
+            if floor.units == self._units.get(at, 0):
+                continue
+            changed.add(floor.sku_id)
+            self._units[at] = floor.units
+            if not floor.units:
+                del self._units[at]
+        return changed
+
+    def of(self, sku_id: int, shop_id: int) -> int:
+        """Return the units that a shop keeps back of a SKU."""
+        return self._units.get((shop_id, sku_id), 0)
+
+    def sku_ids(self) -> set[int]:
+        """Return the SKUs of which some shop keeps units back."""
+        return {sku_id for _, sku_id in self._units}
+
+    def __bool__(self) -> bool:
+        return bool(self._units)
+
 
 def floor_of(rule: SafetyRule, sold: int, days: int) -> Floor:
-    """Return what a rule keeps back in a node that sold so many units in so many days."""
+    """Return what a rule keeps back where so many units were sold in so many days."""
     if rule.units is not None:
         return Floor(rule.units, f"rule {rule.id}: {rule.units} units")
     tenths = rule.weeks_tenths or 0

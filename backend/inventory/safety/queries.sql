@@ -1,6 +1,6 @@
 -- safety_rules --
 -- The rules of safety stock.
-select id, sku_id, node_id, category, node_kind, units, weeks_tenths, set_by, changed_at
+select id, sku_id, node_id, channel, category, node_kind, units, weeks_tenths, set_by, changed_at
 from safety_rule where tenant_id = $1 order by id
 
 -- lock_safety_rules --
@@ -13,11 +13,12 @@ delete from safety_rule where tenant_id = $1
 
 -- insert_safety_rules --
 -- Keep rules.
-insert into safety_rule (tenant_id, sku_id, node_id, category, node_kind, units, weeks_tenths,
-    set_by)
-select $1::bigint, d.*, $8::text
-from unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::integer[])
-     as d(sku_id, node_id, category, node_kind, units, weeks_tenths)
+insert into safety_rule (tenant_id, sku_id, node_id, channel, category, node_kind, units,
+    weeks_tenths, set_by)
+select $1::bigint, d.*, $9::text
+from unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[],
+            $8::integer[])
+     as d(sku_id, node_id, channel, category, node_kind, units, weeks_tenths)
 
 -- sold_by_node --
 -- Units of each SKU that each node sold between two times: to orders, and over its till.
@@ -33,3 +34,35 @@ group by node_id, sku_id
 select functional_warehouse_id, sku_id, node_id, floor from stock_level
 where tenant_id = $1 and (sku_id, functional_warehouse_id) > ($2::bigint, $3::bigint)
 order by sku_id, functional_warehouse_id limit $4
+
+-- kept_shop_floors --
+-- What shops keep back now.
+select shop_id, sku_id, units, reason from shop_floor where tenant_id = $1 and units > 0
+
+-- set_shop_floors --
+-- Let shops keep back units of SKUs; given in the order of the key.
+insert into shop_floor (tenant_id, shop_id, sku_id, dealer_id, units, reason)
+select $1::bigint, f.shop_id, f.sku_id, s.dealer_id, f.units, f.reason
+from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[])
+     with ordinality as f(shop_id, sku_id, units, reason, ordinal)
+join shop s on s.tenant_id = $1 and s.id = f.shop_id
+order by f.ordinal
+on conflict (tenant_id, shop_id, sku_id) do update
+set units = excluded.units, reason = excluded.reason, changed_at = clock_timestamp()
+
+-- changed_shop_floors --
+-- What shops keep back, of what changed since a time.
+select shop_id, sku_id, units, reason, changed_at
+from shop_floor where tenant_id = $1 and changed_at >= $2
+
+-- shop_floors_of_sku --
+-- What shops keep back of a SKU.
+select shop_id, sku_id, units, reason, changed_at
+from shop_floor where tenant_id = $1 and sku_id = $2 and units > 0
+
+-- page_of_shop_floors --
+-- What a shop keeps back, by SKU.
+select shop_id, sku_id, units, reason, changed_at
+from shop_floor
+where tenant_id = $1 and shop_id = $2 and sku_id > $3 and units > 0
+order by sku_id limit $4

@@ -11,8 +11,9 @@ from backend.inventory.earmarks.queries import open_earmarks
 from backend.inventory.levels import free_of_all_levels
 from backend.inventory.pools.layouts import active_layout, compile_in_force
 from backend.inventory.pools.model import Layout, Rule
-from backend.inventory.pools.numbers import ground_of, pools_on
+from backend.inventory.pools.numbers import Bounds, ground_of, pools_on
 from backend.inventory.pools.preview import preview
+from backend.inventory.safety.model import ShopFloorBook
 from backend.network.regions.table import bundled_regions
 from backend.orders.cancel_orders import cancel_order
 from tests.catalogue import Connection
@@ -64,7 +65,8 @@ async def computed(live: Living) -> Numbers:
         assert layout is not None
         levels = [level async for chunk in free_of_all_levels(tx) for level in chunk]
         ground = ground_of([layout], await open_earmarks(tx), levels)
-        pools = await pools_on(tx, layout, ground, NOON, AllotmentBook())
+        bounds = Bounds(AllotmentBook(), ShopFloorBook())
+        pools = await pools_on(tx, layout, ground, NOON, bounds)
     sku_id = live.world.skus["A"]
     found: Numbers = {code: pools.of_pool(sku_id, code) for code in layout.vertex_of_pool}
     return found | {code: pools.of_shop(sku_id, live.shop_ids[code]) for code in ("shop", "dshop")}

@@ -18,6 +18,7 @@ from backend.inventory.safety.model import (
     SafetyDraft,
     SafetyRule,
     SafetyRules,
+    Scope,
     floor_of,
 )
 from backend.network.model import NodeKind
@@ -31,7 +32,8 @@ WAREHOUSE, STORE = NodeKind.WAREHOUSE, NodeKind.STORE
 
 
 def rule(number: int = 1, **changes: Any) -> SafetyRule:
-    scope: dict[str, Any] = dict.fromkeys(("sku_id", "node_id", "category", "node_kind"))
+    names = ("sku_id", "node_id", "channel", "category", "node_kind")
+    scope: dict[str, Any] = dict.fromkeys(names)
     figures: dict[str, Any] = {"units": None, "weeks_tenths": None}
     values = scope | figures | changes
     return SafetyRule(id=number, set_by="x", changed_at=datetime(2026, 1, 1, tzinfo=UTC), **values)
@@ -200,7 +202,7 @@ async def test_rules_replace_those_before_once(
     first = await keep(database, world.brand, *drafts, key="k")
     figures = [(one.units, one.weeks_tenths) for one in first]
     assert figures == [(3, None), (None, 15), (0, None), (1, None)]
-    assert first[0].scope == (world.skus["A"], world.nodes["wh"], None, None)
+    assert first[0].scope == Scope(world.skus["A"], world.nodes["wh"])
     assert {one.set_by for one in first} == {world.brand.subject}
     before = await contents(admin)
     assert await keep(database, world.brand, *drafts, key="k") == first
