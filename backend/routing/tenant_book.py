@@ -136,7 +136,9 @@ class TenantBook:
             policy, version = await self._policy(tx)
             capacities = await capacities_of_day(tx, local.date())
             allotted = await changed_allotments(tx, self._allotted_at - SWEEP_OVERLAP)
-            floors = await changed_shop_floors(tx, self._floored_at - SWEEP_OVERLAP)
+            floors: list[ShopFloor] = []
+            if topology.layout_version:  # else no shop has a number to keep anything of
+                floors = await changed_shop_floors(tx, self._floored_at - SWEEP_OVERLAP)
             if topology != self._topology:
                 view, layout = await self._view(tx, topology)
                 if not view.has_sources_of(stock.view):
