@@ -1,7 +1,7 @@
 """Cancelling: a whole order, or units of its lines."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -9,18 +9,12 @@ import msgspec
 
 from backend.db.commands import apply_once
 from backend.db.pool import Database, Record, TenantTransaction
-from backend.inventory import ledger
-from backend.inventory.allotments.counters import take_allotments
-from backend.inventory.allotments.model import AllotmentAt
 from backend.inventory.counters import Counters
-from backend.inventory.earmarks.queries import lock_open_earmarks
-from backend.inventory.model import CauseKind, FreeAt, LevelKey, Movement
-from backend.inventory.movement_types import MovementType
-from backend.network.capacity import CapacityAt, CapacityKey, lock_capacities, take_locked
 from backend.orders.claim import SQL
 from backend.orders.errors import NothingToCancel, UnknownOrder
-from backend.orders.events import FulfilmentCancelled, OrderCancelled
+from backend.orders.events import OrderCancelled
 from backend.orders.model import HoldKind, LineOutcome, OrderStatus
+from backend.orders.releasing import Releasing
 from backend.orders.states import check_step, derive_status
 from backend.orders.step import StepEvent, line_outcome, under_holds, write_step
 from backend.orders.stock_holds.ending import EndingHolds, lock_holds_of_order
@@ -83,8 +77,6 @@ class _Cancellation:
     def __init__(self, tx: TenantTransaction, order_id: int) -> None:
         self._tx = tx
         self._order_id = order_id
-        self._released: list[tuple[Record, int]] = []
-        """Reservations, and the units that are released of each."""
 
     async def carry_out(
         self, lines: Sequence[CancelLine] | None, actor: str, reason: str
@@ -96,8 +88,11 @@ class _Cancellation:
         rows = await tx.fetch(SQL.lines_of_orders, tx.tenant_id, [order_id])
         before = [line_outcome(row) for row in rows]
         reservations = await tx.fetch(SQL.active_reservations, tx.tenant_id, [order_id])
+        releasing = Releasing(tx, order_id, reservations)
         wanted = _wanted(before, lines)
-        after = [self._take(line, wanted.get(line.line_no, 0), reservations) for line in before]
+        after = [
+            _take(line, wanted.get(line.line_no, 0), reservations, releasing) for line in before
+        ]
         needless = [hold for hold in holds if not _is_needed(hold, after)]
         rest = [HoldKind(hold["kind"]) for hold in holds if hold not in needless]
         after = under_holds(after, rest)
@@ -108,39 +103,13 @@ class _Cancellation:
         waiting: defaultdict[int, int] = defaultdict(int)
         for row, line in zip(rows, after, strict=True):
             waiting[row["sku_id"]] += line.backordered
-        still_open = await self._lock_what_comes_back(kept)
+        await releasing.lock(part.key.level for part in kept.parts)
         given_back = await self._give_back_received(kept, waiting, actor)
-        levels = await self._release(still_open, actor)
-        allotments = await self._give_allotments_back()
-        empty = await self._cancel_empty_fulfilments(reservations)
-        capacities = await self._give_capacities_back(empty)
+        counters, emptied = await releasing.carry_out(actor)
         units = sum(wanted.values())
         payload = OrderCancelled(order_id, status, units, reason)
-        events = [StepEvent(payload), *map(_fulfilment_cancelled, empty)]
-        await write_step(tx, order, (before, after), status, events)
-        counters = given_back.and_also(Counters(levels, capacities, allotments))
-        return Cancelled(order_id, status, units, counters)
-
-    def _take(
-        self, line: LineOutcome, quantity: int, reservations: Sequence[Record]
-    ) -> LineOutcome:
-        """Take units from what is held, what waits and, last, what is reserved."""
-        held = min(quantity, line.held)
-        backordered = min(quantity - held, line.backordered)
-        left = reserved = quantity - held - backordered
-        for reservation in reversed(reservations):
-            if reservation["line_no"] == line.line_no and left:
-                part = min(left, reservation["active"])
-                self._released.append((reservation, part))
-                left -= part
-        assert left == 0, "a line's reserved units are the sum of its reservations"
-        return LineOutcome(
-            line.line_no,
-            line.reserved - reserved,
-            line.backordered - backordered,
-            line.held - held,
-            line.cancelled + quantity,
-        )
+        await write_step(tx, order, (before, after), status, [StepEvent(payload), *emptied])
+        return Cancelled(order_id, status, units, given_back.and_also(counters))
 
     async def _give_back_received(
         self, kept: EndingHolds, waiting: Mapping[int, int], actor: str
@@ -161,75 +130,27 @@ class _Cancellation:
             return Counters()
         return await kept.end(self._tx, ended, StockHoldState.RELEASED, actor)
 
-    async def _lock_what_comes_back(self, kept: EndingHolds) -> set[int]:
-        """Lock earmarks, then all levels that may be given back to; returns the open earmarks."""
-        earmarks = {row["earmark_id"] for row, _ in self._released if row["earmark_id"]}
-        still_open = await lock_open_earmarks(self._tx, earmarks)
-        keys = [
-            LevelKey(row["functional_warehouse_id"], row["sku_id"]) for row, _ in self._released
-        ]
-        keys += [part.key.level for part in kept.parts]
-        if keys:
-            await ledger.lock_levels(self._tx, keys)
-        return still_open
 
-    async def _release(self, still_open: Collection[int], actor: str) -> list[FreeAt]:
-        if not self._released:
-            return []
-        movements = [
-            Movement(
-                key=LevelKey(row["functional_warehouse_id"], row["sku_id"]),
-                type=MovementType.RELEASED,
-                quantity=part,
-                cause_kind=CauseKind.ORDER,
-                cause_id=self._order_id,
-                cause_line=row["line_no"],
-                earmark_id=row["earmark_id"] if row["earmark_id"] in still_open else None,
-            )
-            for row, part in self._released
-        ]
-        levels = await ledger.record(self._tx, movements, actor)
-        await self._tx.execute(
-            SQL.release_reservations,
-            self._tx.tenant_id,
-            [self._order_id] * len(self._released),
-            [row["reservation_no"] for row, _ in self._released],
-            [part for _, part in self._released],
-        )
-        return await ledger.free_after(self._tx, levels.values(), with_earmarks=bool(still_open))
-
-    async def _give_allotments_back(self) -> list[AllotmentAt]:
-        """Give back what the released units took of allotments."""
-        back: defaultdict[int, int] = defaultdict(int)
-        for row, part in self._released:
-            for one in row["allotment_ids"] or ():
-                back[one] -= part
-        return list((await take_allotments(self._tx, back)).values())
-
-    async def _cancel_empty_fulfilments(self, reservations: Sequence[Record]) -> list[Record]:
-        """Cancel the fulfilments with nothing left in them, and return them."""
-        tx = self._tx
-        left: defaultdict[int, int] = defaultdict(int)
-        for row in reservations:
-            left[row["fulfilment_no"]] += row["active"]
-        for row, part in self._released:
-            left[row["fulfilment_no"]] -= part
-        live = await tx.fetch(SQL.live_fulfilments, tx.tenant_id, [self._order_id])
-        empty = [row for row in live if left[row["fulfilment_no"]] == 0]
-        if empty:
-            numbers = [row["fulfilment_no"] for row in empty]
-            orders = [self._order_id] * len(numbers)
-            await tx.execute(SQL.cancel_fulfilments, tx.tenant_id, orders, numbers)
-        return empty
-
-    async def _give_capacities_back(self, fulfilments: Sequence[Record]) -> list[CapacityAt]:
-        """Give back the places at the nodes that parcels took."""
-        back: defaultdict[CapacityKey, int] = defaultdict(int)
-        for row in fulfilments:
-            if row["capacity_day"] is not None:
-                back[CapacityKey(row["node_id"], row["capacity_day"])] -= 1
-        await lock_capacities(self._tx, back)
-        return list((await take_locked(self._tx, back)).values())
+def _take(
+    line: LineOutcome, quantity: int, reservations: Sequence[Record], releasing: Releasing
+) -> LineOutcome:
+    """Take units from what is held, what waits and, last, what is reserved."""
+    held = min(quantity, line.held)
+    backordered = min(quantity - held, line.backordered)
+    left = reserved = quantity - held - backordered
+    for reservation in reversed(reservations):
+        if reservation["line_no"] == line.line_no and left:
+            part = min(left, reservation["active"])
+            releasing.add(reservation, part)
+            left -= part
+    assert left == 0, "a line's reserved units are the sum of its reservations"
+    return LineOutcome(
+        line.line_no,
+        line.reserved - reserved,
+        line.backordered - backordered,
+        line.held - held,
+        line.cancelled + quantity,
+    )
 
 
 def _is_needed(hold: Record, lines: Sequence[LineOutcome]) -> bool:
@@ -239,11 +160,6 @@ def _is_needed(hold: Record, lines: Sequence[LineOutcome]) -> bool:
         for line in lines
         if hold["line_no"] in (None, line.line_no)
     )
-
-
-def _fulfilment_cancelled(row: Record) -> StepEvent:
-    payload = FulfilmentCancelled(row["order_id"], row["fulfilment_no"])
-    return StepEvent(payload, row["node_id"])
 
 
 def _wanted(lines: Sequence[LineOutcome], wanted: Sequence[CancelLine] | None) -> dict[int, int]:

@@ -87,7 +87,7 @@ DEFECTS: dict[str, Defect] = {
     ),
     "what is kept is kept for ever": lambda: patch.object(Maintenance, "expire_holds", _nothing),
     "parcels are not given back": lambda: patch(
-        "backend.orders.cancel_orders._Cancellation._give_capacities_back", _no_capacities
+        "backend.orders.releasing.Releasing._give_capacities_back", _no_capacities
     ),
 }
 
