@@ -1,6 +1,6 @@
 """Keeping alerts, ending them, and reading them; each change writes its event."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from backend.db.pool import Record, TenantTransaction
 from backend.db.sql import load_queries
@@ -8,17 +8,31 @@ from backend.events.model import NewEvent, Payload
 from backend.events.outbox import append_events
 from backend.replenishment.events import StockAlertCleared, StockAlertFired, TransferDecided
 from backend.replenishment.judge import Clearing, Firing, Place
-from backend.replenishment.model import Measure, Scope, StockAlert, TransferState
+from backend.replenishment.model import AlertRule, Measure, Scope, StockAlert, TransferState
 
 SQL = load_queries(__file__)
 
 
-async def fire(tx: TenantTransaction, firings: Sequence[Firing]) -> list[tuple[int, Firing]]:
-    """Keep alerts; returns those that were not open already, with their ids.
+async def rules_in_force(tx: TenantTransaction, rules: Iterable[AlertRule]) -> set[int]:
+    """Lock those of the rules that nobody has changed or dropped, and return their ids.
 
-    Locks them in the one order.
+    They stay as they are until the transaction ends: what follows from them is not too late.
     """
-    ordered = sorted(firings, key=lambda firing: firing.reading.place)
+    versions = {rule.id: rule.version for rule in rules}
+    rows = await tx.fetch(SQL.rules_in_force, tx.tenant_id, list(versions), list(versions.values()))
+    return {row["id"] for row in rows}
+
+
+async def fire(tx: TenantTransaction, firings: Sequence[Firing]) -> list[tuple[StockAlert, Firing]]:
+    """Keep alerts; returns those that were not open already.
+
+    Those of rules that are no longer in force are left out. Locks rules, then alerts, in order.
+    """
+    in_force = await rules_in_force(tx, (firing.rule for firing in firings))
+    ordered = sorted(
+        (firing for firing in firings if firing.rule.id in in_force),
+        key=lambda firing: firing.reading.place,
+    )
     by_place = {firing.reading.place: firing for firing in ordered}
     rows = await tx.fetch(
         SQL.fire_alerts,
@@ -32,22 +46,25 @@ async def fire(tx: TenantTransaction, firings: Sequence[Firing]) -> list[tuple[i
         [firing.value for firing in ordered],
     )
     new = [
-        (int(row["id"]), by_place[Place(row["rule_id"], row["subject_id"], row["sku_id"])])
+        (
+            alert_from(row),
+            by_place[Place(row["rule_id"], row["subject_id"], row["sku_id"])],
+        )
         for row in rows
     ]
     await append(
         tx,
         [
             StockAlertFired(
-                alert_id=alert_id,
-                rule=firing.rule.code,
-                scope=firing.rule.scope,
-                subject_id=firing.reading.place.subject_id,
-                sku_id=firing.reading.place.sku_id,
-                measure=firing.rule.measure,
-                value=firing.value,
+                alert_id=alert.id,
+                rule=alert.rule_code,
+                scope=alert.scope,
+                subject_id=alert.subject_id,
+                sku_id=alert.sku_id,
+                measure=alert.measure,
+                value=alert.fired_with,
             )
-            for alert_id, firing in new
+            for alert, _ in new
         ],
     )
     return new

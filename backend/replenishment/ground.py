@@ -1,6 +1,6 @@
-"""What alerts and proposals are judged on: who has what of a SKU, and who sells it."""
+"""What alerts are judged on: who has what of a SKU, and who sells it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -11,14 +11,12 @@ from backend.db.pool import TenantTransaction
 from backend.inventory.pools.attributes import SKU_ATTRIBUTES, facts_of_sku
 from backend.inventory.safety.keep_back import units_sold_by_node
 from backend.inventory.warehouses import is_default_source, list_warehouses
-from backend.network.geo import distance_m
 from backend.network.model import FunctionalWarehouse, Node
 from backend.network.nodes import list_nodes
 from backend.network.regions.table import RegionTable
 from backend.orders.find_orders import units_sold_by_shop
-from backend.replenishment.judge import Firing, Place, Reading
-from backend.replenishment.model import AlertRule, Scope, units_of_days
-from backend.replenishment.propose import Donor, Transfer, choose_transfers
+from backend.replenishment.judge import Place, Reading
+from backend.replenishment.model import AlertRule, Scope
 
 SKUS_A_PAGE = 1_000
 
@@ -31,6 +29,9 @@ class Stock(Protocol):
 
     def free_of(self, sku_id: int) -> Iterable[tuple[int, int]]:
         """Return functional warehouses, and their units that no earmark keeps, not below 0."""
+
+    def may_take(self, shop_id: int, warehouse_id: int) -> bool:
+        """Return whether orders of a shop may take from a functional warehouse."""
 
 
 class Sales(NamedTuple):
@@ -45,203 +46,120 @@ async def read_sales(tx: TenantTransaction, local: datetime) -> Sales:
     return Sales(await units_sold_by_shop(tx, local), await units_sold_by_node(tx, local))
 
 
-class Moving(NamedTuple):
-    """What is on its way, or proposed: units by (functional warehouse, SKU)."""
+class Subject(NamedTuple):
+    """Whose stock a rule reads: a shop, a node, or a region."""
 
-    coming: Mapping[tuple[int, int], int]
-    leaving: Mapping[tuple[int, int], int]
-
-
-class Plan(NamedTuple):
-    """Transfers to one functional warehouse."""
-
-    destination_id: int
-    transfers: list[Transfer]
-
-
-class _Subject(NamedTuple):
     id: int
     node_ids: frozenset[int]
     """Whose stock counts; none for a shop, which is told what it may offer."""
+
+
+class Network(NamedTuple):
+    """The nodes, functional warehouses, shops and regions of a brand."""
+
+    nodes: Sequence[Node]
+    warehouses: Sequence[FunctionalWarehouse]
+    shop_ids: Sequence[int]
+    regions: RegionTable
+
+
+class Asked(NamedTuple):
+    """The SKUs of the rules that do not ask about all, and the last SKU that was looked at."""
+
+    skus: Mapping[int, frozenset[int]]
+    last_sku_id: int
 
 
 class Ground:
     """The network of a brand as the rules of alerts see it, and its sales."""
 
     def __init__(
-        self,
-        rules: Sequence[AlertRule],
-        nodes: Mapping[int, Node],
-        warehouses: Sequence[FunctionalWarehouse],
-        shop_ids: Sequence[int],
-        regions: RegionTable,
-        skus: Mapping[int, frozenset[int]],
-        sales: Sales,
+        self, rules: Sequence[AlertRule], network: Network, asked: Asked, sales: Sales
     ) -> None:
         self.rules = {rule.id: rule for rule in rules}
         self.sales = sales
-        self._nodes = {node.id: node for node in nodes.values() if node.is_active}
-        self._homes = {
+        self.nodes = {node.id: node for node in network.nodes if node.is_active}
+        self.homes = {
             warehouse.id: warehouse
-            for warehouse in sorted(warehouses, key=lambda one: (one.rank, one.id))
-            if is_default_source(warehouse, self._nodes.get(warehouse.node_id))
+            for warehouse in sorted(network.warehouses, key=lambda one: (one.rank, one.id))
+            if is_default_source(warehouse, self.nodes.get(warehouse.node_id))
         }
         """The functional warehouses that count, the first of each node first."""
-        self._skus = skus
-        """The SKUs of the rules that do not ask about all."""
-        self._subjects = {
-            rule.id: list(self._subjects_of(rule, shop_ids, regions)) for rule in rules
-        }
+        self._asked = asked
+        self.subjects = {rule.id: list(self._subjects_of(rule, network)) for rule in rules}
 
-    def _subjects_of(
-        self, rule: AlertRule, shop_ids: Sequence[int], regions: RegionTable
-    ) -> Iterator[_Subject]:
+    def _subjects_of(self, rule: AlertRule, network: Network) -> Iterator[Subject]:
         if rule.scope is Scope.REGION:
             assert rule.subject_id is not None, "a rule for a region names it"
             within = frozenset(
                 node.id
-                for node in self._nodes.values()
-                if rule.subject_id in (one.code for one in regions.ancestors(node.region_code))
+                for node in self.nodes.values()
+                if rule.subject_id
+                in (one.code for one in network.regions.ancestors(node.region_code))
             )
-            yield _Subject(rule.subject_id, within)
+            yield Subject(rule.subject_id, within)
             return
-        ids = shop_ids if rule.scope is Scope.SHOP else self._nodes
-        for one in ids:
+        for one in network.shop_ids if rule.scope is Scope.SHOP else self.nodes:
             if rule.subject_id in (None, one):
-                yield _Subject(one, frozenset({one} if rule.scope is Scope.NODE else ()))
+                yield Subject(one, frozenset({one} if rule.scope is Scope.NODE else ()))
 
-    def _asks_about(self, rule: AlertRule, sku_id: int) -> bool:
-        return rule.id not in self._skus or sku_id in self._skus[rule.id]
+    def asks_about(self, rule: AlertRule, sku_id: int) -> bool:
+        """Whether a rule is for a SKU."""
+        return rule.id not in self._asked.skus or sku_id in self._asked.skus[rule.id]
 
-    def readings(self, stock: Stock, sku_id: int) -> Iterator[Reading]:
-        """Return what every rule reads of a SKU."""
-        free = self._free_by_node(stock, sku_id)
+    def knows(self, sku_id: int) -> bool:
+        """Whether it is known which rules are for a SKU: it was there when they were looked at."""
+        return not self._asked.skus or sku_id <= self._asked.last_sku_id
+
+    def readings(self, stock: Stock, sku_id: int, moved: Collection[int]) -> Iterator[Reading]:
+        """Return what every rule reads of a SKU that moved in some functional warehouses."""
+        free = self.free_by_node(stock, sku_id)
+        moved_nodes = {home.node_id for one in moved if (home := self.homes.get(one))}
         for rule in self.rules.values():
-            if not self._asks_about(rule, sku_id):
+            if not self.asks_about(rule, sku_id):
                 continue
-            for subject in self._subjects[rule.id]:
+            for subject in self.subjects[rule.id]:
                 place = Place(rule.id, subject.id, sku_id)
                 if rule.scope is Scope.SHOP:
+                    units = stock.offered(sku_id, subject.id)
                     sold = self.sales.by_shop.get((subject.id, sku_id), 0)
-                    yield Reading(place, stock.offered(sku_id, subject.id), sold)
+                    has_moved = any(stock.may_take(subject.id, one) for one in moved)
                 else:
-                    yield Reading(place, *self._of_nodes(subject.node_ids, free, sku_id))
+                    units, sold = self.of_nodes(subject.node_ids, free, sku_id)
+                    has_moved = not moved_nodes.isdisjoint(subject.node_ids)
+                yield Reading(place, units, sold, has_moved)
 
-    def _free_by_node(self, stock: Stock, sku_id: int) -> dict[int, int]:
+    def free_by_node(self, stock: Stock, sku_id: int) -> dict[int, int]:
+        """Return what is free of a SKU in each node, of its own party."""
         free: dict[int, int] = {}
         for warehouse_id, units in stock.free_of(sku_id):
-            if home := self._homes.get(warehouse_id):
+            if home := self.homes.get(warehouse_id):
                 free[home.node_id] = free.get(home.node_id, 0) + units
         return free
 
-    def _of_nodes(
+    def of_nodes(
         self, node_ids: frozenset[int], free: Mapping[int, int], sku_id: int
     ) -> tuple[int, int]:
-        """Return what nodes have and have sold of a SKU together."""
+        """Return what nodes have, and have sold, of a SKU together."""
         units = sum(free[node_id] for node_id in free.keys() & node_ids)
         return units, sum(self.sales.by_node.get((node_id, sku_id), 0) for node_id in node_ids)
-
-    def plan(self, firing: Firing, stock: Stock, moving: Moving) -> Plan | None:
-        """Return what could be moved to where a rule fired; None where nothing can or need be.
-
-        Donors are of the same party, and keep what they need themselves: for their own sales, and
-        so that no other rule about their node or region fires.
-        """
-        rule, sku_id = firing.rule, firing.reading.place.sku_id
-        subject = next(
-            one for one in self._subjects[rule.id] if one.id == firing.reading.place.subject_id
-        )
-        free = dict(stock.free_of(sku_id))
-        home = self._destination(subject, free, sku_id)
-        if home is None:
-            return None
-        coming = sum(
-            units
-            for (warehouse_id, sku), units in moving.coming.items()
-            if sku == sku_id and self._node_of(warehouse_id) in subject.node_ids
-        )
-        need = rule.units(rule.fill_to, firing.reading.sold) - firing.reading.units - coming
-        budgets = self._budgets(stock, rule, sku_id)
-        transfers = choose_transfers(
-            need, self._donors(firing, subject, home, free, moving, budgets), budgets
-        )
-        return Plan(home.id, transfers) if transfers else None
-
-    def _node_of(self, warehouse_id: int) -> int | None:
-        home = self._homes.get(warehouse_id)
-        return None if home is None else home.node_id
-
-    def _destination(
-        self, subject: _Subject, free: Mapping[int, int], sku_id: int
-    ) -> FunctionalWarehouse | None:
-        """Return where units are sent: to the node that sells most, of equal ones has least."""
-        first = {home.node_id: home for home in reversed(self._homes.values())}
-        able = [first[node_id] for node_id in subject.node_ids & first.keys()]
-        return min(
-            able,
-            key=lambda home: (
-                -self.sales.by_node.get((home.node_id, sku_id), 0),
-                free.get(home.id, 0),
-                home.id,
-            ),
-            default=None,
-        )
-
-    def _budgets(self, stock: Stock, own: AlertRule, sku_id: int) -> dict[tuple[int, int], int]:
-        """Return what the nodes and regions of other rules can spare without running low."""
-        free = self._free_by_node(stock, sku_id)
-        budgets = {}
-        for rule in self.rules.values():
-            if rule.scope is Scope.SHOP or not self._asks_about(rule, sku_id):
-                continue
-            for subject in self._subjects[rule.id]:
-                units, sold = self._of_nodes(subject.node_ids, free, sku_id)
-                budgets[rule.id, subject.id] = units - rule.units(rule.clears_at, sold)
-        return budgets
-
-    def _donors(
-        self,
-        firing: Firing,
-        subject: _Subject,
-        home: FunctionalWarehouse,
-        free: Mapping[int, int],
-        moving: Moving,
-        budgets: Mapping[tuple[int, int], int],
-    ) -> Iterator[Donor]:
-        sku_id = firing.reading.place.sku_id
-        to = self._nodes[home.node_id]
-        for warehouse_id, units in free.items():
-            donor = self._homes.get(warehouse_id)
-            if (
-                donor is None
-                or donor.node_id in subject.node_ids
-                or not _is_same_party(donor, home)
-            ):
-                continue
-            node = self._nodes[donor.node_id]
-            sold = self.sales.by_node.get((node.id, sku_id), 0)
-            kept = units_of_days(firing.rule.leave_days, sold)
-            yield Donor(
-                warehouse_id,
-                distance_m(node.longitude_e6, node.latitude_e6, to.longitude_e6, to.latitude_e6),
-                units - kept - moving.leaving.get((warehouse_id, sku_id), 0),
-                tuple(
-                    (rule_id, one.id)
-                    for rule_id, subjects in self._subjects.items()
-                    for one in subjects
-                    if node.id in one.node_ids and (rule_id, one.id) in budgets
-                ),
-            )
-
-
-def _is_same_party(one: FunctionalWarehouse, other: FunctionalWarehouse) -> bool:
-    return (one.legal_entity_id, one.dealer_id) == (other.legal_entity_id, other.dealer_id)
 
 
 async def read_ground(
     tx: TenantTransaction, rules: Sequence[AlertRule], regions: RegionTable, sales: Sales
 ) -> Ground:
     """Read the network, and which SKUs the rules ask about."""
+    shops = await active_shops(tx)
+    network = Network(
+        await list_nodes(tx),
+        await list_warehouses(tx),
+        [shop.id for shop in shops.values()],
+        regions,
+    )
+    return Ground(rules, network, await _asked(tx, rules), sales)
+
+
+async def _asked(tx: TenantTransaction, rules: Sequence[AlertRule]) -> Asked:
     checks = {
         rule.id: compile_condition(rule.condition, SKU_ATTRIBUTES)
         for rule in rules
@@ -256,12 +174,4 @@ async def read_ground(
             for rule_id, check in checks.items():
                 if check(facts):
                     found[rule_id].add(sku.id)
-    return Ground(
-        rules,
-        {node.id: node for node in await list_nodes(tx)},
-        await list_warehouses(tx),
-        [shop.id for shop in (await active_shops(tx)).values()],
-        regions,
-        {rule_id: frozenset(ids) for rule_id, ids in found.items()},
-        sales,
-    )
+    return Asked({rule_id: frozenset(ids) for rule_id, ids in found.items()}, after)

@@ -20,6 +20,13 @@ class Reading(NamedTuple):
     place: Place
     units: int
     sold: int
+    has_moved: bool = False
+    """Something of it was there, or came, since the last look."""
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it neither lies there, nor sells there: nobody misses it."""
+        return not (self.units or self.sold or self.has_moved)
 
 
 class Firing(NamedTuple):
@@ -69,6 +76,6 @@ def judge(
                 found.cleared.append(Clearing(alert, value))
             else:
                 found.still_low.append((alert, Firing(rule, reading, value)))
-        elif value is not None and value < rule.fires_below and (reading.units or reading.sold):
+        elif value is not None and value < rule.fires_below and not reading.is_dead:
             found.fired.append(Firing(rule, reading, value))
     return found

@@ -11,7 +11,6 @@ from backend.inventory.pools.live import SALES_WINDOW
 RULES_MAX = 200
 """Rules of a brand: each is looked at for every SKU that moves."""
 CODE_LENGTH_MAX = 64
-NOTE_LENGTH_MAX = 500
 DAYS_MAX = 3_650
 
 

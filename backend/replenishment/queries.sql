@@ -46,18 +46,26 @@ select $1::bigint, a.*
 from unnest($2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[],
             $8::bigint[]) as a
 on conflict (tenant_id, rule_id, subject_id, sku_id) where cleared_at is null do nothing
-returning id, rule_id, subject_id, sku_id
+returning id, rule_id, rule_code, scope, subject_id, sku_id, measure, fired_at, fired_with,
+          cleared_at, cleared_with
 
 -- clear_alerts --
--- End alerts that are open; those that somebody else is about to end are left to them.
+-- End alerts that are open.
 update stock_alert a
 set cleared_at = clock_timestamp(), cleared_with = e.value
 from unnest($2::bigint[], $3::bigint[]) as e(id, value)
 where a.tenant_id = $1 and a.id = e.id
   and a.id in (select o.id from stock_alert o
                where o.tenant_id = $1 and o.id = any($2::bigint[]) and o.cleared_at is null
-               order by o.id for update skip locked)
+               order by o.id for update)
 returning a.id
+
+-- rules_in_force --
+-- Those of the rules that are still at their versions, locked: nobody changes or drops them.
+select r.id from alert_rule r
+where r.tenant_id = $1
+  and (r.id, r.version) in (select * from unnest($2::bigint[], $3::bigint[]))
+order by r.id for share
 
 -- lock_open_alert --
 -- An open alert, locked, that no proposal was made for but those that were sent or have lapsed.

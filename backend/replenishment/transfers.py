@@ -9,17 +9,18 @@ from backend.catalog.find_skus import codes_of_skus
 from backend.db.commands import apply_once
 from backend.db.pool import Record, TenantTransaction
 from backend.db.sql import load_queries
-from backend.inventory.errors import InvalidQuantity, InvalidReason
+from backend.inventory.change_stock import check_reason
+from backend.inventory.errors import InvalidQuantity
 from backend.inventory.model import Level
 from backend.inventory.supplies.dispatch import Dispatch, send
-from backend.inventory.supplies.supplies import open_supplies
+from backend.inventory.supplies.supplies import TRANSFER_CODE, open_supplies
 from backend.inventory.warehouses import list_warehouses
-from backend.replenishment.alerts import append
+from backend.replenishment.alerts import append, rules_in_force
 from backend.replenishment.errors import UnknownTransfer
 from backend.replenishment.events import TransferDecided, TransferProposed
-from backend.replenishment.ground import Moving, Plan
 from backend.replenishment.judge import Firing
-from backend.replenishment.model import NOTE_LENGTH_MAX, TransferProposal, TransferState
+from backend.replenishment.model import AlertRule, TransferProposal, TransferState
+from backend.replenishment.plan_transfers import Moving, Plan
 from tenants.principal import Permission
 
 SQL = load_queries(__file__)
@@ -70,36 +71,43 @@ async def approve_transfer(
     tx.principal.require(Permission.STOCK_WRITE)
 
     async def work() -> Decided:
-        proposal = await _lock(tx, transfer_id)
-        units = proposal.quantity if quantity is None else quantity
-        if not 0 < units <= proposal.quantity:
-            raise InvalidQuantity(
-                f"Of this proposal 1 to {proposal.quantity} units can leave.", path=("quantity",)
-            )
-        warehouses = {warehouse.id: warehouse.code for warehouse in await list_warehouses(tx)}
-        sent = await send(
-            tx,
-            Dispatch(
-                code=supply_code(transfer_id),
-                source=warehouses[proposal.source_id],
-                destination=warehouses[proposal.destination_id],
-                sku=(await codes_of_skus(tx, [proposal.sku_id]))[proposal.sku_id],
-                quantity=units,
-                arrives_on=today + timedelta(days=proposal.transit_days),
-            ),
-        )
-        approved = await _decide(
-            tx, proposal, TransferState.APPROVED, "", supply_id=sent.supply.id, quantity=units
-        )
-        return Decided(approved, sent.levels)
+        return await send_proposed(tx, transfer_id, today, quantity)
 
     content = ("approve_transfer", transfer_id, quantity)
     return await apply_once(tx, key, content, Decided, work)
 
 
+async def send_proposed(
+    tx: TenantTransaction, transfer_id: int, today: date, quantity: int | None = None
+) -> Decided:
+    """Do what `approve_transfer` does, in a transaction that is carried out once anyway."""
+    proposal = await _lock(tx, transfer_id)
+    units = proposal.quantity if quantity is None else quantity
+    if not 0 < units <= proposal.quantity:
+        raise InvalidQuantity(
+            f"Of this proposal 1 to {proposal.quantity} units can leave.", path=("quantity",)
+        )
+    warehouses = {warehouse.id: warehouse.code for warehouse in await list_warehouses(tx)}
+    sent = await send(
+        tx,
+        Dispatch(
+            code=supply_code(transfer_id),
+            source=warehouses[proposal.source_id],
+            destination=warehouses[proposal.destination_id],
+            sku=(await codes_of_skus(tx, [proposal.sku_id]))[proposal.sku_id],
+            quantity=units,
+            arrives_on=today + timedelta(days=proposal.transit_days),
+        ),
+    )
+    approved = await _decide(
+        tx, proposal, TransferState.APPROVED, "", supply_id=sent.supply.id, quantity=units
+    )
+    return Decided(approved, sent.levels)
+
+
 def supply_code(transfer_id: int) -> str:
     """Return the code of the supply that an approved proposal becomes."""
-    return f"transfer-{transfer_id}"
+    return f"{TRANSFER_CODE}{transfer_id}"
 
 
 async def reject_transfer(
@@ -111,8 +119,7 @@ async def reject_transfer(
     InvalidReason, CommandConflict; then nothing has changed.
     """
     tx.principal.require(Permission.STOCK_WRITE)
-    if len(note) > NOTE_LENGTH_MAX:
-        raise InvalidReason(f"A note has at most {NOTE_LENGTH_MAX} characters.", path=("note",))
+    check_reason(note, ("note",))
 
     async def work() -> Decided:
         proposal = await _lock(tx, transfer_id)
@@ -121,20 +128,14 @@ async def reject_transfer(
     return await apply_once(tx, key, ("reject_transfer", transfer_id, note), Decided, work)
 
 
-async def lapse_transfer(tx: TenantTransaction, transfer_id: int, note: str) -> None:
-    """End a proposal that cannot be carried out any more, if it still waits; locks it."""
-    try:
-        proposal = await _lock(tx, transfer_id)
-    except UnknownTransfer:
-        return
-    await _decide(tx, proposal, TransferState.LAPSED, note)
+async def lock_alert(tx: TenantTransaction, alert_id: int, rule: AlertRule) -> bool:
+    """Lock an open alert, after its rule, to propose something for it.
 
-
-async def lock_alert(tx: TenantTransaction, alert_id: int) -> bool:
-    """Lock an open alert to propose something for it.
-
-    False where it was cleared, somebody else is at it, or a proposal waits or was rejected.
+    False where the rule is not in force, the alert was cleared, somebody else is at it, or a
+    proposal waits or was rejected.
     """
+    if not await rules_in_force(tx, [rule]):
+        return False
     return await tx.fetch_row(SQL.lock_open_alert, tx.tenant_id, alert_id) is not None
 
 

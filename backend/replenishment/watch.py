@@ -1,11 +1,13 @@
 """Looking at stock: what runs low is told once, and where rules say so, units are moved there."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import structlog
 
 from backend.clock import now
+from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import Database
 from backend.inventory.errors import NotEnoughToMove
 from backend.inventory.model import Level
@@ -14,21 +16,18 @@ from backend.replenishment import alerts
 from backend.replenishment.alert_rules import alert_rules
 from backend.replenishment.ground import Ground, Sales, read_ground, read_sales
 from backend.replenishment.judge import Clearing, Firing, Judgement, Place, judge
-from backend.replenishment.model import AlertRule, Transfers
-from backend.replenishment.transfers import (
-    approve_transfer,
-    lapse_transfer,
-    lock_alert,
-    moving_of,
-    propose,
-)
+from backend.replenishment.model import AlertRule, StockAlert, Transfers
+from backend.replenishment.plan_transfers import TransferPlanner
+from backend.replenishment.transfers import lock_alert, moving_of, propose, send_proposed
 from backend.routing.live_book import LiveBook, LiveBooks
+from backend.routing.network_view import NetworkView
 from backend.routing.tenant_book import TenantBook
-from core_ext import StockBook
 from tenants.brands import BrandDirectory
 from tenants.principal import Principal, system_principal
 
 log = structlog.get_logger(__name__)
+
+ItemT = TypeVar("ItemT")
 
 FULL_SECONDS = 300.0
 """How often every SKU is looked at; in between, those that moved."""
@@ -60,15 +59,26 @@ class StockWatch:
         self._watched: dict[int, BrandWatch] = {}
 
     async def look(self) -> None:
-        """Look at what has moved since the last time, of every brand."""
+        """Look at what has moved since the last time, of every brand.
+
+        Where one cannot be looked at, the others are nonetheless. Raises DatabaseUnavailable.
+        """
         for brand in await self._brands.all():
-            principal = system_principal(brand.id, "replenishment")
-            async with self._database.tenant_transaction(principal, read_only=True) as tx:
-                rules = await alert_rules(tx)
-            if rules:
-                await (await self._watch_of(brand.id, principal)).look(rules)
-            elif watch := self._watched.pop(brand.id, None):
-                watch.close()
+            try:
+                await self._look_at(brand.id)
+            except DatabaseUnavailable:
+                raise
+            except Exception:
+                log.exception("alerts.not_looked_at", tenant=brand.id)
+
+    async def _look_at(self, tenant_id: int) -> None:
+        principal = system_principal(tenant_id, "replenishment")
+        async with self._database.tenant_transaction(principal, read_only=True) as tx:
+            rules = await alert_rules(tx)
+        if rules:
+            await (await self._watch_of(tenant_id, principal)).look(rules)
+        elif watch := self._watched.pop(tenant_id, None):
+            watch.close()
 
     async def _watch_of(self, tenant_id: int, principal: Principal) -> "BrandWatch":
         if tenant_id not in self._watched:
@@ -95,10 +105,11 @@ class BrandWatch:
         self._principal = principal
         self._regions = regions
         self._publish_levels = publish_levels
-        self._moved: set[int] = set()
+        self._moved: dict[int, set[int]] = {}
+        """SKUs that have moved since the last look, with the functional warehouses."""
         self._ground: Ground | None = None
         self._rules: Sequence[AlertRule] = ()
-        self._book: StockBook | None = None
+        self._view: NetworkView | None = None
         self._full_at = 0.0
         self._sales = Sales({}, {})
         self._sales_at = 0.0
@@ -108,27 +119,36 @@ class BrandWatch:
         """Hear no more."""
         self._live.book.watchers.remove(self._hear)
 
-    def _hear(self, sku_ids: Iterable[int]) -> None:
-        self._moved.update(sku_ids)
+    def _hear(self, moved: Iterable[tuple[int, int]]) -> None:
+        for sku_id, warehouse_id in moved:
+            self._moved.setdefault(sku_id, set()).add(warehouse_id)
 
     async def look(self, rules: Sequence[AlertRule]) -> None:
         """Judge the SKUs that moved, or all where it is time to; keeps what has changed."""
         await self._live.freshen()
-        stock = self._live.book
-        is_all = now() >= self._full_at or rules != self._rules or stock.book is not self._book
-        self._rules, self._book = rules, stock.book
-        moved, self._moved = self._moved, set()
+        stock, moved = self._live.book, self._moved
+        self._moved = {}
+        is_all = now() >= self._full_at or rules != self._rules or stock.view is not self._view
+        self._rules, self._view = rules, stock.view
         try:
-            if is_all or self._ground is None:
+            if is_all or self._ground is None or not all(map(self._ground.knows, moved)):
+                is_all, self._full_at = True, now() + FULL_SECONDS
                 self._ground = await self._read_ground(rules)
-                self._full_at = now() + FULL_SECONDS
-                moved = set(stock.book.skus()) | {sku for _, sku in self._sales.by_node}
-                moved |= {sku for _, sku in self._sales.by_shop}
+                for sku_id in self._all_skus(stock):
+                    moved.setdefault(sku_id, set())
             found = await self._judge(self._ground, stock, moved, is_all=is_all)
-            await self._keep(self._ground, stock, found, is_all=is_all)
+            fired = await self._keep(found)
+            low = fired + (found.still_low if is_all else [])
+            await self._replenish(self._ground, stock, low)
         except BaseException:
             self._full_at = 0.0  # what was to be looked at is looked at the next time
+            for sku_id, warehouses in moved.items():
+                self._hear((sku_id, warehouse_id) for warehouse_id in warehouses)
             raise
+
+    def _all_skus(self, stock: TenantBook) -> set[int]:
+        sold = (*self._sales.by_node, *self._sales.by_shop)
+        return set(stock.book.skus()) | {sku_id for _, sku_id in sold}
 
     async def _read_ground(self, rules: Sequence[AlertRule]) -> Ground:
         async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
@@ -138,18 +158,25 @@ class BrandWatch:
             return await read_ground(tx, rules, self._regions, self._sales)
 
     async def _judge(
-        self, ground: Ground, stock: TenantBook, sku_ids: Iterable[int], *, is_all: bool
+        self, ground: Ground, stock: TenantBook, moved: Mapping[int, set[int]], *, is_all: bool
     ) -> Judgement:
-        """Judge SKUs step by step; where all are judged, what nothing was read of is cleared."""
-        listed = sorted(sku_ids)
+        """Judge SKUs step by step; where all are judged, what nothing was read of is cleared.
+
+        Alerts of rules that are not known here are left to those who know them.
+        """
+        listed = sorted(moved)
         async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
             found = await alerts.open_alerts(tx, None if is_all else listed)
-        is_open = {Place(one.rule_id, one.subject_id, one.sku_id): one for one in found}
+        is_open = {
+            Place(one.rule_id, one.subject_id, one.sku_id): one
+            for one in found
+            if one.rule_id in ground.rules
+        }
         judged = Judgement([], [], [])
         for first in range(0, len(listed), SKUS_A_STEP):
-            step = listed[first : first + SKUS_A_STEP]
-            readings = (each for sku_id in step for each in ground.readings(stock, sku_id))
-            judged.extend(judge(ground.rules, readings, is_open))
+            for sku_id in listed[first : first + SKUS_A_STEP]:
+                readings = ground.readings(stock, sku_id, moved[sku_id])
+                judged.extend(judge(ground.rules, readings, is_open))
             await asyncio.sleep(0)
         if is_all:
             read = {one.alert.id for one in judged.cleared}
@@ -158,49 +185,62 @@ class BrandWatch:
             judged.cleared.extend(Clearing(alert, None) for alert in gone)
         return judged
 
-    async def _keep(
-        self, ground: Ground, stock: TenantBook, found: Judgement, *, is_all: bool
+    async def _keep(self, found: Judgement) -> list[tuple[StockAlert, Firing]]:
+        """Keep what has changed, as far as the rules are still in force; returns what is new."""
+        cleared = 0
+        for step in _steps(found.cleared):
+            async with self._database.tenant_transaction(self._principal) as tx:
+                in_force = await alerts.rules_in_force(tx, self._rules)
+                ended = [one for one in step if one.alert.rule_id in in_force]
+                cleared += await alerts.clear(tx, ended)
+        fired: list[tuple[StockAlert, Firing]] = []
+        for firings in _steps(found.fired):
+            async with self._database.tenant_transaction(self._principal) as tx:
+                fired += await alerts.fire(tx, firings)
+        if fired or cleared:
+            tenant_id = self._principal.tenant_id
+            log.info("alerts.changed", tenant=tenant_id, fired=len(fired), cleared=cleared)
+        return fired
+
+    async def _replenish(
+        self, ground: Ground, stock: TenantBook, low: Iterable[tuple[StockAlert, Firing]]
     ) -> None:
-        for first in range(0, len(found.cleared), ALERTS_A_TRANSACTION):
-            async with self._database.tenant_transaction(self._principal) as tx:
-                await alerts.clear(tx, found.cleared[first : first + ALERTS_A_TRANSACTION])
-        fired: list[tuple[int, Firing]] = []
-        for first in range(0, len(found.fired), ALERTS_A_TRANSACTION):
-            async with self._database.tenant_transaction(self._principal) as tx:
-                fired += await alerts.fire(tx, found.fired[first : first + ALERTS_A_TRANSACTION])
-        low = fired + ([(alert.id, firing) for alert, firing in found.still_low] if is_all else [])
-        for alert_id, firing in low:
-            if firing.rule.transfers is not Transfers.NONE:
-                await self._move_there(ground, stock, alert_id, firing)
-        if fired or found.cleared:
-            log.info(
-                "alerts.changed",
-                tenant=self._principal.tenant_id,
-                fired=len(fired),
-                cleared=len(found.cleared),
-            )
+        """Have units moved to where they are low, where that can be and nothing is under way."""
+        wanted = [each for each in low if each[1].rule.transfers is not Transfers.NONE]
+        for step in _steps(wanted):
+            async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
+                moving = await moving_of(tx, {alert.sku_id for alert, _ in step})
+            for alert, firing in step:
+                if TransferPlanner(ground, stock, moving, firing).plan() is not None:
+                    await self._move_there(ground, stock, alert, firing)
 
     async def _move_there(
-        self, ground: Ground, stock: TenantBook, alert_id: int, firing: Firing
+        self, ground: Ground, stock: TenantBook, alert: StockAlert, firing: Firing
     ) -> None:
-        """Propose transfers for an alert, unless some are under way; carry them out by rule."""
-        async with self._database.tenant_transaction(self._principal) as tx:
-            if not await lock_alert(tx, alert_id):
-                return
-            moving = await moving_of(tx, [firing.reading.place.sku_id])
-            plan = ground.plan(firing, stock, moving)
-            ids = [] if plan is None else await propose(tx, alert_id, firing, plan)
-        if firing.rule.transfers is Transfers.AUTOMATIC:
-            for transfer_id in ids:
-                await self._carry_out(transfer_id)
+        """Propose transfers for an alert, unless some are under way; sent at once by rule.
 
-    async def _carry_out(self, transfer_id: int) -> None:
-        today = self._live.brand.local_time().date()
+        What cannot be sent is not proposed either: the next full look tries again.
+        """
+        levels: list[Level] = []
         try:
             async with self._database.tenant_transaction(self._principal) as tx:
-                done = await approve_transfer(tx, transfer_id, today, key=f"transfer-{transfer_id}")
+                if not await lock_alert(tx, alert.id, firing.rule):
+                    return
+                moving = await moving_of(tx, [alert.sku_id])
+                plan = TransferPlanner(ground, stock, moving, firing).plan()
+                ids = [] if plan is None else await propose(tx, alert.id, firing, plan)
+                if firing.rule.transfers is Transfers.AUTOMATIC:
+                    today = self._live.brand.local_time().date()
+                    for transfer_id in ids:
+                        levels += (await send_proposed(tx, transfer_id, today)).levels
         except NotEnoughToMove as error:
-            async with self._database.tenant_transaction(self._principal) as tx:
-                await lapse_transfer(tx, transfer_id, error.message)
+            log.warning("transfers.not_sent", tenant=self._principal.tenant_id, why=error.message)
         else:
-            await self._publish_levels(self._principal.tenant_id, done.levels)
+            if levels:
+                await self._publish_levels(self._principal.tenant_id, levels)
+
+
+def _steps(listed: Sequence[ItemT]) -> Iterator[Sequence[ItemT]]:
+    """Return parts of what is worked on, each for one transaction."""
+    for first in range(0, len(listed), ALERTS_A_TRANSACTION):
+        yield listed[first : first + ALERTS_A_TRANSACTION]

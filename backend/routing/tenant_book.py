@@ -66,8 +66,9 @@ class Stock(NamedTuple):
 
 NewNumbers = Callable[["array[int]"], None]
 """Hears of SKUs of which some pool or shop has another number now ('q')."""
-Moved = Callable[[Iterable[int]], None]
-"""Hears of SKUs of which a level has moved, or a pool or shop has another number."""
+Moved = Callable[[Iterable[tuple[int, int]]], None]
+"""Hears of levels that moved, as SKU and functional warehouse; warehouse 0 where a pool or shop has
+another number of the SKU."""
 
 
 class TenantBook:
@@ -121,6 +122,10 @@ class TenantBook:
             for source, free, _ in self.book.entries(sku_id)
             if not sources[source].earmark_id
         ]
+
+    def may_take(self, shop_id: int, warehouse_id: int) -> bool:
+        """Whether orders of a shop may take from a functional warehouse."""
+        return self.view.may_take(shop_id, warehouse_id)
 
     async def refresh(self, tx: TenantTransaction, local: datetime) -> Counters:
         """Read network, layout, policy and capacities anew; the stock too where sources changed.
@@ -246,14 +251,16 @@ class TenantBook:
                 _put(stock, known)
         moved = {level.sku_id for level in known}
         for watcher in self.watchers:
-            watcher(moved)
+            watcher((level.sku_id, level.functional_warehouse_id) for level in known)
         if self.pools is not None:
             self._tell(self.pools.update(moved))
 
     def _tell(self, sku_ids: "array[int]") -> None:
         if sku_ids:
-            for listener in (*self.listeners, *self.watchers):
+            for listener in self.listeners:
                 listener(sku_ids)
+            for watcher in self.watchers:
+                watcher((sku_id, 0) for sku_id in sku_ids)
 
     def apply_capacities(self, capacities: Iterable[CapacityAt]) -> None:
         """Take over what is newer, of the day that is planned for."""

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from backend.replenishment.choose_transfers import Donor, Transfer, choose_transfers
 from backend.replenishment.judge import Place, Reading, judge
 from backend.replenishment.model import AlertRule, Measure, Scope, StockAlert, Transfers
-from backend.replenishment.propose import Donor, Transfer, choose_transfers
 
 NOW = datetime(2026, 11, 11, tzinfo=UTC)
 PLACE = Place(rule_id=1, subject_id=7, sku_id=5)

@@ -13,7 +13,7 @@ from backend.network.nodes import create_node, set_node_active
 from backend.network.regions.table import bundled_regions
 from backend.replenishment import watch as watching
 from backend.replenishment.model import TransferState
-from backend.replenishment.transfers import approve_transfer, reject_transfer
+from backend.replenishment.transfers import reject_transfer, send_proposed
 from backend.replenishment.watch import StockWatch
 from tests.catalogue import Connection
 from tests.inventory.pools.layouts import EXAMPLE, when
@@ -251,23 +251,21 @@ async def test_what_was_rejected_is_not_proposed_again(watched: Watched) -> None
     assert len(await watched.transfers()) == 1
 
 
-async def test_what_is_gone_when_it_should_leave_lapses(
+async def test_what_is_gone_when_it_should_leave_is_planned_anew(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await watched.live.receive("wh", 1)
     await watched.live.receive("far", 50)
 
-    async def too_late(*given: object, **named: object) -> object:
-        monkeypatch.setattr(watching, "approve_transfer", approve_transfer)
+    async def too_late(*given: object) -> object:
+        monkeypatch.setattr(watching, "send_proposed", send_proposed)
         await watched.live.adjust("far", -46)
-        return await approve_transfer(*given, **named)  # type: ignore[arg-type]
+        return await send_proposed(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(watching, "approve_transfer", too_late)
+    monkeypatch.setattr(watching, "send_proposed", too_late)
     await watched.set(node_rule(transfers="automatic"))
     await watched.look()
-    (transfer,) = await watched.transfers()
-    assert transfer.state is TransferState.LAPSED
-    # The next full look proposes what is left.
+    assert await watched.transfers() == []
     watched.watch = watched.another_watch()
     await watched.look()
-    assert [one.quantity for one in await watched.transfers()] == [4, 7]
+    assert [one.quantity for one in await watched.transfers()] == [4]

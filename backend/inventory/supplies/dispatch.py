@@ -14,7 +14,7 @@ from backend.inventory.model import QUANTITY_MAX, CauseKind, Level, LevelKey, Mo
 from backend.inventory.movement_types import MovementType
 from backend.inventory.supplies.errors import InvalidSupply
 from backend.inventory.supplies.model import Supply, SupplyDraft, SupplyKind
-from backend.inventory.supplies.supplies import add_supply
+from backend.inventory.supplies.supplies import add_supply, check_own_code
 from tenants.principal import Permission
 
 
@@ -45,6 +45,7 @@ async def dispatch(tx: TenantTransaction, command: Dispatch, *, key: str) -> Dis
     CommandConflict; then nothing has changed.
     """
     tx.principal.require(Permission.STOCK_WRITE)
+    check_own_code(command.code, ("code",))
 
     async def work() -> Dispatched:
         return await send(tx, command)

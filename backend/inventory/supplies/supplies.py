@@ -35,6 +35,9 @@ from tenants.principal import Permission
 
 SQL = load_queries(__file__)
 
+TRANSFER_CODE = "transfer-"
+"""How the codes of supplies begin that are given to transfers: nobody else begins one so."""
+
 
 async def set_supplies(
     tx: TenantTransaction, drafts: Sequence[SupplyDraft], *, key: str
@@ -54,7 +57,9 @@ async def set_supplies(
     )
 
 
-async def _set(tx: TenantTransaction, drafts: Sequence[SupplyDraft]) -> list[Supply]:
+async def _set(
+    tx: TenantTransaction, drafts: Sequence[SupplyDraft], *, are_transfers: bool = False
+) -> list[Supply]:
     skus = await sku_ids_by_codes(tx, [draft.sku for draft in drafts])
     ids = []
     for index, draft in sorted(enumerate(drafts), key=lambda item: (item[1].code, item[1].line_no)):
@@ -63,6 +68,8 @@ async def _set(tx: TenantTransaction, drafts: Sequence[SupplyDraft]) -> list[Sup
         found = None
         while found is None:  # somebody else may have kept a new one in between: compare again
             version = await _compare(tx, draft, place, index)
+            if not (version or are_transfers):
+                check_own_code(draft.code, ("supplies", index, "code"))
             found = await _write(tx, draft, place, version)
         ids.append(found)
     return await supplies_by_ids(tx, ids)
@@ -97,7 +104,7 @@ async def add_supply(tx: TenantTransaction, draft: SupplyDraft) -> Supply:
     new = msgspec.structs.replace(draft, compare_version=0)
     try:
         _check([new])
-        return (await _set(tx, [new]))[0]
+        return (await _set(tx, [new], are_transfers=True))[0]
     except SupplyChanged as error:
         raise SupplyChanged(error.version, ("code",)) from error
     except InvalidSupply as error:
@@ -220,6 +227,14 @@ async def _compare(
             "Some of it has come: its SKU and functional warehouse stay as they are.", path=path
         )
     return version
+
+
+def check_own_code(code: str, path: tuple[str | int, ...]) -> None:
+    """Raise InvalidSupply for a code that only transfers are given."""
+    if code.startswith(TRANSFER_CODE):
+        raise InvalidSupply(
+            f"Codes that begin with {TRANSFER_CODE!r} are given to approved transfers.", path=path
+        )
 
 
 def _check(drafts: Sequence[SupplyDraft]) -> None:

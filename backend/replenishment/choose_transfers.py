@@ -14,9 +14,9 @@ class Donor(NamedTuple):
     warehouse_id: int
     distance_m: int
     spare: int
-    """Units beyond what it needs itself."""
+    """Units that nobody else is to have."""
     budgets: tuple[tuple[int, int], ...] = ()
-    """The nodes and regions that it counts for, which themselves must not run low: (rule, id)."""
+    """What it counts for: its node and region, which themselves must not run low (rule, id)."""
 
 
 class Transfer(NamedTuple):
@@ -33,14 +33,13 @@ class _Spare:
     taken: list[Transfer] = field(default_factory=list)
 
     def of(self, donor: Donor) -> int:
-        bounds = [self.budgets[budget] for budget in donor.budgets if budget in self.budgets]
+        bounds = [self.budgets[budget] for budget in donor.budgets]
         return max(0, min([self.left[donor.warehouse_id], *bounds]))
 
     def take(self, donor: Donor, units: int) -> None:
         self.left[donor.warehouse_id] -= units
         for budget in donor.budgets:
-            if budget in self.budgets:
-                self.budgets[budget] -= units
+            self.budgets[budget] -= units
         self.taken.append(Transfer(donor.warehouse_id, units))
 
 
