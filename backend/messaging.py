@@ -73,8 +73,12 @@ async def _keep_connected(connected: Callable[[], Awaitable[None]], stopped: Sto
 async def _until(
     stopped: Stopped, run: Coroutine[None, None, None], stop: Callable[[], None]
 ) -> None:
-    """Run until it ends of itself or has been told to stop, and has."""
+    """Run until it ends of itself or has been told to stop, and has.
+
+    What ends of itself is not told to stop: a relay goes on with the next connection.
+    """
     running = asyncio.create_task(run)
     await asyncio.wait([running, stopped], return_when=asyncio.FIRST_COMPLETED)
-    stop()
+    if stopped.done():
+        stop()
     await running

@@ -10,6 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from backend.events import relay
 from backend.events.broker import BrokerAway, Message
 from backend.events.relay import Relay
 from backend.messaging import run_relay
@@ -18,11 +19,13 @@ from backend.runtime import Runtime
 from backend.settings import Settings
 from loadtests.waiting import until
 from tests.catalogue import Connection
+from tests.conftest import SECRET
 from tests.kafka.broker import KafkaBroker
-from tests.kafka.foreign import Read, by_key, read_until
+from tests.kafka.foreign import QUIET_SECONDS, Read, by_key, read_until
 from tests.orders.checks import placed
 from tests.world import World, fresh_key, paid, receive
 
+EVERYTHING_SECONDS = 40
 SCHEMAS = Path("docs/reference/events")
 IDS = "select event_id::text, tenant_id, order_id, sequence, type from outbox"
 
@@ -55,9 +58,13 @@ async def place_and_cancel(runtime: Runtime, world: World, orders: int) -> None:
 
 
 async def everything(
-    broker: KafkaBroker, settings: Settings, admin: Connection, seconds: float = 40
+    broker: KafkaBroker,
+    settings: Settings,
+    admin: Connection,
+    *,
+    quiet_seconds: float = QUIET_SECONDS,
 ) -> list[Read]:
-    """Read the topic until every event of the log is there."""
+    """Read the topic until every event of the log is there, and a moment longer."""
 
     wanted = {row["event_id"] for row in await admin.fetch(IDS)}
     assert wanted
@@ -65,7 +72,8 @@ async def everything(
         broker.bootstrap,
         settings.kafka_events_topic,
         lambda found: wanted <= {message.event_id for message in found},
-        seconds,
+        EVERYTHING_SECONDS,
+        quiet_seconds=quiet_seconds,
     )
     assert {message.event_id for message in messages} == wanted
     return messages
@@ -124,7 +132,7 @@ async def test_a_relay_that_comes_back_goes_on_where_it_was(
     for _ in range(3):
         async with relaying(settings, runtime):
             await place_and_cancel(runtime, world, 10)
-            await everything(broker, settings, admin)
+            await everything(broker, settings, admin, quiet_seconds=0)
     messages = await everything(broker, settings, admin)
     ids = [message.event_id for message in messages]
     assert len(ids) == len(set(ids))
@@ -151,15 +159,15 @@ class Kept:
 
 
 @asynccontextmanager
-async def publishing(runtime: Runtime, relay: Relay, kept: Kept) -> AsyncIterator[None]:
+async def publishing(runtime: Runtime, publisher: Relay, kept: Kept) -> AsyncIterator[None]:
     """A relay runs meanwhile; it keeps its leases at the end, like one that died."""
-    runtime.wake_ups.listeners.add(relay.wake)
-    running = asyncio.create_task(relay.run(kept))
+    runtime.wake_ups.listeners.add(publisher.wake)
+    running = asyncio.create_task(publisher.run(kept))
     try:
         yield
     finally:
-        runtime.wake_ups.listeners.remove(relay.wake)
-        relay.stop()
+        runtime.wake_ups.listeners.remove(publisher.wake)
+        publisher.stop()
         await running
 
 
@@ -183,21 +191,22 @@ async def test_two_relays_share_the_tenants(runtime: Runtime, world: World) -> N
 async def test_a_message_that_was_not_kept_is_published_again(
     runtime: Runtime, world: World
 ) -> None:
-    relay, kept = Relay(runtime.database), Kept()
+    first, kept = Relay(runtime.database), Kept()
     kept.fails = True
     await place_in_both(runtime, world)
     with pytest.raises(BrokerAway):
-        await relay.run(kept)
+        await first.run(kept)
     kept.fails = False
     assert len(kept.messages) == 2
-    async with publishing(runtime, relay, kept):
+    async with publishing(runtime, first, kept):
         await until(lambda: len(kept.messages) == 4)
     assert kept.messages[:2] == kept.messages[2:] or kept.messages[:2] == kept.messages[:1:-1]
 
 
 async def test_the_tenants_of_a_relay_that_died_fall_to_the_others(
-    runtime: Runtime, world: World, admin: Connection
+    runtime: Runtime, world: World, admin: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(relay, "RENEW_SECONDS", 1.0)
     died, heir = Relay(runtime.database), Relay(runtime.database)
     kept = Kept()
     async with publishing(runtime, died, kept):
@@ -212,3 +221,23 @@ async def test_the_tenants_of_a_relay_that_died_fall_to_the_others(
         await admin.execute("update platform.relay_position set leased_until = now()")
         await until(lambda: kept.of(world.tenant_id) and kept.of(world.other_tenant_id))
     assert len(kept.messages) == 2
+
+
+async def test_a_relay_goes_on_after_the_broker_did_not_keep_a_message(
+    runtime: Runtime, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Kept()
+    kept.fails = True
+
+    @asynccontextmanager
+    async def connected(*_: object) -> AsyncIterator[Kept]:
+        yield kept
+
+    monkeypatch.setattr("backend.messaging.kafka_publisher", connected)
+    monkeypatch.setattr("backend.messaging.AWAY_SECONDS", 0.05)
+    async with relaying(Settings(jwt_secret=SECRET, kafka_bootstrap="nowhere:1"), runtime):
+        await place_in_both(runtime, world)
+        await until(lambda: len(kept.messages) >= 1)
+        kept.fails = False
+        kept.messages.clear()
+        await until(lambda: len(kept.messages) >= 2, 10)
