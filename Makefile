@@ -30,7 +30,7 @@ demo: $(VENV)/core.stamp ## a brand that lives: everything starts, orders arrive
 	@$(BIN)/yipan demo
 
 test: $(VENV)/dev.stamp ## every test, on real PostgreSQL and Valkey
-	@$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=loadfile
+	@$(BIN)/python -m pytest --quiet --numprocesses=3 --dist=loadfile
 
 lint: $(VENV)/dev.stamp ## formatting, lint and strict types
 	@$(BIN)/ruff format --check $(SOURCES)

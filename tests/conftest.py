@@ -1,11 +1,10 @@
 """Real PostgreSQL and Valkey for every test that touches data; one database cloned for each."""
 
 import asyncio
-import itertools
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,16 +14,19 @@ import redis
 
 from backend.db.migrate import migrate
 from backend.db.pool import Database
+from backend.embedded import postgres
 from backend.embedded.services import EmbeddedServices
 from backend.network.nodes import load_regions
 from backend.runtime import Runtime, open_runtime
 from tests.catalogue import Connection
+from tests.databases import Cloner
 from tests.world import World, create_world
 
 TEMPLATE = "yipan_template"
 WORLD_TEMPLATE = "yipan_world"
 HASTY = ("fsync", "full_page_writes", "synchronous_commit")
-"""What a database that nobody misses after a power cut does without."""
+"""What a database that nobody misses after a power cut does without: said on its command line,
+which what `alter system` says does not change."""
 IN_MEMORY, ROOM_BYTES = Path("/dev/shm"), 3 * 2**30
 SECRET = "a secret for tests, of more than 32 characters"
 
@@ -51,7 +53,11 @@ def _folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    with _folder(tmp_path_factory) as folder, EmbeddedServices(folder) as services:
+    with _folder(tmp_path_factory) as folder, ExitStack() as running:
+        with pytest.MonkeyPatch.context() as patch:
+            for setting in HASTY:
+                patch.setitem(postgres.SETTINGS, setting, "off")
+            services = running.enter_context(EmbeddedServices(folder))
         started = Servers(services.database_url, services.valkey_url)
         asyncio.run(_make_template(started))
         yield started
@@ -59,9 +65,6 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 async def _make_template(servers: Servers) -> None:
     admin = await asyncpg.connect(servers.admin_url)
-    for setting in HASTY:
-        await admin.execute(f"alter system set {setting} = off")
-    await admin.execute("select pg_reload_conf()")
     await admin.execute(f"create database {TEMPLATE}")
     await admin.close()
     await migrate(servers.url_of(TEMPLATE), load_regions)
@@ -84,7 +87,10 @@ async def _make_world(servers: Servers) -> World:
         await database.close()
 
 
-_numbers = itertools.count(1)
+@pytest.fixture(scope="session")
+def cloner(servers: Servers) -> Iterator[Cloner]:
+    with Cloner(servers.admin_url) as started:
+        yield started
 
 
 @pytest.fixture
@@ -97,14 +103,11 @@ def template(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def database_url(servers: Servers, template: str) -> AsyncIterator[str]:
+def database_url(servers: Servers, cloner: Cloner, template: str) -> Iterator[str]:
     """A database of the test's own, with schema and regions."""
-    name = f"test_{next(_numbers)}"
-    admin = await asyncpg.connect(servers.admin_url)
-    await admin.execute(f"create database {name} template {template}")
+    name = cloner.clone(template)
     yield servers.url_of(name)
-    await admin.execute(f"drop database {name} with (force)")
-    await admin.close()
+    cloner.drop(name)
 
 
 @pytest.fixture
@@ -145,7 +148,7 @@ def world(ready_world: World, database_url: str) -> World:
     return ready_world
 
 
-SLOW = ("kafka", "failures", "cli", "publishing")
+SLOW = ("kafka", "torture", "replay", "failures", "cli", "publishing", "api")
 """Folders whose tests wait for other processes: they begin first, and the quick ones fill up."""
 
 

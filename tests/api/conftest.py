@@ -3,15 +3,33 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import httpx2
 import pytest
+import uvicorn.server
 from starlette.types import ASGIApp
 
 from backend.app import create_app
 from backend.runtime import Runtime
 from backend.server import Server, open_socket
 from tests.api.client import Api
+
+TICK_SECONDS = 0.005
+
+
+@pytest.fixture
+def brisk_uvicorn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let uvicorn look whether it is to stop, and whether all have gone, often.
+
+    It does so every 0.1 s, and waits for as long before it ends: more than most tests here take.
+    """
+
+    async def sleep(seconds: float) -> None:
+        await asyncio.sleep(min(seconds, TICK_SECONDS))
+
+    brisk = SimpleNamespace(**(vars(asyncio) | {"sleep": sleep}))
+    monkeypatch.setattr(uvicorn.server, "asyncio", brisk)
 
 
 @pytest.fixture
@@ -24,7 +42,7 @@ async def app(runtime: Runtime) -> ASGIApp:
 
 
 @pytest.fixture
-async def address(app: ASGIApp) -> AsyncIterator[str]:
+async def address(app: ASGIApp, brisk_uvicorn: None) -> AsyncIterator[str]:
     """The app on a real socket; host and port."""
     listening = open_socket("127.0.0.1", 0)
     server = Server(app, listening)

@@ -15,6 +15,9 @@ POM = Path(__file__).with_name("pom.xml")
 FORMAT = ("format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c")
 """With an id for the cluster, which has to be some UUID in base64."""
 FORMAT_SECONDS = 60
+JAVA = ("java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+"""For a broker that lives for seconds: it is to start quickly, not to be fast in an hour."""
+SESSION_MS = 3_000
 STOP_SECONDS = 30
 FETCH_SECONDS = 600
 
@@ -52,6 +55,7 @@ class KafkaBroker:
 
     def __init__(self, libs: Path, folder: Path) -> None:
         self._libs = libs
+        self._data = folder / "data"
         self._config = folder / "server.properties"
         self._log = folder / "broker.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -64,23 +68,31 @@ class KafkaBroker:
             f"listeners=PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{controller}\n"
             f"advertised.listeners=PLAINTEXT://{self.bootstrap}\n"
             "controller.listener.names=CONTROLLER\n"
-            f"log.dirs={folder / 'data'}\n"
+            f"log.dirs={self._data}\n"
             "offsets.topic.replication.factor=1\n"
             "offsets.topic.num.partitions=4\n"
             "transaction.state.log.replication.factor=1\n"
             "transaction.state.log.min.isr=1\n"
             "group.initial.rebalance.delay.ms=0\n"
             "auto.create.topics.enable=false\n"
+            # One that was killed is let in again once the controller has given up the one before.
+            f"broker.session.timeout.ms={SESSION_MS}\n"
+            f"broker.heartbeat.interval.ms={SESSION_MS // 6}\n"
         )
 
-    def format(self) -> None:
-        """Make the data folder."""
+    def format(self) -> Path:
+        """Make the data folder, and return it."""
         subprocess.run(
             [*self._java("kafka.tools.StorageTool"), *FORMAT, str(self._config)],
             check=True,
             capture_output=True,
             timeout=FORMAT_SECONDS,
         )
+        return self._data
+
+    def take_data(self, formatted: Path) -> None:
+        """Begin with a copy of what another one formatted, which names no port."""
+        shutil.copytree(formatted, self._data)
 
     async def start(self) -> None:
         """Start it, and wait until it answers."""
@@ -111,4 +123,4 @@ class KafkaBroker:
         await asyncio.to_thread(created.result)
 
     def _java(self, main: str) -> list[str]:
-        return ["java", "-Xmx512m", "-cp", f"{self._libs}/*", main]
+        return [*JAVA, "-cp", f"{self._libs}/*", main]

@@ -22,11 +22,19 @@ def kafka_libraries(pytestconfig: pytest.Config) -> Path:
         pytest.skip(str(missing))
 
 
+@pytest.fixture(scope="session")
+def formatted(kafka_libraries: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a broker that has never run: made once, for it takes Java seconds."""
+    return KafkaBroker(kafka_libraries, tmp_path_factory.mktemp("kafka")).format()
+
+
 @pytest.fixture
-async def broker(kafka_libraries: Path, tmp_path: Path) -> AsyncIterator[KafkaBroker]:
+async def broker(
+    kafka_libraries: Path, formatted: Path, tmp_path: Path
+) -> AsyncIterator[KafkaBroker]:
     """A broker of the test's own, started."""
     started = KafkaBroker(kafka_libraries, tmp_path)
-    started.format()
+    started.take_data(formatted)
     await started.start()
     yield started
     await started.stop()
