@@ -1,8 +1,8 @@
 """Allotments: how many units of a SKU a shop, or all shops of a dealer, may sell."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
 import strawberry
 from strawberry import relay
@@ -15,6 +15,7 @@ from graphql_schema.catalog import Sku, load_sku
 from graphql_schema.context import Context, YipanInfo
 from graphql_schema.errors import AllotmentChangedError, InputRefused, PermissionDenied
 from graphql_schema.network import Shop, load_shop
+from graphql_schema.nodes import nodes_by_numbers
 from graphql_schema.paging import (
     PAGE_DEFAULT,
     connection,
@@ -51,6 +52,12 @@ class Allotment(relay.Node):
     @strawberry.field(description="Whose shop it is, or whose shops; null for the brand's own.")
     def dealer_id(self) -> BigInt | None:
         return self.record.dealer_id
+
+    @classmethod
+    async def resolve_nodes(  # type: ignore[override]
+        cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
+    ) -> list[Self | None]:
+        return await nodes_by_numbers(info, node_ids, cases.allotments_by_ids, allotment_from)
 
 
 def allotment_from(found: AllotmentRecord) -> Allotment:

@@ -19,6 +19,7 @@ from graphql_schema.paging import (
     cursor_of,
     id_of,
     key_of,
+    numbers_of,
     page_size,
 )
 from graphql_schema.scalars import BigInt
@@ -44,7 +45,7 @@ class Sku(relay.Node):
     async def resolve_nodes(  # type: ignore[override]
         cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
     ) -> list[Self | None]:
-        found = await info.context.skus.load_many([int(number) for number in node_ids])
+        found = await info.context.skus.load_many(numbers_of(node_ids))
         return [sku_from(sku) if sku else None for sku in found]  # type: ignore[misc]
 
 

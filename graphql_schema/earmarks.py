@@ -1,8 +1,8 @@
 """Earmarks: stock kept for one pool, filled, lent, given back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
 import msgspec
 import strawberry
@@ -18,11 +18,13 @@ from backend.inventory.earmarks.model import (
     Earmark as EarmarkRecord,
 )
 from backend.inventory.earmarks.model import EarmarkDraft, EarmarkKind, EarmarkLine, Lending
+from backend.inventory.earmarks.queries import earmark_levels_by_keys, earmarks_by_ids
 from backend.inventory.model import LevelKey
 from graphql_schema.catalog import Sku, load_sku
 from graphql_schema.context import Context, YipanInfo
 from graphql_schema.errors import InputRefused, NotEnoughToEarmarkError, PermissionDenied
 from graphql_schema.network import Warehouse, load_warehouse
+from graphql_schema.nodes import nodes_by_keys, nodes_by_numbers
 from graphql_schema.paging import PAGE_DEFAULT, connection, cursor_of, key_of, page_size
 from graphql_schema.scalars import BigInt
 from tenants.principal import Permission
@@ -53,6 +55,12 @@ class Earmark(relay.Node):
     closed_by: str | None
     closed_at: datetime | None
 
+    @classmethod
+    async def resolve_nodes(  # type: ignore[override]
+        cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
+    ) -> list[Self | None]:
+        return await nodes_by_numbers(info, node_ids, earmarks_by_ids, earmark_from)
+
 
 @strawberry.type(description="What an earmark keeps of a SKU in a functional warehouse.")
 class EarmarkLevel(relay.Node):
@@ -69,6 +77,12 @@ class EarmarkLevel(relay.Node):
     @strawberry.field
     async def warehouse(self, info: YipanInfo) -> Warehouse | None:
         return await load_warehouse(info, self.record["functional_warehouse_id"])
+
+    @classmethod
+    async def resolve_nodes(  # type: ignore[override]
+        cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
+    ) -> list[Self | None]:
+        return await nodes_by_keys(info, node_ids, 3, earmark_levels_by_keys, earmark_level_from)
 
 
 def earmark_from(found: EarmarkRecord) -> Earmark:

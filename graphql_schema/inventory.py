@@ -66,7 +66,7 @@ class StockLevel(relay.Node):
         cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
     ) -> list[Self | None]:
         info.context.principal.require(Permission.STOCK_READ)
-        keys = [LevelKey(*composite_key(node_id)) for node_id in node_ids]
+        keys = [LevelKey(*composite_key(node_id, 2)) for node_id in node_ids]
         found = await info.context.levels.load_many(keys)
         return [level_from(level) if level else None for level in found]  # type: ignore[misc]
 

@@ -19,6 +19,7 @@ from graphql_schema.paging import (
     id_of,
     key_of,
     number_of,
+    numbers_of,
     page_size,
 )
 from graphql_schema.principals import Kind, Permission
@@ -40,7 +41,7 @@ async def _each(info: YipanInfo, page: PageOf, node_ids: Iterable[str]) -> list[
     """Return the rows with these ids, None for one that the principal's organisation lacks."""
     rows = []
     async with info.context.reading() as tx:
-        for number in map(int, node_ids):
+        for number in numbers_of(node_ids):
             found = await page(tx, info.context.principal, number - 1, 1)
             rows.append(found[0] if found and found[0].id == number else None)
     return rows

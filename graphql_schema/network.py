@@ -29,6 +29,7 @@ from graphql_schema.paging import (
     id_of,
     key_of,
     number_of,
+    numbers_of,
     page_size,
 )
 from graphql_schema.scalars import BigInt
@@ -74,7 +75,7 @@ class Location(relay.Node):
     async def resolve_nodes(  # type: ignore[override]
         cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
     ) -> list[Self | None]:
-        found = await info.context.nodes.load_many([int(number) for number in node_ids])
+        found = await info.context.nodes.load_many(numbers_of(node_ids))
         return [location_from(node) if node else None for node in found]  # type: ignore[misc]
 
 
@@ -91,7 +92,7 @@ class Shop(relay.Node):
     async def resolve_nodes(  # type: ignore[override]
         cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
     ) -> list[Self | None]:
-        found = await info.context.shops.load_many([int(number) for number in node_ids])
+        found = await info.context.shops.load_many(numbers_of(node_ids))
         return [shop_from(shop) if shop else None for shop in found]  # type: ignore[misc]
 
 

@@ -21,6 +21,7 @@ from graphql_schema.paging import (
     cursor_of,
     key_of,
     number_of,
+    numbers_of,
     page_size,
 )
 from graphql_schema.scalars import BigInt
@@ -113,7 +114,7 @@ class Fulfilment(relay.Node):
         cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
     ) -> list[Self | None]:
         info.context.principal.require(Permission.ORDERS_READ)
-        keys = [composite_key(node_id) for node_id in node_ids]
+        keys = [composite_key(node_id, 2) for node_id in node_ids]
         of_orders = await info.context.fulfilments.load_many([key[0] for key in keys])
         found = [
             next((fulfilment_from(row) for row in rows if row["fulfilment_no"] == number), None)
@@ -199,7 +200,7 @@ class Order(relay.Node):
         cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
     ) -> list[Self | None]:
         info.context.principal.require(Permission.ORDERS_READ)
-        found = await info.context.orders.load_many([int(number) for number in node_ids])
+        found = await info.context.orders.load_many(numbers_of(node_ids))
         return [order_from(row) if row else None for row in found]  # type: ignore[misc]
 
 

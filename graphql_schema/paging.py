@@ -1,6 +1,6 @@
 """Keyset paging: pages of at most 100, cursors that are keys, ids that are Relay's."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from strawberry.relay import Connection, Edge, Node, PageInfo
@@ -10,6 +10,7 @@ from backend.db.errors import YipanError
 
 PAGE_MAX = 100
 PAGE_DEFAULT = 20
+NUMBER_MAX = 2**63 - 1
 
 NodeT = TypeVar("NodeT", bound=Node)
 RowT = TypeVar("RowT")
@@ -71,12 +72,20 @@ def key_of(cursor: str | None, start: tuple[int, ...]) -> tuple[int, ...]:
     return key
 
 
-def composite_key(text: str) -> tuple[int, int]:
-    """Return the two numbers in the id of something that has two; raises InvalidId."""
-    first, _, second = text.partition("-")
-    if not (first.isdecimal() and second.isdecimal() and len(text) <= 40):
+def composite_key(text: str, width: int) -> tuple[int, ...]:
+    """Return the numbers in the id of something that has so many; raises InvalidId."""
+    parts = text.split("-")
+    if len(parts) != width or not all(part.isdecimal() and len(part) <= 19 for part in parts):
         raise InvalidId
-    return int(first), int(second)
+    key = tuple(int(part) for part in parts)
+    if max(key) > NUMBER_MAX:
+        raise InvalidId
+    return key
+
+
+def numbers_of(node_ids: Iterable[str]) -> list[int]:
+    """Return the numbers that are the ids of something; raises InvalidId."""
+    return [composite_key(node_id, 1)[0] for node_id in node_ids]
 
 
 def id_of(kind: str, number: int) -> str:
@@ -91,6 +100,6 @@ def number_of(kind: str, global_id: str) -> int:
         number = int(text)
     except ValueError as error:
         raise InvalidId from error
-    if found != kind or not 0 <= number < 2**63:
+    if found != kind or not 0 <= number <= NUMBER_MAX:
         raise InvalidId
     return number

@@ -2,10 +2,10 @@
 
 import asyncio
 from array import array
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
 import msgspec
 import strawberry
@@ -30,6 +30,7 @@ from graphql_schema.context import Context, YipanInfo
 from graphql_schema.errors import InputRefused, LayoutChangedError, PermissionDenied
 from graphql_schema.inventory import StockLevel, level_from
 from graphql_schema.network import Shop, load_shop
+from graphql_schema.nodes import nodes_by_keys
 from graphql_schema.paging import (
     PAGE_DEFAULT,
     InvalidPage,
@@ -59,6 +60,12 @@ class PoolLayout(relay.Node):
     proposed_at: datetime
     activated_by: str | None
     activated_at: datetime | None
+
+    @classmethod
+    async def resolve_nodes(  # type: ignore[override]
+        cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
+    ) -> list[Self | None]:
+        return await nodes_by_keys(info, node_ids, 1, cases.layouts_by_versions, pool_layout_from)
 
 
 def pool_layout_from(found: LayoutVersion) -> PoolLayout:

@@ -1,7 +1,8 @@
 """Publishing: how the platforms of shops are reached, and what they show."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
 import strawberry
 from strawberry import relay
@@ -13,6 +14,7 @@ from backend.publishing import connections as cases
 from backend.publishing.model import Connection as ShopConnectionRecord
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import InputRefused, PermissionDenied
+from graphql_schema.nodes import nodes_by_keys
 from graphql_schema.paging import PAGE_DEFAULT, connection, cursor_of, key_of, page_size
 from graphql_schema.scalars import BigInt
 from tenants.principal import Permission
@@ -31,7 +33,7 @@ class ShopPlatform:
 
 @strawberry.type(description="What a platform is to show of a SKU, and shows.")
 class ShownNumber(relay.Node):
-    number: relay.NodeID[int]
+    key: relay.NodeID[str]
     sku: str
     wanted: BigInt
     shown: BigInt | None = strawberry.field(description="What it last acknowledged.")
@@ -40,6 +42,12 @@ class ShownNumber(relay.Node):
         description="When it was found to show something else than it acknowledged."
     )
     is_unlisted: bool = strawberry.field(description="The platform does not sell it.")
+
+    @classmethod
+    async def resolve_nodes(  # type: ignore[override]
+        cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
+    ) -> list[Self | None]:
+        return await nodes_by_keys(info, node_ids, 2, cases.shown_by_keys, shown_number_from)
 
 
 def shop_platform_from(found: ShopConnectionRecord) -> ShopPlatform:
@@ -56,7 +64,7 @@ def shop_platform_from(found: ShopConnectionRecord) -> ShopPlatform:
 
 def shown_number_from(row: Record) -> ShownNumber:
     return ShownNumber(
-        number=row["sku_id"],
+        key=f"{row['shop_id']}-{row['sku_id']}",
         sku=row["sku_code"],
         wanted=row["wanted"],
         shown=row["shown"],

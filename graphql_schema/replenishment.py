@@ -1,7 +1,8 @@
 """Alerts on stock that runs low, and proposals to move stock there."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
 import msgspec
 import strawberry
@@ -38,6 +39,7 @@ from graphql_schema.network import (
     load_shop,
     load_warehouse,
 )
+from graphql_schema.nodes import nodes_by_numbers
 from graphql_schema.paging import (
     PAGE_DEFAULT,
     connection,
@@ -139,6 +141,12 @@ class StockAlert(relay.Node):
         is_node = self.scope is Scope.NODE
         return await load_location(info, self.record.subject_id if is_node else None)
 
+    @classmethod
+    async def resolve_nodes(  # type: ignore[override]
+        cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
+    ) -> list[Self | None]:
+        return await nodes_by_numbers(info, node_ids, alert_cases.alerts_by_ids, stock_alert_from)
+
 
 def stock_alert_from(found: StockAlertRecord) -> StockAlert:
     return StockAlert(
@@ -179,6 +187,14 @@ class TransferProposal(relay.Node):
     @strawberry.field
     async def destination(self, info: YipanInfo) -> Warehouse | None:
         return await load_warehouse(info, self.record.destination_id)
+
+    @classmethod
+    async def resolve_nodes(  # type: ignore[override]
+        cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
+    ) -> list[Self | None]:
+        return await nodes_by_numbers(
+            info, node_ids, transfer_cases.transfers_by_ids, transfer_from
+        )
 
 
 def transfer_from(found: TransferRecord) -> TransferProposal:

@@ -1,7 +1,8 @@
 """Safety stock: what nodes keep back, by rules."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
 import strawberry
 from strawberry import relay
@@ -12,13 +13,18 @@ from backend.inventory.safety import keep_back as cases
 from backend.inventory.safety.model import SafetyDraft
 from backend.inventory.safety.model import SafetyRule as SafetyRuleRecord
 from backend.inventory.safety.model import ShopFloor as ShopFloorRecord
-from backend.inventory.safety.shop_floors import keep_back_of_shops, page_of_shop_floors
+from backend.inventory.safety.shop_floors import (
+    keep_back_of_shops,
+    page_of_shop_floors,
+    shop_floors_by_keys,
+)
 from backend.network.model import NodeKind
 from backend.orders.find_orders import units_sold_by_shop
 from graphql_schema.catalog import Sku, load_sku
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import InputRefused, PermissionDenied
 from graphql_schema.network import Location, load_location
+from graphql_schema.nodes import nodes_by_keys
 from graphql_schema.paging import PAGE_DEFAULT, connection, cursor_of, key_of, page_size
 from graphql_schema.scalars import BigInt
 from tenants.principal import Permission, system_principal
@@ -72,6 +78,12 @@ class ShopFloor(relay.Node):
     @strawberry.field
     async def sku(self, info: YipanInfo) -> Sku | None:
         return await load_sku(info, self.record.sku_id)
+
+    @classmethod
+    async def resolve_nodes(  # type: ignore[override]
+        cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
+    ) -> list[Self | None]:
+        return await nodes_by_keys(info, node_ids, 2, shop_floors_by_keys, shop_floor_from)
 
 
 def shop_floor_from(found: ShopFloorRecord) -> ShopFloor:

@@ -1,7 +1,8 @@
 """Counts of stock, and deciding on large variances."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
 import strawberry
 from strawberry import relay
@@ -14,6 +15,7 @@ from graphql_schema.catalog import Sku, load_sku
 from graphql_schema.context import Context, YipanInfo
 from graphql_schema.errors import InputRefused, PermissionDenied
 from graphql_schema.network import Warehouse, load_warehouse
+from graphql_schema.nodes import nodes_by_numbers
 from graphql_schema.paging import (
     PAGE_DEFAULT,
     connection,
@@ -49,6 +51,12 @@ class StockCount(relay.Node):
     @strawberry.field
     async def warehouse(self, info: YipanInfo) -> Warehouse | None:
         return await load_warehouse(info, self.record.functional_warehouse_id)
+
+    @classmethod
+    async def resolve_nodes(  # type: ignore[override]
+        cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
+    ) -> list[Self | None]:
+        return await nodes_by_numbers(info, node_ids, cases.counts_by_ids, stock_count_from)
 
 
 def stock_count_from(found: StockCountRecord) -> StockCount:

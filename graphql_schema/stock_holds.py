@@ -1,8 +1,8 @@
 """Stock holds: units kept for a cart, an unpaid order or a platform, until a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Annotated, cast
+from typing import Annotated, Self, cast
 
 import strawberry
 from strawberry import relay
@@ -22,6 +22,7 @@ from graphql_schema.errors import (
     error_from_refused,
 )
 from graphql_schema.network import Shop, load_shop
+from graphql_schema.nodes import nodes_by_numbers
 from graphql_schema.order_commands import PlacedLine, placed_line_from
 from graphql_schema.orders import Order, order_from
 from graphql_schema.paging import (
@@ -60,6 +61,18 @@ class StockHold(relay.Node):
     @strawberry.field
     async def shop(self, info: YipanInfo) -> Shop | None:
         return await load_shop(info, self.record.shop_id)
+
+    @classmethod
+    async def resolve_nodes(  # type: ignore[override]
+        cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
+    ) -> list[Self | None]:
+        return await nodes_by_numbers(
+            info,
+            node_ids,
+            cases.stock_holds_by_ids,
+            stock_hold_from,
+            permission=Permission.ORDERS_READ,
+        )
 
 
 def stock_hold_from(found: StockHoldRecord) -> StockHold:

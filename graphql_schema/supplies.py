@@ -1,7 +1,8 @@
 """Supplies: stock to come, what is promised of it, and receiving it."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Self
 
 import strawberry
 from strawberry import relay
@@ -25,6 +26,7 @@ from graphql_schema.errors import (
     SupplyChangedError,
 )
 from graphql_schema.network import Warehouse, load_warehouse
+from graphql_schema.nodes import nodes_by_numbers
 from graphql_schema.paging import (
     PAGE_DEFAULT,
     InvalidPage,
@@ -66,6 +68,12 @@ class Supply(relay.Node):
     @strawberry.field
     async def warehouse(self, info: YipanInfo) -> Warehouse | None:
         return await load_warehouse(info, self.record.functional_warehouse_id)
+
+    @classmethod
+    async def resolve_nodes(  # type: ignore[override]
+        cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
+    ) -> list[Self | None]:
+        return await nodes_by_numbers(info, node_ids, cases.supplies_by_ids, supply_from)
 
 
 def supply_from(found: SupplyRecord) -> Supply:

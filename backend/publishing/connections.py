@@ -1,5 +1,7 @@
 """Saying how the platform of a shop is reached, and who speaks for it."""
 
+from collections.abc import Sequence
+
 from backend.channels.connectors import CHANNELS
 from backend.channels.errors import UnknownShop
 from backend.channels.shops import active_shops
@@ -86,6 +88,15 @@ async def page_of_shown(
 ) -> list[Record]:
     """Return up to `limit` numbers that a platform shows, with SKU ids above `after`."""
     return await tx.fetch(SQL.page_of_shown, tx.tenant_id, shop_id, after, limit)
+
+
+async def shown_by_keys(
+    tx: TenantTransaction, keys: Sequence[tuple[int, ...]]
+) -> dict[tuple[int, ...], Record]:
+    """Return what platforms show, by shop and SKU."""
+    columns = [[key[at] for key in keys] for at in range(2)]
+    rows = await tx.fetch(SQL.shown_by_keys, tx.tenant_id, *columns)
+    return {(row["shop_id"], row["sku_id"]): row for row in rows}
 
 
 async def lease_connections(

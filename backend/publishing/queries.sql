@@ -90,7 +90,15 @@ on conflict (tenant_id, shop_id, sku_id) do update set
 
 -- page_of_shown --
 -- What the platform of a shop is to show and shows, by SKU, after a SKU.
-select n.sku_id, k.code as sku_code, n.wanted, n.shown, n.acknowledged_at, n.drifted_at,
+select n.shop_id, n.sku_id, k.code as sku_code, n.wanted, n.shown, n.acknowledged_at, n.drifted_at,
        n.is_unlisted
 from shown_number n join sku k on k.tenant_id = $1 and k.id = n.sku_id
 where n.tenant_id = $1 and n.shop_id = $2 and n.sku_id > $3 order by n.sku_id limit $4
+
+-- shown_by_keys --
+-- What platforms are to show and show, by shop and SKU.
+select n.shop_id, n.sku_id, k.code as sku_code, n.wanted, n.shown, n.acknowledged_at, n.drifted_at,
+       n.is_unlisted
+from shown_number n join sku k on k.tenant_id = $1 and k.id = n.sku_id
+where n.tenant_id = $1
+  and (n.shop_id, n.sku_id) in (select * from unnest($2::bigint[], $3::bigint[]))

@@ -1,6 +1,6 @@
 """Finding earmarks."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from backend.db.pool import Record, TenantTransaction
@@ -72,7 +72,7 @@ async def lending_earmarks(tx: TenantTransaction) -> list[str]:
 
 async def earmark_by_code(tx: TenantTransaction, code: str) -> Earmark:
     """Return an earmark; raises UnknownEarmark."""
-    rows = await tx.fetch(SQL.earmarks, tx.tenant_id, NEWEST, code, 1)
+    rows = await tx.fetch(SQL.earmarks, tx.tenant_id, NEWEST, code, 1, None)
     if not rows:
         raise UnknownEarmark(f"There is no earmark {code!r}.")
     return _earmark(rows[0])
@@ -80,8 +80,23 @@ async def earmark_by_code(tx: TenantTransaction, code: str) -> Earmark:
 
 async def page_of_earmarks(tx: TenantTransaction, below: int, limit: int) -> list[Earmark]:
     """Return up to `limit` earmarks, the newest first, with an id below one."""
-    rows = await tx.fetch(SQL.earmarks, tx.tenant_id, below, None, limit)
+    rows = await tx.fetch(SQL.earmarks, tx.tenant_id, below, None, limit, None)
     return [_earmark(row) for row in rows]
+
+
+async def earmarks_by_ids(tx: TenantTransaction, ids: Sequence[int]) -> list[Earmark]:
+    """Return the earmarks that the principal may see."""
+    rows = await tx.fetch(SQL.earmarks, tx.tenant_id, NEWEST, None, len(ids), ids)
+    return [_earmark(row) for row in rows]
+
+
+async def earmark_levels_by_keys(
+    tx: TenantTransaction, keys: Sequence[tuple[int, ...]]
+) -> dict[tuple[int, ...], Record]:
+    """Return what earmarks keep, by earmark, SKU and functional warehouse."""
+    columns = [[key[at] for key in keys] for at in range(3)]
+    rows = await tx.fetch(SQL.earmark_levels_by_keys, tx.tenant_id, *columns)
+    return {(row["earmark_id"], row["sku_id"], row["functional_warehouse_id"]): row for row in rows}
 
 
 async def page_of_earmark_levels(

@@ -58,6 +58,7 @@ cross join lateral (
            coalesce(sum(e.lent), 0)::bigint as lent
     from earmark_level e where e.tenant_id = $1 and e.earmark_id = m.id) as e
 where m.tenant_id = $1 and m.id < $2 and ($3::text is null or m.code = $3)
+  and ($5::bigint[] is null or m.id = any($5::bigint[]))
 order by m.id desc limit $4
 
 -- page_of_earmark_levels --
@@ -98,3 +99,10 @@ left join lateral (
            sum(s.quantity - s.received)
                filter (where s.kind in ('purchase', 'production'))::bigint as ordered
     from supply s where s.tenant_id = $1 and s.sku_id = k.sku_id and s.is_open) as s on true
+
+-- earmark_levels_by_keys --
+-- What earmarks keep, by earmark, SKU and functional warehouse.
+select earmark_id, functional_warehouse_id, sku_id, filled, unused, lent from earmark_level
+where tenant_id = $1
+  and (earmark_id, sku_id, functional_warehouse_id)
+      in (select * from unnest($2::bigint[], $3::bigint[], $4::bigint[]))

@@ -1,5 +1,6 @@
 """Proposing, finding and activating layouts."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -25,6 +26,7 @@ from tenants.principal import Permission
 SQL = load_queries(__file__)
 
 COMMENT_LENGTH_MAX = 1_000
+VERSION_MAX = 2**31 - 1
 
 
 class LayoutVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +136,15 @@ async def page_of_layouts(tx: TenantTransaction, below: int, limit: int) -> list
     return [
         _version(row) for row in await tx.fetch(SQL.page_of_layouts, tx.tenant_id, below, limit)
     ]
+
+
+async def layouts_by_versions(
+    tx: TenantTransaction, keys: Sequence[tuple[int, ...]]
+) -> dict[tuple[int, ...], LayoutVersion]:
+    """Return versions, each by its number alone."""
+    versions = [version for (version,) in keys if version <= VERSION_MAX]
+    rows = await tx.fetch(SQL.layouts_by_versions, tx.tenant_id, versions)
+    return {(row["version"],): _version(row) for row in rows}
 
 
 async def compile_layout(

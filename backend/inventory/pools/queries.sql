@@ -34,6 +34,12 @@ select version, based_on, status, document, comment, proposed_by, proposed_at, a
 from pool_layout where tenant_id = $1 and activated_at <= $2
 order by activated_at desc limit 1
 
+-- layouts_by_versions --
+-- The given versions.
+select version, based_on, status, document, comment, proposed_by, proposed_at, activated_by,
+       activated_at
+from pool_layout where tenant_id = $1 and version = any($2::integer[])
+
 -- page_of_layouts --
 -- Versions, the newest first, below a version.
 select version, based_on, status, document, comment, proposed_by, proposed_at, activated_by,

@@ -66,3 +66,10 @@ select shop_id, sku_id, units, reason, changed_at
 from shop_floor
 where tenant_id = $1 and shop_id = $2 and sku_id > $3 and units > 0
 order by sku_id limit $4
+
+-- shop_floors_by_keys --
+-- What shops keep back, by shop and SKU.
+select shop_id, sku_id, units, reason, changed_at
+from shop_floor
+where tenant_id = $1 and units > 0
+  and (shop_id, sku_id) in (select * from unnest($2::bigint[], $3::bigint[]))

@@ -103,3 +103,12 @@ async def page_of_shop_floors(
     """Return up to `limit` of what a shop keeps back, by SKU, after one."""
     rows = await tx.fetch(SQL.page_of_shop_floors, tx.tenant_id, shop_id, after, limit)
     return [ShopFloor(*row) for row in rows]
+
+
+async def shop_floors_by_keys(
+    tx: TenantTransaction, keys: Sequence[tuple[int, ...]]
+) -> dict[tuple[int, ...], ShopFloor]:
+    """Return what shops keep back, by shop and SKU."""
+    columns = [[key[at] for key in keys] for at in range(2)]
+    rows = await tx.fetch(SQL.shop_floors_by_keys, tx.tenant_id, *columns)
+    return {(row["shop_id"], row["sku_id"]): ShopFloor(*row) for row in rows}
