@@ -1026,7 +1026,7 @@ create table orders (
     status               text not null constraint orders_status_check check (status in (
         'held', 'backordered', 'partially_allocated', 'allocated', 'cancelled', 'complete')),
     shortage             text not null constraint orders_shortage_check
-                         check (shortage in ('refuse', 'partial', 'backorder')),
+                         check (shortage in ('refuse', 'partial', 'backorder', 'presale')),
     currency             text not null,
     goods_minor          bigint not null,
     line_discount_minor  bigint not null,

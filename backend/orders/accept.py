@@ -109,7 +109,7 @@ def enough(work: Work) -> bool:
         return False
     if work.shortage is Shortage.PARTIAL:
         return bool(work.plan.allocations)
-    return work.plan.is_whole
+    return work.plan.is_whole or (work.shortage is Shortage.PRESALE and work.is_covered)
 
 
 def allotted_of(works: Iterable[Work]) -> dict[int, int]:

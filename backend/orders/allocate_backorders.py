@@ -12,7 +12,7 @@ from backend.orders.lane import Lane
 from backend.orders.model import Placed
 from backend.orders.place_orders import OrderIntake
 from backend.orders.stock_holds.ending import holds_of_orders
-from backend.orders.supplies.settle import settle_promises
+from backend.orders.supplies.settle import may_take_of, settle_promises
 from backend.orders.work import Backorder, WorkLine
 from backend.routing.model import Place
 from tenants.principal import system_principal
@@ -51,13 +51,7 @@ class BackorderAllocator:
                 lane = await self._intake.lane(tenant_id)
                 units = await allocate_backorders(self._database, lane)
                 view = lane.live.book.view
-                await settle_promises(
-                    self._database,
-                    tenant_id,
-                    lambda line, warehouse_id: view.may_send(
-                        (line.shop_id, line.dealer_id), warehouse_id
-                    ),
-                )
+                await settle_promises(self._database, tenant_id, may_take_of(view))
                 return units
         finally:
             if self._waiting.get(tenant_id) is done:

@@ -54,6 +54,8 @@ from backend.orders.shape import Circumstances, Counts, Shaped, ShipTo, Standing
 from backend.orders.step import line_outcome
 from backend.orders.stock_holds.ending import EndingHolds, insert_holds, lock_holds
 from backend.orders.stock_holds.model import HoldPart, StockHoldState
+from backend.orders.supplies.presale import cover_presales, lock_supplies_of
+from backend.orders.supplies.settle import may_take_of
 from backend.orders.work import Work
 from backend.routing.model import PlanRequest
 from backend.routing.plan_in_turn import Bounds, Offered, plan_in_turn
@@ -163,9 +165,11 @@ async def commit_finally(tx: TenantTransaction, works: Sequence[Work], ground: G
     outcomes, before, open_works = await _begin(tx, works)
     holds = await lock_holds(tx, [one for work in open_works for one in work.converts])
     open_works = await _without_foreign_holds(tx, open_works, holds, outcomes)
+    supplies = await lock_supplies_of(tx, open_works)
     locked = await _lock_candidates(tx, open_works, ground, holds)
     retired, retired_skus, open_works = await _look_again(tx, open_works, locked, outcomes)
     took_over = _plan_on_locked(open_works, locked, ground, holds)
+    await cover_presales(tx, open_works, supplies, may_take_of(ground.planner.view))
     accepted, short = accept(open_works, with_freed(locked, holds, took_over))
     converted = {one: work.order_id for one, work in took_over.items() if work not in short}
     outcomes |= _refusals(short, before)
@@ -479,10 +483,11 @@ def _refusal(work: Work) -> InsufficientStock | NoNode:
     codes = {line.sku_id: line.sku_code for line in work.intake.lines}
     if work.plan is None:
         return NoNode()
+    coming = work.coming or (0,) * len(work.rows)
     short = [
-        ShortLine(codes[row.sku_id], row.quantity, available)
-        for row, available in zip(work.rows, work.plan.available, strict=True)
-        if available < row.quantity
+        ShortLine(codes[row.sku_id], row.quantity, available + to_come)
+        for row, available, to_come in zip(work.rows, work.plan.available, coming, strict=True)
+        if available + to_come < row.quantity
     ]
     return InsufficientStock(short) if short else NoNode()
 

@@ -24,6 +24,9 @@ class Shortage(StrEnum):
     """What is there; the rest is cancelled at once."""
     BACKORDER = "backorder"
     """What is there; the rest waits for stock (缺货待发)."""
+    PRESALE = "presale"
+    """What is there; the rest waits for supplies that are to come (预售), and nothing is taken
+    where they do not cover it."""
 
 
 class OrderStatus(StrEnum):

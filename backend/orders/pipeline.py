@@ -57,7 +57,7 @@ from backend.orders.commit import (
     commit_planned,
 )
 from backend.orders.errors import InvalidOrder
-from backend.orders.model import Answer, Held, Placed
+from backend.orders.model import Answer, Held, Placed, Shortage
 from backend.orders.shape import Circumstances, Shaped
 from backend.orders.sold_out import SoldOut
 from backend.orders.stock_holds.ending import expire_holds, has_active_holds
@@ -191,7 +191,8 @@ class Pipeline:
                 short.append(work)
                 continue
             is_short = work.plan is not None and not work.plan.is_whole
-            work.is_sold_out = is_short and self._sold_out.explains(work, moment)
+            may_wait = work.shortage is Shortage.PRESALE  # for more than is there
+            work.is_sold_out = is_short and not may_wait and self._sold_out.explains(work, moment)
             (short if is_short and not work.is_sold_out else whole).append(work)
         return whole, short
 

@@ -90,7 +90,7 @@ class OrderIntake:
         raises InvalidOrder for a hold that would wait for stock, or lasts too long.
         """
         check_seconds(terms.seconds)
-        if draft.wanted_shortage is Shortage.BACKORDER:
+        if draft.wanted_shortage in (Shortage.BACKORDER, Shortage.PRESALE):
             raise InvalidOrder("A hold waits for no stock; REFUSE or PARTIAL.", path=("shortage",))
         lane = await self.lane(principal.tenant_id)
         if lane.is_full:

@@ -44,6 +44,7 @@ class Work:
     __slots__ = (
         "allotment_ids",
         "backorder",
+        "coming",
         "followers",
         "future",
         "intake",
@@ -77,6 +78,8 @@ class Work:
         self.nodes: tuple[int, ...] = ()
         """The nodes of the plan: a parcel from each; none for a hold."""
         self.token = ""
+        self.coming: tuple[int, ...] = ()
+        """Units that supplies bring for what its plan is short of, row by row; for a presale."""
         self.is_sold_out = False
         """All that its plan is short of was refused by PostgreSQL a moment ago."""
 
@@ -154,6 +157,11 @@ class Work:
             sends_parcels=not self.is_hold,
             is_sold=self.is_sold,
         )
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether all that its plan is short of is to come for it."""
+        return self.plan is not None and self.coming == self.plan.short
 
     @property
     def is_sold(self) -> bool:

@@ -13,6 +13,8 @@ from loadtests.torture.effects import Fault
 LASTS_SECONDS = 0.4
 """In which everybody comes; most of them at once."""
 REGIONS = (310104, 330106, 110105, 440106)
+SHORTAGES = (Shortage.REFUSE, Shortage.PARTIAL, Shortage.BACKORDER)
+"""What orders want: the twins know no supplies."""
 SKUS = ("A", "B", "C")
 FAULTS_MAX = 3
 WARM_SHARE = 0.7
@@ -226,7 +228,7 @@ def _draft(chance: Random, number: int) -> OrderDraft:
         external_id=f"o-{number}" if is_paid else None,
         idempotency_key=None if is_paid else f"k-{number}",
         is_paid=is_paid,
-        shortage=None if is_paid else chance.choice((None, None, *Shortage)),
+        shortage=None if is_paid else chance.choice((None, None, *SHORTAGES)),
     )
 
 

@@ -13,6 +13,7 @@ from backend.orders.events import ExpectedLine, OrderExpected
 from backend.orders.model import OrderStatus
 from backend.orders.step import StepEvent, lines_of_order, write_step
 from backend.orders.supplies.promise import MayTake, Promise, Promised, WaitingLine, promise
+from backend.routing.network_view import NetworkView
 from tenants.principal import system_principal
 
 log = structlog.get_logger(__name__)
@@ -24,6 +25,11 @@ LINES_MAX = 20_000
 served."""
 
 
+def may_take_of(view: NetworkView) -> MayTake:
+    """Return whether lines may be sent from functional warehouses, in a network."""
+    return lambda line, warehouse_id: view.may_send((line.shop_id, line.dealer_id), warehouse_id)
+
+
 async def settle_promises(database: Database, tenant_id: int, may_take: MayTake) -> int:
     """Promise what supplies bring to the orders that wait, oldest first; returns how many changed.
 
@@ -33,7 +39,7 @@ async def settle_promises(database: Database, tenant_id: int, may_take: MayTake)
     """
     principal = system_principal(tenant_id, "supplies")
     async with database.tenant_transaction(principal, read_only=True) as tx:
-        lines = await _lines(tx, None)
+        lines = await lines_that_wait(tx, None)
         if not lines:
             return 0
         supplies = await open_supplies(tx, {line.sku_id for line in lines})
@@ -44,7 +50,10 @@ async def settle_promises(database: Database, tenant_id: int, may_take: MayTake)
         return await _settle(tx, stale, may_take)
 
 
-async def _lines(tx: TenantTransaction, sku_ids: Collection[int] | None) -> list[WaitingLine]:
+async def lines_that_wait(
+    tx: TenantTransaction, sku_ids: Collection[int] | None
+) -> list[WaitingLine]:
+    """Return the lines that wait while supply of SKUs (None: of any) is to come, by age."""
     skus = None if sku_ids is None else sorted(sku_ids)
     rows = await tx.fetch(SQL.lines_that_expect, tx.tenant_id, skus, LINES_MAX)
     return [WaitingLine(*row) for row in rows]
@@ -66,13 +75,13 @@ async def _promises(tx: TenantTransaction, order_ids: Collection[int]) -> set[Pr
 
 async def _settle(tx: TenantTransaction, sku_ids: Collection[int], may_take: MayTake) -> int:
     """Promise anew, under locks, what is to come of SKUs."""
-    order_ids = sorted({line.order_id for line in await _lines(tx, sku_ids)})
+    order_ids = sorted({line.order_id for line in await lines_that_wait(tx, sku_ids)})
     orders = {
         row["id"]: row for row in await tx.fetch(ORDER_SQL.lock_orders, tx.tenant_id, order_ids)
     }
     supplies = await lock_open_supplies(tx, sku_ids)
     # Only now: whoever receives a supply holds its lock until what came is kept for these lines.
-    lines = [line for line in await _lines(tx, sku_ids) if line.order_id in orders]
+    lines = [line for line in await lines_that_wait(tx, sku_ids) if line.order_id in orders]
     wanted = promise(lines, supplies, may_take)
     keys = {line.key: line for line in lines}
     known = {one for one in await _promises(tx, order_ids) if (one.order_id, one.line_no) in keys}
