@@ -18,6 +18,7 @@ from backend.clock import now
 from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import SQL, Database
 from backend.events.log import mark_events
+from backend.inventory.accuracy.accuracy import learn_accuracy
 from backend.inventory.counters import CounterReader, Counters
 from backend.inventory.earmarks.change_earmarks import close_ended
 from backend.inventory.earmarks.lend import lend_unused
@@ -173,12 +174,14 @@ class Maintenance:
                 await self._publish(brand.id, levels)
 
     async def keep_back(self) -> None:
-        """Let levels and shops keep back what the rules of safety stock say."""
+        """Let levels and shops keep back what the rules of safety stock say, and learn accuracy."""
         for brand in await self._brands.all():
             principal = system_principal(brand.id, "safety")
             local = brand.local_time()
             await self._publish(brand.id, await keep_back(self._database, principal, local))
             await keep_back_of_shops(self._database, principal, local, units_sold_by_shop)
+            async with self._database.tenant_transaction(principal) as tx:
+                await learn_accuracy(tx, local)
 
     async def lend(self) -> None:
         """Lend what earmarks do not need for now, each by itself."""

@@ -9,6 +9,7 @@ import strawberry
 from strawberry.types.arguments import InputContext
 from strawberry.types.base import get_object_definition
 
+from backend.inventory.accuracy.model import ShortageCause
 from backend.inventory.counters import Counters
 from backend.orders.cancel_orders import CancelLine, cancel_order
 from backend.orders.model import (
@@ -22,6 +23,7 @@ from backend.orders.model import (
     Shortage,
 )
 from backend.orders.release_holds import Resolution, release_hold
+from backend.orders.report_shortage import ShortPick, report_shortage
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import (
     AmountsDoNotAddUp,
@@ -32,8 +34,10 @@ from graphql_schema.errors import (
     error_from_refused,
 )
 from graphql_schema.orders import Order, order_from
-from graphql_schema.paging import id_of, number_of
+from graphql_schema.paging import id_of, key_of_id, number_of
 from graphql_schema.scalars import BigInt
+
+strawberry.enum(ShortageCause, name="ShortageCause", description="Why units cannot be sent.")
 
 ORDERS_PER_CALL_MAX = 100
 """Orders of one `ordersPlace`; more go to POST /intake/orders, which streams."""
@@ -233,6 +237,32 @@ def payload_from(outcome: Outcome) -> OrderPlacePayload:
     )
 
 
+@strawberry.input
+class ShortPickInput:
+    line_no: int
+    quantity: int = strawberry.field(description="Units that cannot be sent.")
+
+
+@strawberry.input
+class FulfilmentReportShortageInput:
+    idempotency_key: str
+    fulfilment_id: strawberry.ID
+    lines: list[ShortPickInput]
+    cause: ShortageCause
+
+
+@strawberry.type(description="The units have left the node's stock, and wait for another node.")
+class FulfilmentShort:
+    status: OrderStatus = strawberry.field(description="Of the order, before it is allocated anew.")
+    units: BigInt
+
+
+FulfilmentReportShortagePayload = Annotated[
+    FulfilmentShort | InputRefused | PermissionDenied,
+    strawberry.union("FulfilmentReportShortagePayload"),
+]
+
+
 @strawberry.type
 class OrdersMutation:
     @strawberry.mutation(description="Place an order: all of it, unless `shortage` says otherwise.")
@@ -269,6 +299,26 @@ class OrdersMutation:
         return OrderCancelled(
             number=cancelled.order_id, status=cancelled.status, units=cancelled.units
         )
+
+    @strawberry.mutation(
+        description="Say what a node did not find of a fulfilment (缺货上报): its units leave its "
+        "stock, and the order is given to another node."
+    )
+    async def fulfilment_report_shortage(
+        self, info: YipanInfo, input: FulfilmentReportShortageInput
+    ) -> FulfilmentReportShortagePayload:
+        services, principal = info.context.services, info.context.principal
+        order_id, number = key_of_id("Fulfilment", input.fulfilment_id, 2)
+        reported = await report_shortage(
+            services.database,
+            principal,
+            (order_id, number),
+            [ShortPick(line.line_no, line.quantity) for line in input.lines],
+            input.cause,
+            input.idempotency_key,
+        )
+        await services.publish_counters(principal.tenant_id, reported.counters)
+        return FulfilmentShort(status=reported.status, units=reported.units)
 
     @strawberry.mutation(description="Release one hold of an order.")
     async def order_hold_release(

@@ -93,6 +93,17 @@ def id_of(kind: str, number: int) -> str:
     return to_base64(kind, str(number))
 
 
+def key_of_id(kind: str, global_id: str, width: int) -> tuple[int, ...]:
+    """Return the numbers in a Relay id of a kind that has so many; raises InvalidId."""
+    try:
+        found, text = from_base64(global_id)
+    except ValueError as error:
+        raise InvalidId from error
+    if found != kind:
+        raise InvalidId
+    return composite_key(text, width)
+
+
 def number_of(kind: str, global_id: str) -> int:
     """Return the number in a Relay id of a kind; raises InvalidId."""
     try:

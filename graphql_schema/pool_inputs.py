@@ -98,6 +98,11 @@ class PoolLayoutInput:
     pools: list[PoolInput]
     shares: list[PoolShareInput] = strawberry.field(default_factory=list)
     syncs: list[PoolSyncInput] = strawberry.field(default_factory=list)
+    least_accuracy_bp: int | None = strawberry.field(
+        default=None,
+        description="Nodes offer such a part of their stock as was found to be there, but at least "
+        "this; null: all of it.",
+    )
 
 
 def layout_of(given: PoolLayoutInput) -> Layout:

@@ -29,7 +29,7 @@ from graphql_schema.catalog import Sku, load_sku
 from graphql_schema.context import Context, YipanInfo
 from graphql_schema.errors import InputRefused, LayoutChangedError, PermissionDenied
 from graphql_schema.inventory import StockLevel, level_from
-from graphql_schema.network import Shop, load_shop
+from graphql_schema.network import Location, Shop, load_location, load_shop
 from graphql_schema.nodes import nodes_by_keys
 from graphql_schema.paging import (
     PAGE_DEFAULT,
@@ -135,11 +135,24 @@ class AvailabilityStep:
     number: BigInt
 
 
+@strawberry.type(description="A node that offers only a part of its stock (准确率加权).")
+class AvailabilityWeight:
+    node_id: strawberry.Private[int]
+    weight_bp: int
+
+    @strawberry.field
+    async def location(self, info: YipanInfo) -> Location | None:
+        return await load_location(info, self.node_id)
+
+
 @strawberry.type(description="What a shop may offer of a SKU, and every step that led to it.")
 class AvailabilityExplanation:
     at: datetime
     layout_version: int
     levels: list[StockLevel]
+    accuracies: list[AvailabilityWeight] = strawberry.field(
+        description="Nodes that do not offer all they have, since too often something is missing."
+    )
     steps: list[AvailabilityStep]
     number: BigInt | None = strawberry.field(description="Null for a shop without a share.")
     shown: BigInt | None = strawberry.field(description="After the shop's sync policy.")
@@ -185,6 +198,10 @@ def _explanation_from(found: Explanation, levels: list[Level]) -> AvailabilityEx
         at=found.at,
         layout_version=found.layout_version,
         levels=[level_from(level) for level in levels],
+        accuracies=[
+            AvailabilityWeight(node_id=node_id, weight_bp=weight)
+            for node_id, weight in found.weights
+        ],
         steps=[_step_from(step) for step in found.steps],
         number=found.number,
         shown=found.shown,
@@ -308,7 +325,7 @@ class PoolsQuery:
                 regions=context.services.regions,
             )
         if context.principal.kind not in (Kind.BRAND, Kind.GROUP):
-            found = msgspec.structs.replace(found, levels=(), steps=())
+            found = msgspec.structs.replace(found, levels=(), weights=(), steps=())
         return _explanation_from(found, list(found.levels))
 
     @strawberry.field(description="What a shop may offer of some SKUs (at most 100) now.")

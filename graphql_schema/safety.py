@@ -9,6 +9,7 @@ from strawberry import relay
 
 from backend.channels.errors import UnknownShop
 from backend.channels.shops import active_shops
+from backend.inventory.accuracy.accuracy import accuracies
 from backend.inventory.safety import keep_back as cases
 from backend.inventory.safety.model import SafetyDraft
 from backend.inventory.safety.model import SafetyRule as SafetyRuleRecord
@@ -131,8 +132,32 @@ SafetyRulesPayload = Annotated[
 ]
 
 
+@strawberry.type(
+    description="How much of the stock of a node was found to be there (库存准确率): of what was "
+    "counted in 90 days and sold in 28, what was missing in counts and picks."
+)
+class NodeAccuracy:
+    node_id: strawberry.Private[int]
+    expected: BigInt
+    missing: BigInt
+    weight_bp: int = strawberry.field(
+        description="What it offers of its stock where the layout of pools says so."
+    )
+    learned_at: datetime
+
+    @strawberry.field
+    async def location(self, info: YipanInfo) -> Location | None:
+        return await load_location(info, self.node_id)
+
+
 @strawberry.type
 class SafetyQuery:
+    @strawberry.field(description="How accurate the stock of nodes is; learned four times a day.")
+    async def node_accuracies(self, info: YipanInfo) -> list[NodeAccuracy]:
+        info.context.principal.require(Permission.STOCK_READ)
+        async with info.context.reading() as tx:
+            return [NodeAccuracy(**one._asdict()) for one in await accuracies(tx)]
+
     @strawberry.field(description="The brand's rules of safety stock.")
     async def safety_rules(self, info: YipanInfo) -> list[SafetyRule]:
         info.context.principal.require(Permission.STOCK_READ)

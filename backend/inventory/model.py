@@ -91,6 +91,8 @@ class CauseKind(StrEnum):
     HOLD = "hold"
     SUPPLY = "supply"
     SAFETY = "safety"
+    PICK = "pick"
+    """A node did not find it when it was to send it, or found it damaged."""
     TILL = "till"
     """A store sold it at its own till."""
 

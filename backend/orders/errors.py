@@ -104,6 +104,18 @@ class UnknownOrder(OrderRefused):
     code = "UNKNOWN_ORDER"
 
 
+class UnknownFulfilment(OrderRefused):
+    """There is no such fulfilment that still stands, among those of your nodes."""
+
+    code = "UNKNOWN_FULFILMENT"
+
+
+class InvalidShortage(OrderRefused):
+    """More is reported missing than is to be sent, or nothing; the message says of which line."""
+
+    code = "INVALID_SHORTAGE"
+
+
 class NothingToCancel(OrderRefused):
     """There are not that many units left to cancel in this line."""
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 import msgspec
 
 from backend.events.model import Payload
+from backend.inventory.accuracy.model import ShortageCause
 from backend.orders.model import HoldKind, OrderStatus
 
 
@@ -75,6 +76,19 @@ class FulfilmentCancelled(Payload, frozen=True, rename="camel"):
     fulfilment_no: int
 
 
+class FulfilmentShort(Payload, frozen=True, rename="camel"):
+    """A node could not send units of an order: they wait for another one."""
+
+    TYPE: ClassVar[str] = "fulfilment.short"
+
+    order_id: int
+    fulfilment_no: int
+    node_id: int
+    status: OrderStatus
+    units: int
+    cause: ShortageCause
+
+
 class ExpectedLine(msgspec.Struct, frozen=True, rename="camel"):
     """When the last of a line's waiting units is expected; null where not all is promised."""
 
@@ -100,4 +114,5 @@ PAYLOADS: tuple[type[Payload], ...] = (
     OrderExpected,
     FulfilmentCreated,
     FulfilmentCancelled,
+    FulfilmentShort,
 )

@@ -92,6 +92,12 @@ select order_id, fulfilment_no, node_id, capacity_day
 from fulfilment where tenant_id = $1 and order_id = any($2::bigint[]) and status = 'reserved'
 order by order_id, fulfilment_no
 
+-- fulfilment_at_node --
+-- A fulfilment that still stands: its node, and whose that is.
+select f.node_id, n.dealer_id
+from fulfilment f join node n on n.tenant_id = $1 and n.id = f.node_id
+where f.tenant_id = $1 and f.order_id = $2 and f.fulfilment_no = $3 and f.status = 'reserved'
+
 -- active_reservations --
 -- What is still reserved for orders.
 select order_id, reservation_no, line_no, fulfilment_no, functional_warehouse_id, sku_id, node_id,

@@ -29,7 +29,14 @@ TRANSITIONS: dict[OrderStatus | None, frozenset[OrderStatus]] = {
             OrderStatus.CANCELLED,
         }
     ),
-    OrderStatus.ALLOCATED: frozenset({OrderStatus.ALLOCATED, OrderStatus.CANCELLED}),
+    OrderStatus.ALLOCATED: frozenset(
+        {
+            OrderStatus.BACKORDERED,
+            OrderStatus.PARTIALLY_ALLOCATED,
+            OrderStatus.ALLOCATED,
+            OrderStatus.CANCELLED,
+        }
+    ),
     OrderStatus.CANCELLED: frozenset(),
     OrderStatus.COMPLETE: frozenset(),
 }

@@ -16,6 +16,8 @@ from backend.channels.shops import shops_mark
 from backend.db.errors import YipanError
 from backend.db.pool import TenantTransaction
 from backend.db.sql import load_queries
+from backend.inventory.accuracy.accuracy import read_weights
+from backend.inventory.accuracy.model import Weights
 from backend.inventory.allotments.book import AllotmentBook
 from backend.inventory.allotments.counters import BEGINNING, changed_allotments
 from backend.inventory.allotments.model import AllotmentState
@@ -54,6 +56,8 @@ class Topology(NamedTuple):
     shops: tuple[int, int]
     """A mark that changes when a shop opens or closes; layouts name them."""
     earmarks: list[OpenEarmark]
+    weights: Weights
+    """What is known of the accuracy of nodes."""
 
 
 class Stock(NamedTuple):
@@ -226,7 +230,9 @@ class TenantBook:
     ) -> LivePools | None:
         if layout is None or profiles is None:
             return None
-        ground = PoolGround(layout, view.sources, book, self.allotments, self._floors)
+        ground = PoolGround(
+            layout, view.sources, book, self.allotments, self._floors, topology.weights
+        )
         return LivePools(topology.layout_version, ground, profiles)
 
     async def _policy(self, tx: TenantTransaction) -> tuple[PolicyDocument, int]:
@@ -290,4 +296,6 @@ async def _topology(tx: TenantTransaction) -> Topology:
     version = await active_version(tx)
     shops = await shops_mark(tx) if version else (0, 0)
     earmarks = await open_earmarks(tx) if version else []
-    return Topology(await list_nodes(tx), await list_warehouses(tx), version, shops, earmarks)
+    weights = await read_weights(tx) if version else {}
+    nodes, warehouses = await list_nodes(tx), await list_warehouses(tx)
+    return Topology(nodes, warehouses, version, shops, earmarks, weights)

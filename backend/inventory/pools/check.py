@@ -17,6 +17,12 @@ def check_layout(layout: Layout) -> list[str]:
 
     Raises InvalidLayout and InvalidCondition, with the path of what is wrong.
     """
+    least = layout.least_accuracy_bp
+    if least is not None and not 0 <= least <= WHOLE_BP:
+        raise InvalidLayout(
+            f"The least accuracy lies between 0 and {WHOLE_BP} basis points.",
+            path=("leastAccuracyBp",),
+        )
     _at_most(len(layout.pools), model.POOLS_MAX, "pools", ("pools",))
     _at_most(len(layout.shares), model.SHARES_MAX, "shares", ("shares",))
     _at_most(len(layout.syncs), model.SHARES_MAX, "sync policies", ("syncs",))

@@ -9,6 +9,7 @@ import msgspec
 
 from backend.channels.model import Shop
 from backend.conditions.compile import Check, compile_condition
+from backend.inventory.accuracy.model import Weights
 from backend.inventory.model import StockSource
 from backend.inventory.pools.attributes import (
     RULE_ATTRIBUTES,
@@ -114,7 +115,7 @@ class CompiledLayout:
         """Raise InvalidLayout where the layout is larger than the core computes on."""
         if self.vertex_count:
             try:
-                check_graph(self.graph(self.sources(), [self.figures()]))
+                check_graph(self.graph(self.sources(), [self.figures()], {}))
             except ValueError as error:
                 raise InvalidLayout(f"The layout is too large to be computed: {error}.") from error
 
@@ -208,10 +209,21 @@ class CompiledLayout:
                         break
         return tuple(found)
 
+    def weight(self, node_id: int, weights: Weights) -> int:
+        """Return the basis points of a node's stock that it offers."""
+        least = self.layout.least_accuracy_bp
+        return WHOLE_BP if least is None else max(least, weights.get(node_id, WHOLE_BP))
+
     def graph(
-        self, sources: Sequence[StockSource], profiles: Sequence[tuple[Figures, ...]]
+        self,
+        sources: Sequence[StockSource],
+        profiles: Sequence[tuple[Figures, ...]],
+        weights: Weights,
     ) -> PoolGraph:
-        """Return the graph over the sources of a stock book, with these profiles of its rules."""
+        """Return the graph over the sources of a stock book, with these profiles of its rules.
+
+        `weights` are what is known of the accuracy of nodes.
+        """
         classes, members = self._classes(sources)
         keepers = [self.vertex_of_pool.get(source.pool, -1) for source in sources]
         counts = [0] * self.vertex_count
@@ -226,7 +238,7 @@ class CompiledLayout:
         ]
         return PoolGraph(
             source_class=array("i", classes),
-            source_weight=array("i", [WHOLE_BP]) * len(classes),
+            source_weight=array("i", [self.weight(source.node_id, weights) for source in sources]),
             source_keeper=array("i", keepers),
             class_count=max(classes, default=-1) + 1,
             mode=bytes([MODES[pool.mode] for pool in self.pools]) + bytes(len(self.shops)),

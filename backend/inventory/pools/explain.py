@@ -11,6 +11,7 @@ from backend.channels.model import Shop
 from backend.channels.shops import active_shops
 from backend.db.errors import OutOfRange
 from backend.db.pool import TenantTransaction
+from backend.inventory.accuracy.accuracy import read_weights
 from backend.inventory.allotments.book import AllotmentBook
 from backend.inventory.allotments.counters import allotments_of_sku
 from backend.inventory.earmarks.queries import open_earmarks, usable_of_sku
@@ -19,7 +20,7 @@ from backend.inventory.model import FreeAt, Level
 from backend.inventory.pools.compile import CompiledLayout, Figures, Link
 from backend.inventory.pools.layouts import SQL, active_layout, compile_in_force, layout_as_of
 from backend.inventory.pools.live import Profile
-from backend.inventory.pools.model import Layer, Sync
+from backend.inventory.pools.model import WHOLE_BP, Layer, Sync
 from backend.inventory.pools.numbers import Bounds, ground_of, pools_on
 from backend.inventory.safety.model import ShopFloorBook
 from backend.inventory.safety.shop_floors import shop_floors_of_sku
@@ -71,6 +72,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """0 where no layout was active; then there are no steps and the number is None."""
     levels: tuple[Level, ...]
     """Of the functional warehouses above the shop."""
+    weights: tuple[tuple[int, int], ...]
+    """Nodes above the shop that do not offer all they have, and the basis points that they do."""
     steps: tuple[PoolStep, ...]
     """Pools in the order of the flow, the shop last."""
     number: int | None
@@ -91,8 +94,8 @@ async def explain(
     """Return the derivation of a shop's number, for now or for a moment in the past.
 
     For the past, levels are what they are less what moved since, under the layout of that time over
-    the network of today, and without allotments and what shops keep back. Raises UnknownSku,
-    UnknownShop, and OutOfRange for the future and for a time without its zone.
+    the network of today and its accuracy, without allotments and what shops keep back. Raises
+    UnknownSku, UnknownShop, and OutOfRange for the future and for a time without its zone.
     """
     sku_id = await sku_id_by_code(tx, sku)
     found = (await active_shops(tx)).get(shop)
@@ -115,7 +118,7 @@ async def explain(
     free = [FreeAt(*level.key, level.signed_free, 0) for level in levels]
     free += await usable_of_sku(tx, sku_id, levels, as_of)
     ground = ground_of([layout], await open_earmarks(tx, as_of), free)
-    bounds = Bounds(AllotmentBook(), ShopFloorBook())
+    bounds = Bounds(AllotmentBook(), ShopFloorBook(), await read_weights(tx))
     if as_of is None:
         bounds.allotments.learn(await allotments_of_sku(tx, sku_id))
         bounds.floors.learn(await shop_floors_of_sku(tx, sku_id))
@@ -133,6 +136,11 @@ async def explain(
         at=at,
         layout_version=version.version,
         levels=tuple(level for level in levels if level.functional_warehouse_id in above),
+        weights=tuple(
+            (node_id, weight)
+            for node_id in sorted({layout.node_of[one] for one in above if one in layout.node_of})
+            if (weight := layout.weight(node_id, bounds.weights)) < WHOLE_BP
+        ),
         steps=_steps(layout, derived, vertex, pools.profile_of(sku_id)),
         number=number,
         sync=sync,
@@ -155,6 +163,7 @@ def _nothing(sku_id: int, shop: Shop, at: datetime, version: int = 0) -> Explana
         at=at,
         layout_version=version,
         levels=(),
+        weights=(),
         steps=(),
         number=None,
         sync=None,

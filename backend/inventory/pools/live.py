@@ -12,6 +12,7 @@ from backend.catalog.find_skus import page_of_skus
 from backend.catalog.model import Sku
 from backend.conditions.compile import attributes_of
 from backend.db.pool import TenantTransaction
+from backend.inventory.accuracy.model import Weights
 from backend.inventory.allotments.book import AllotmentBook
 from backend.inventory.model import StockSource
 from backend.inventory.pools.attributes import facts_of_sku, facts_of_stock, facts_of_time
@@ -111,6 +112,8 @@ class PoolGround(NamedTuple):
     book: StockBook
     allotments: AllotmentBook
     floors: ShopFloorBook
+    weights: Weights
+    """What is known of the accuracy of nodes."""
 
 
 class LivePools:
@@ -122,7 +125,7 @@ class LivePools:
         self.profiles = profiles
         self._ground = ground
         self._book = ground.book
-        graph = ground.layout.graph(ground.sources, profiles.listed)
+        graph = ground.layout.graph(ground.sources, profiles.listed, ground.weights)
         self.availability = Availability(ground.book, graph)
         for sku_id, profile in profiles.of_sku.items():
             self.availability.set_profile(sku_id, profile)

@@ -136,11 +136,16 @@ class Sync(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """All pools of a brand, what they give to which shop, and what platforms are told."""
+    """All pools of a brand, what they give to which shop, and what platforms are told.
+
+    With `least_accuracy_bp` a node offers only such a part of its stock as was found to be there,
+    but at least so many basis points; without, all of it.
+    """
 
     pools: tuple[Pool, ...] = ()
     shares: tuple[Share, ...] = ()
     syncs: tuple[Sync, ...] = ()
+    least_accuracy_bp: int | None = None
 
 
 class LayoutStatus(StrEnum):

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from backend.db.pool import TenantTransaction
+from backend.inventory.accuracy.accuracy import read_weights
+from backend.inventory.accuracy.model import Weights
 from backend.inventory.allotments.book import AllotmentBook
 from backend.inventory.allotments.counters import BEGINNING, changed_allotments
 from backend.inventory.earmarks.model import OpenEarmark, sources_of
@@ -35,6 +37,7 @@ class Bounds(NamedTuple):
 
     allotments: AllotmentBook
     floors: ShopFloorBook
+    weights: Weights
 
 
 class NumberChange(NamedTuple):
@@ -113,6 +116,7 @@ async def changes_between(
     bounds = Bounds(
         AllotmentBook(await changed_allotments(tx, BEGINNING)),
         ShopFloorBook(await changed_shop_floors(tx, BEGINNING)),
+        await read_weights(tx),
     )
     pools = [
         None if layout is None else await pools_on(tx, layout, ground, local, bounds)

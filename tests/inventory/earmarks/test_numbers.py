@@ -65,7 +65,7 @@ async def computed(live: Living) -> Numbers:
         assert layout is not None
         levels = [level async for chunk in free_of_all_levels(tx) for level in chunk]
         ground = ground_of([layout], await open_earmarks(tx), levels)
-        bounds = Bounds(AllotmentBook(), ShopFloorBook())
+        bounds = Bounds(AllotmentBook(), ShopFloorBook(), {})
         pools = await pools_on(tx, layout, ground, NOON, bounds)
     sku_id = live.world.skus["A"]
     found: Numbers = {code: pools.of_pool(sku_id, code) for code in layout.vertex_of_pool}

@@ -423,7 +423,7 @@ def test_a_pool_in_turns_may_have_all_shares_of_a_layout() -> None:
     shops = {f"s{n}": shop(n, f"s{n}") for n in range(model.SHARES_MAX)}
     pool = dispatch("all", mode=Mode.DEPTH_FIRST)
     layout = Layout(pools=(pool,), shares=tuple(share("all", code) for code in shops))
-    check_graph(CompiledLayout(layout, SOURCES, shops).graph([], [()]))
+    check_graph(CompiledLayout(layout, SOURCES, shops).graph([], [()], {}))
 
 
 def test_a_blank_code_is_refused() -> None:

@@ -1,0 +1,162 @@
+"""A node did not find what it was to send (缺货上报): the units leave its stock, the order waits.
+
+It is given to another node by the next allocation, since these units are no longer there.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from backend.db.commands import apply_once
+from backend.db.pool import Database, Record, TenantTransaction
+from backend.inventory.accuracy.accuracy import note_shortages
+from backend.inventory.accuracy.model import PickShortage, ShortageCause
+from backend.inventory.counters import Counters
+from backend.inventory.model import CauseKind, LevelKey, Movement
+from backend.inventory.movement_types import MovementType
+from backend.orders.claim import SQL
+from backend.orders.errors import InvalidShortage, UnknownFulfilment
+from backend.orders.events import FulfilmentShort
+from backend.orders.model import HoldKind, LineOutcome, OrderStatus
+from backend.orders.releasing import Releasing
+from backend.orders.states import check_step, derive_status
+from backend.orders.step import StepEvent, line_outcome, under_holds, write_step
+from tenants.principal import Permission, Principal, stock_writer
+
+LINES_MAX = 2_000
+"""Lines of one report: those of the largest order."""
+
+
+class ShortPick(msgspec.Struct, frozen=True):
+    """Units of a line that could not be sent."""
+
+    line_no: int
+    quantity: int
+
+
+class Reported(NamedTuple):
+    """What a report came to; counters are to be published after the commit."""
+
+    status: OrderStatus
+    units: int
+    counters: Counters
+
+
+async def report_shortage(
+    database: Database,
+    principal: Principal,
+    fulfilment: tuple[int, int],
+    picks: Sequence[ShortPick],
+    cause: ShortageCause,
+    key: str,
+) -> Reported:
+    """Let units of a fulfilment (order, number) that could not be sent wait for another node, once.
+
+    They are released, and leave the stock of the node as `adjusted`; what was released goes back
+    to earmarks, allotments and capacity as with a cancellation. Who may: the brand, and whoever
+    works at the node. Locks the key, the order, earmarks, then its counters in order. Emits
+    `fulfilment.short` and, where nothing is left to send, `fulfilment.cancelled`. Raises
+    UnknownFulfilment, InvalidShortage, CommandConflict; then nothing has changed.
+    """
+    principal.require(Permission.STOCK_WRITE)
+    _check(picks)
+    async with database.tenant_transaction(stock_writer(principal)) as tx:
+
+        async def work() -> Reported:
+            return await _report(tx, fulfilment, picks, cause)
+
+        content = ("report_shortage", fulfilment, picks, cause)
+        return await apply_once(tx, key, content, Reported, work)
+
+
+async def _report(
+    tx: TenantTransaction,
+    fulfilment: tuple[int, int],
+    picks: Sequence[ShortPick],
+    cause: ShortageCause,
+) -> Reported:
+    order_id, number = fulfilment
+    orders = await tx.fetch(SQL.lock_orders, tx.tenant_id, [order_id])
+    row = await tx.fetch_row(SQL.fulfilment_at_node, tx.tenant_id, order_id, number)
+    may_work_at = tx.principal.may_work_at
+    if not orders or row is None or not may_work_at(row["node_id"], row["dealer_id"]):
+        raise UnknownFulfilment
+    reservations = await tx.fetch(SQL.active_reservations, tx.tenant_id, [order_id])
+    releasing = Releasing(tx, order_id, reservations)
+    own = [each for each in reservations if each["fulfilment_no"] == number]
+    missing = [part for at, pick in enumerate(picks) for part in _missing(own, pick, at, releasing)]
+    await releasing.lock()
+    numbers = await note_shortages(tx, order_id, cause, missing)
+    lost = [_lost(part, one, cause) for part, one in zip(missing, numbers, strict=True)]
+    counters, emptied = await releasing.carry_out(tx.principal.subject, lost)
+    units = sum(pick.quantity for pick in picks)
+    status, lines = await _waits(tx, orders[0], {pick.line_no: pick.quantity for pick in picks})
+    payload = FulfilmentShort(order_id, number, row["node_id"], status, units, cause)
+    events = [StepEvent(payload, row["node_id"]), *emptied]
+    await write_step(tx, orders[0], lines, status, events)
+    return Reported(status, units, counters)
+
+
+def _missing(
+    reservations: Sequence[Record], pick: ShortPick, at: int, releasing: Releasing
+) -> list[PickShortage]:
+    """Release units of a line from the last of its reservations on; raises InvalidShortage."""
+    found, left = [], pick.quantity
+    for row in reversed(reservations):
+        part = min(left, row["active"]) if row["line_no"] == pick.line_no else 0
+        if part:
+            releasing.add(row, part)
+            place = row["functional_warehouse_id"], row["sku_id"]
+            found.append(PickShortage(pick.line_no, *place, part))
+            left -= part
+    if left:
+        raise InvalidShortage(
+            f"Of line {pick.line_no} this node is to send {pick.quantity - left} units.",
+            path=("lines", at, "quantity"),
+        )
+    return found
+
+
+def _lost(part: PickShortage, number: int, cause: ShortageCause) -> Movement:
+    return Movement(
+        key=LevelKey(part.functional_warehouse_id, part.sku_id),
+        type=MovementType.ADJUSTED,
+        quantity=-part.quantity,
+        cause_kind=CauseKind.PICK,
+        cause_id=number,
+        cause_line=part.line_no,
+        reason=cause.value,
+    )
+
+
+async def _waits(
+    tx: TenantTransaction, order: Record, units: dict[int, int]
+) -> tuple[OrderStatus, tuple[list[LineOutcome], list[LineOutcome]]]:
+    """Return the status of an order of which units wait again, and its lines before and after."""
+    rows = await tx.fetch(SQL.lines_of_orders, tx.tenant_id, [order["id"]])
+    before = [line_outcome(row) for row in rows]
+    holds = await tx.fetch(SQL.open_holds, tx.tenant_id, order["id"])
+    after = under_holds(
+        [
+            msgspec.structs.replace(
+                line,
+                reserved=line.reserved - units.get(line.line_no, 0),
+                backordered=line.backordered + units.get(line.line_no, 0),
+            )
+            for line in before
+        ],
+        [HoldKind(hold["kind"]) for hold in holds],
+    )
+    status = derive_status(after, is_held=bool(holds))
+    return check_step(OrderStatus(order["status"]), status), (before, after)
+
+
+def _check(picks: Sequence[ShortPick]) -> None:
+    if not 0 < len(picks) <= LINES_MAX:
+        raise InvalidShortage(f"Name 1 to {LINES_MAX} lines.", path=("lines",))
+    if len({pick.line_no for pick in picks}) < len(picks):
+        raise InvalidShortage("A line stands there twice.", path=("lines",))
+    for at, pick in enumerate(picks):
+        if pick.quantity < 1:
+            raise InvalidShortage("Of a line 1 unit or more is missing.", path=("lines", at))
