@@ -11,8 +11,8 @@ from tenants.principal import Kind, Permission, Principal
 from tests.api.client import Api
 from tests.catalogue import Connection, contents
 from tests.inventory.stock import Figures, figures
-from tests.orders.checks import assert_clean
-from tests.world import ACTOR, ALL, World, fresh_key, receive
+from tests.orders.checks import assert_clean, placed
+from tests.world import ACTOR, ALL, HANGZHOU, World, draft, fresh_key, receive
 
 FAULT = "... on UserError { code message path } ... on PermissionDenied { permission }"
 LEVELS = "... on StockRecorded { levels { onHand } }"
@@ -197,3 +197,33 @@ async def test_nobody_writes_without_the_permission(
     )
     assert (answer["__typename"], answer["permission"]) == ("PermissionDenied", "stock:write")
     assert await contents(admin) == before
+
+
+SHORTAGE = f"""mutation ($input: FulfilmentReportShortageInput!) {{
+    fulfilmentReportShortage(input: $input) {{
+    __typename ... on FulfilmentShort {{ status units }} {FAULT} }} }}"""
+FULFILMENTS = "{ fulfilments { edges { node { id status reservations { active } } } } }"
+ACCURACIES = "{ nodeAccuracies { expected missing weightBp location { code } } }"
+
+
+async def test_a_store_reports_what_it_does_not_find(
+    api: Api, world: World, runtime: Runtime
+) -> None:
+    placed(await runtime.intake.place(draft({"A": 2}, region=HANGZHOU), world.brand))
+    (edge,) = (await api.data(FULFILMENTS, world.store))["fulfilments"]["edges"]
+    missing = {"lines": [{"lineNo": 1, "quantity": 2}], "cause": "NOT_FOUND"}
+    given = {"fulfilmentId": edge["node"]["id"]} | missing
+    assert (await run(api, SHORTAGE, world.dealer, **given))["code"] == "UNKNOWN_FULFILMENT"
+    done = await run(api, SHORTAGE, world.store, **given)
+    assert done == {"__typename": "FulfilmentShort", "status": "BACKORDERED", "units": 2}
+    await runtime.maintenance.keep_back()
+    (found,) = (await api.data(ACCURACIES, world.brand))["nodeAccuracies"]
+    assert (found["location"], found["missing"]) == ({"code": "store"}, 2)
+    await assert_clean(runtime, world)
+
+
+@pytest.mark.parametrize("fulfilment", ["x", "RnVsZmlsbWVudDox", "U2t1OjE="])
+async def test_what_is_no_fulfilment_is_refused(api: Api, world: World, fulfilment: str) -> None:
+    given = {"lines": [{"lineNo": 1, "quantity": 2}], "cause": "DAMAGED"}
+    answer = await run(api, SHORTAGE, world.store, fulfilmentId=fulfilment, **given)
+    assert answer["code"] == "INVALID_ID"
