@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from random import Random
 from typing import Any
 
+from backend.inventory.accuracy.model import ShortageCause
 from backend.inventory.allotments.counters import read_allotments
 from backend.inventory.allotments.model import AllotmentLine
 from backend.inventory.allotments.set_allotments import set_allotments
@@ -26,23 +27,39 @@ from backend.inventory.earmarks.model import EarmarkDraft, EarmarkKind, EarmarkL
 from backend.inventory.model import Level
 from backend.inventory.safety.keep_back import keep_back, set_safety_rules
 from backend.inventory.safety.model import SafetyDraft
+from backend.inventory.safety.shop_floors import keep_back_of_shops
 from backend.inventory.supplies.dispatch import Dispatch, dispatch
 from backend.inventory.supplies.model import SupplyDraft, SupplyKind
-from backend.inventory.supplies.supplies import set_supplies
+from backend.inventory.supplies.supplies import TRANSFER_CODE, page_of_supplies, set_supplies
 from backend.network.model import NodeKind
+from backend.network.nodes import list_nodes
 from backend.orders.cancel_orders import cancel_order
-from backend.orders.errors import NothingToCancel
-from backend.orders.model import AddressDraft, Held, LineDraft, OrderDraft, Placed
+from backend.orders.errors import InvalidShortage, NothingToCancel, UnknownFulfilment
+from backend.orders.find_orders import (
+    NEWEST,
+    page_of_fulfilments,
+    reservations_of_orders,
+    units_sold_by_shop,
+)
+from backend.orders.model import AddressDraft, Held, LineDraft, OrderDraft, Placed, Shortage
+from backend.orders.report_shortage import ShortPick, report_shortage
 from backend.orders.stock_holds.model import HoldTerms, StockHoldKind
 from backend.orders.supplies.receive import receive_supply
+from backend.replenishment.alert_rules import set_alert_rules
+from backend.replenishment.model import AlertRuleDraft, Scope, Transfers
 from backend.runtime import Runtime
 from loadtests.fresh_brand import FreshBrand
 from loadtests.pool_day import brand as goods
 from loadtests.pool_day.platform import Platform
 
-PLATFORM_BUYERS, DIRECT_BUYERS, CARTS, CANCELLERS = 8.0, 5.0, 2.0, 0.5
+PLATFORM_BUYERS, DIRECT_BUYERS, CARTS, CANCELLERS, PRESALES = 8.0, 5.0, 2.0, 0.5, 0.5
 """A second, on the average."""
 CART_SECONDS = 3
+CHANNEL = "simulated"
+NEWEST_FULFILMENT = (NEWEST, 0)
+LISTED = 1_000
+MISSED_OF = 3
+"""Fulfilments of each node of which something is not found."""
 ORDERED_UNITS = 40
 """Of each scarce SKU on each purchase order."""
 
@@ -72,6 +89,7 @@ class Day:
             asyncio.create_task(self._crowd(DIRECT_BUYERS, self._buy)),
             asyncio.create_task(self._crowd(CARTS, self._fill_cart)),
             asyncio.create_task(self._crowd(CANCELLERS, self._cancel)),
+            asyncio.create_task(self._crowd(PRESALES, self._buy_ahead)),
         ]
         began = asyncio.get_running_loop().time()
         for share, _, step in self._steps(failing_seconds / seconds):
@@ -88,6 +106,7 @@ class Day:
     def _steps(self, failing: float) -> list[Step]:
         """Return what the people of the brand do, and when, in parts of the day."""
         return [
+            (0.02, "watch", self._watch),
             (0.05, "earmark", self._open_promotion),
             (0.08, "allot", self._allot),
             (0.12, "order", lambda: self._expect(date.today(), ORDERED_UNITS)),
@@ -97,6 +116,7 @@ class Day:
             (0.20 + failing, "recover", self._platform.recover),
             (0.24 + failing, "safety", self._keep_back),
             (0.28 + failing, "count", self._count_and_sell),
+            (0.30 + failing, "miss", self._miss),
             (0.32 + failing, "dispatch", self._dispatch),
             (0.36 + failing, "receive", lambda: self._receive("PO-1", ORDERED_UNITS // 2)),
             (0.40 + failing, "receive", lambda: self._receive("PO-2", ORDERED_UNITS // 2)),
@@ -133,6 +153,13 @@ class Day:
         paid = {"external_id": self._key(), "is_paid": True} if self._random.random() < 0.5 else {}
         outcome = await self._runtime.intake.place(self._draft(**paid), self._brand.principal)
         self._note(outcome)
+
+    async def _buy_ahead(self) -> None:
+        """Order what is scarce, as far as it is to come."""
+        lines = (LineDraft(self._random.choice(goods.SCARCE), 2, 100),)
+        draft = self._draft(lines=lines, shortage=Shortage.PRESALE)
+        outcome = await self._runtime.intake.place(draft, self._brand.principal)
+        self.done["ahead" if isinstance(outcome, Placed) else "not to come"] += 1
 
     def _note(self, outcome: object) -> None:
         if isinstance(outcome, Placed):
@@ -183,6 +210,56 @@ class Day:
 
     async def _earmarked(self, changed: EarmarkChanged) -> None:
         await self._publish(changed.levels)
+
+    async def _watch(self) -> None:
+        """Let people know where shops run low; a warehouse that does is filled up by rule."""
+        rules = [
+            AlertRuleDraft(code="shops", scope=Scope.SHOP, fires_below=10, clears_at=20),
+            AlertRuleDraft(
+                code="warehouse",
+                scope=Scope.NODE,
+                subject=goods.warehouse_code(0),
+                fires_below=50,
+                clears_at=52,
+                fill_to=55,
+                leave_days=0,
+                transfers=Transfers.AUTOMATIC,
+                transit_days=0,
+            ),
+        ]
+        async with self._writing() as tx:
+            await set_alert_rules(tx, rules, key=self._key(), regions=self._runtime.regions)
+
+    async def _miss(self) -> None:
+        """Nodes do not find some of what they were to send: others send it."""
+        async with self._writing() as tx:
+            nodes = [node.id for node in await list_nodes(tx)]
+        for node_id in nodes:
+            async with self._writing() as tx:
+                rows = await page_of_fulfilments(
+                    tx, node_id=node_id, before=NEWEST_FULFILMENT, limit=MISSED_OF
+                )
+                found = await reservations_of_orders(tx, [row["order_id"] for row in rows])
+            for row in rows:
+                await self._report(row["order_id"], row["fulfilment_no"], found[row["order_id"]])
+
+    async def _report(self, order_id: int, number: int, reservations: list[Any]) -> None:
+        picks = [
+            ShortPick(row["line_no"], 1)
+            for row in reservations
+            if row["fulfilment_no"] == number and row["active"]
+        ][:1]
+        if not picks:
+            return
+        database, brand = self._runtime.database, self._brand.principal
+        cause, key = ShortageCause.NOT_FOUND, self._key()
+        try:
+            done = await report_shortage(database, brand, (order_id, number), picks, cause, key)
+        except (UnknownFulfilment, InvalidShortage):
+            return  # it was cancelled meanwhile
+        self.came -= done.units
+        self.done["not found"] += done.units
+        await self._runtime.publish_counters(self._brand.tenant_id, done.counters)
 
     async def _open_promotion(self) -> None:
         draft = EarmarkDraft(
@@ -262,11 +339,15 @@ class Day:
 
     async def _keep_back(self) -> None:
         rules = [SafetyDraft(node_kind=NodeKind.STORE, units=1), SafetyDraft(weeks_tenths=1)]
+        rules += [SafetyDraft(sku=sku, channel=CHANNEL, units=2) for sku in goods.PROMOTED]
         async with self._writing() as tx:
             await set_safety_rules(tx, rules, key=self._key())
         local = (await self._runtime.brands.get(self._brand.tenant_id)).local_time()
-        levels = await keep_back(self._runtime.database, self._brand.principal, local)
+        database, brand = self._runtime.database, self._brand.principal
+        levels = await keep_back(database, brand, local)
         assert levels, "something is kept back"
+        floors = await keep_back_of_shops(database, brand, local, units_sold_by_shop)
+        assert floors == goods.SHOPS * len(goods.PROMOTED), "every shop keeps some back"
         await self._publish(levels)
 
     async def _count_and_sell(self) -> None:
@@ -301,12 +382,22 @@ class Day:
         await self._publish(sent.levels)
 
     async def _arrive(self) -> None:
+        """What was sent to another node comes, also what was sent by rule."""
+        async with self._writing() as tx:
+            supplies = await page_of_supplies(tx, (date.min, 0), LISTED, only_open=True)
+        for supply in supplies:
+            if supply.code.startswith(TRANSFER_CODE):
+                await self._come(supply.code, supply.outstanding)
+                self.done["transfers"] += 1
+        await self._come("TR-1", 3)
+        self.came += 3
+
+    async def _come(self, code: str, quantity: int) -> None:
         received = await receive_supply(
             self._runtime.database,
             self._brand.principal,
             self._runtime.intake.ids,
-            ("TR-1", 1, 3),
+            (code, 1, quantity),
             key=self._key(),
         )
-        self.came += 3
         await self._publish(received.levels)

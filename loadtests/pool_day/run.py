@@ -2,8 +2,9 @@
 
 A brand with 40 shops on a platform, in 12 nodes. On the day there is a promotion with an earmark
 that lends, two purchase orders come late and short, the platform fails for a while, carts are left
-and paid late, goods are counted, sold at tills and sent to other nodes. In the evening no unit has
-been sold twice, none is lost, and every shop shows what is computed. Exit status 1 otherwise.
+and paid late, goods are ordered ahead, counted, not found, sold at tills and sent to other nodes,
+also by rule where they run low. In the evening no unit has been sold twice, none is lost, every
+shop shows what is computed, and of what runs low somebody was told. Exit status 1 otherwise.
 """
 
 import argparse
