@@ -1,10 +1,10 @@
 """The audit: every counter recomputed from what caused it.
 
-Levels and earmarks from their movements, reserved units from the orders, capacities from the
-fulfilments, all in one repeatable-read snapshot, so traffic may run; then Valkey's counters, each
-compared at equal version. (One that says the same at an earlier version is right: an earmark that
-is used up no longer follows its level.) A difference is a defect of ours: the report names it, and
-the command exits non-zero.
+Levels, earmarks, receipts and transfers from their movements, reserved units from the orders,
+capacities from the fulfilments, all in one repeatable-read snapshot, so traffic may run; then
+Valkey's counters, each compared at equal version. (One that says the same at an earlier version is
+right: an earmark that is used up no longer follows its level.) A difference is a defect of ours:
+the report names it, and the command exits non-zero.
 """
 
 import asyncio
@@ -39,6 +39,9 @@ CHECKS = {
     "allotment_is_not_the_orders": SQL.allotment_differences,
     "capacity_is_not_its_parcels": SQL.capacity_differences,
     "oversold": SQL.oversold_levels,
+    "supply_is_not_its_movements": SQL.supply_differences,
+    "pick_is_not_its_movements": SQL.pick_differences,
+    "transfer_is_not_its_movements": SQL.transfer_differences,
 }
 
 

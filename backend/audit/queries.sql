@@ -118,6 +118,36 @@ where l.tenant_id = $1 and l.reserved > l.on_hand
                   and m.sku_id = l.sku_id and m.on_hand_delta < 0)
 limit $2
 
+-- supply_differences --
+-- Supplies of which something else was received than moved in.
+select coalesce(s.id, m.id) as supply_id, coalesce(s.received, 0) as received,
+       coalesce(m.units, 0) as moved
+from (select cause_id as id, sum(on_hand_delta) as units from stock_movement
+      where tenant_id = $1 and cause_kind = 'supply' and type = 'received' group by 1) m
+full join (select id, received from supply where tenant_id = $1) s using (id)
+where coalesce(s.received, 0) <> coalesce(m.units, 0)
+limit $2
+
+-- pick_differences --
+-- What nodes did not find, where something else left their stock for it.
+select coalesce(p.id, m.id) as pick_id, coalesce(p.quantity, 0) as missing,
+       coalesce(m.units, 0) as moved
+from (select cause_id as id, -sum(on_hand_delta) as units from stock_movement
+      where tenant_id = $1 and cause_kind = 'pick' group by 1) m
+full join (select id, quantity from pick_shortage where tenant_id = $1) p using (id)
+where coalesce(p.quantity, 0) <> coalesce(m.units, 0)
+limit $2
+
+-- transfer_differences --
+-- Approved transfers that no supply came of, or for which something else left.
+select t.id as transfer_id, t.quantity, coalesce(m.units, 0) as left_units
+from transfer_proposal t
+left join (select cause_id as id, -sum(on_hand_delta) as units from stock_movement
+           where tenant_id = $1 and cause_kind = 'supply' and type = 'moved_out'
+           group by 1) m on m.id = t.supply_id
+where t.tenant_id = $1 and t.state = 'approved' and t.quantity <> coalesce(m.units, 0)
+limit $2
+
 -- count_checked --
 -- How many levels, reservations and lines there are to check.
 select (select count(*) from stock_level where tenant_id = $1) as levels,

@@ -1,10 +1,10 @@
 """The commit of a batch: one PostgreSQL transaction in which stock is taken and orders exist.
 
-Lock order, as everywhere: keys → orders → stock holds → earmarks → counters (levels, allotments,
-capacities), each sorted. Under the locks the core accepts the orders one after another against what
-was read, all counters of an order or none; then one aggregated update whose condition is an
-assertion, and inserts for the accepted orders only. What can be done without a lock is done before
-(see `shape`): others wait for these locks.
+Lock order, as everywhere: keys → orders → stock holds → earmarks → supplies → counters (levels,
+allotments, capacities), each sorted. Under the locks the core accepts the orders one after another
+against what was read, all counters of an order or none; then one aggregated update whose condition
+is an assertion, and inserts for the accepted orders only. What can be done without a lock is done
+before (see `shape`): others wait for these locks.
 """
 
 from collections import Counter
@@ -14,7 +14,6 @@ from typing import NamedTuple
 from backend.db.pool import TenantTransaction
 from backend.events.outbox import event_rows
 from backend.inventory import ledger
-from backend.inventory.allotments.book import AllotmentBook
 from backend.inventory.allotments.counters import (
     lock_allotments,
     take_allotments,
@@ -23,7 +22,6 @@ from backend.inventory.allotments.counters import (
 from backend.inventory.allotments.model import AllotmentAt
 from backend.inventory.counters import Counters
 from backend.inventory.model import FreeAt
-from backend.inventory.pools.live import LivePools
 from backend.network.capacity import (
     CapacityAt,
     CapacityKey,
@@ -38,7 +36,6 @@ from backend.orders.accept import (
     allotted_of,
     enough,
     parcels_of,
-    usable,
     with_freed,
 )
 from backend.orders.claim import SQL, KeyRow, claim_keys, delete_keys, key_rows, refused
@@ -50,28 +47,16 @@ from backend.orders.errors import (
     ShortLine,
 )
 from backend.orders.model import Answer, LineOutcome, OrderStatus, Placed
-from backend.orders.shape import Circumstances, Counts, Shaped, ShipTo, Standing, shape_orders
+from backend.orders.plan_on_locked import Ground, plan_on_locked
+from backend.orders.shape import Counts, Shaped, ShipTo, Standing, shape_orders
 from backend.orders.step import line_outcome
 from backend.orders.stock_holds.ending import EndingHolds, insert_holds, lock_holds
-from backend.orders.stock_holds.model import HoldPart, StockHoldState
-from backend.orders.supplies.presale import cover_presales, lock_supplies_of
+from backend.orders.stock_holds.model import StockHoldState
+from backend.orders.supplies.presale import lock_supplies_of, read_to_come
 from backend.orders.supplies.settle import may_take_of
 from backend.orders.work import Work
-from backend.routing.model import PlanRequest
-from backend.routing.plan_in_turn import Bounds, Offered, plan_in_turn
-from backend.routing.plan_orders import OrderPlanner
-from core_ext import StockBook
 
 ACTOR = "system:orders"
-
-
-class Ground(NamedTuple):
-    """What a batch is planned and committed on."""
-
-    planner: OrderPlanner
-    around: Circumstances
-    allotments: AllotmentBook
-    pools: LivePools | None
 
 
 class Committed(NamedTuple):
@@ -143,6 +128,7 @@ async def commit_planned(
     longer fits its counters is a conflict. Raises CapacityMissing.
     """
     outcomes, before, open_works = await _begin(tx, works)
+    await lock_supplies_of(tx, [work for work in open_works if work.is_sold_out])
     locked = await _lock_planned(tx, open_works, ground)
     retired, retired_skus, open_works = await _look_again(tx, open_works, locked, outcomes)
     accepted, conflicts = accept(open_works, locked)
@@ -168,8 +154,8 @@ async def commit_finally(tx: TenantTransaction, works: Sequence[Work], ground: G
     supplies = await lock_supplies_of(tx, open_works)
     locked = await _lock_candidates(tx, open_works, ground, holds)
     retired, retired_skus, open_works = await _look_again(tx, open_works, locked, outcomes)
-    took_over = _plan_on_locked(open_works, locked, ground, holds)
-    await cover_presales(tx, open_works, supplies, may_take_of(ground.planner.view))
+    to_come = await read_to_come(tx, open_works, supplies, may_take_of(ground.planner.view))
+    took_over = plan_on_locked(open_works, locked, ground, holds, to_come)
     accepted, short = accept(open_works, with_freed(locked, holds, took_over))
     converted = {one: work.order_id for one, work in took_over.items() if work not in short}
     outcomes |= _refusals(short, before)
@@ -338,62 +324,6 @@ async def _look_again(
     if retired:
         left = [work for work in left if work not in retired]
     return retired, retired_skus, left
-
-
-def _plan_on_locked(
-    works: Sequence[Work], locked: Locked, ground: Ground, holds: EndingHolds
-) -> dict[int, Work]:
-    """Plan works on what is locked; returns the holds that are taken over, each with who does.
-
-    An allotment that was learnt of since counts from the next batch on.
-    """
-    allotted = ground.allotments.only(locked.allotments)
-    view = ground.planner.view
-    book = StockBook(view.source_node, max(1, len(view.nodes)))
-    for key, level in locked.levels.items():
-        source = view.source_index.get((key.functional_warehouse_id, key.earmark_id))
-        if source is not None:
-            book.put(key.sku_id, source, level.free, level.version)
-    for capacity in locked.capacities.values():
-        book.set_capacity(view.node_index[capacity.node_id], capacity.free, capacity.version)
-    planned = [work for work in works if work.rows]
-    requests = [work.request for work in planned]
-    if holds.by_id or locked.allotments or any(_is_in_turn(r, ground) for r in requests):
-        left = {one: at.free for one, at in locked.allotments.items()}
-        bounds = Bounds(allotted, left, _offered(ground, book))
-        own = [_own_of(work, locked, holds) for work in planned]
-        plans, took_over = plan_in_turn(ground.planner, requests, book, bounds, own)
-    else:
-        plans, took_over = ground.planner.plan(requests, book), {}
-    for work, plan in zip(planned, plans, strict=True):
-        work.set_plan(plan, allotted)
-    return {one: planned[index] for one, index in took_over.items()}
-
-
-def _own_of(work: Work, locked: Locked, holds: EndingHolds) -> dict[int, list[HoldPart]]:
-    """Return what the holds that an order names keep for it, as far as it is there."""
-    named = holds.named(work.converts)
-    return {
-        hold.id: usable(holds.freed(hold.id), locked)
-        for hold in named
-        if hold.is_for(work.shop_id, work.order_id)
-    }
-
-
-def _is_in_turn(request: PlanRequest, ground: Ground) -> bool:
-    """Whether an order is bound by its share, or must leave the parcels of the day to others."""
-    skus = (row.sku_id for row in request.rows)
-    is_bound = ground.pools is not None and ground.pools.binds(
-        request.shop_id, skus, is_sold=request.is_sold
-    )
-    return is_bound or (not request.sends_parcels and bool(ground.around.limited_nodes))
-
-
-def _offered(ground: Ground, book: StockBook) -> Offered:
-    """Return what bound shops are offered on a book."""
-    if ground.pools is None:
-        return lambda _sku, _shop, _is_sold: None
-    return ground.pools.offered_on(book)
 
 
 class _Taken(NamedTuple):

@@ -50,7 +50,6 @@ from backend.orders.accept import enough
 from backend.orders.claim import refused
 from backend.orders.commit import (
     Committed,
-    Ground,
     NotAllAccepted,
     commit_admitted,
     commit_finally,
@@ -58,6 +57,7 @@ from backend.orders.commit import (
 )
 from backend.orders.errors import InvalidOrder
 from backend.orders.model import Answer, Held, Placed, Shortage
+from backend.orders.plan_on_locked import Ground
 from backend.orders.shape import Circumstances, Shaped
 from backend.orders.sold_out import SoldOut
 from backend.orders.stock_holds.ending import expire_holds, has_active_holds

@@ -1,7 +1,8 @@
 """Planning orders one after another, where more than stock bounds what they may have.
 
-An allotment bounds what a shop or dealer may sell of a SKU; a binding share what a shop is offered.
-Both are used up by the orders before, so each order is planned when it is known what those got.
+An allotment bounds what a shop or dealer may sell of a SKU; a binding share, and what a shop keeps
+back, what it is offered; supplies what is sold ahead. All are used up by the orders before, so each
+order is planned when it is known what those got.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,10 @@ Offered = Callable[[int, int, bool], int | None]
 
 By SKU, shop, and whether it is for what is sold already.
 """
+
+
+Covers = Callable[[int, Sequence[int]], bool]
+"""Whether the order of an index may wait for units, row by row, that its plan is short of."""
 
 
 class OwnUnits(Protocol):
@@ -88,13 +93,15 @@ def plan_in_turn(
     book: StockBook,
     bounds: Bounds,
     own: Sequence[Mapping[int, Sequence[OwnUnits]]],
+    covers: Covers = lambda _index, _short: True,
 ) -> tuple[list[OrderPlan], dict[int, int]]:
     """Return a plan for each request, in order, within its bounds; what they take leaves the book.
 
     What an order wants beyond a bound is short, and what is available is no more than the bound.
     `own` has what is kept for each, by hold: it may take over those too, once, and those that it
     then does not take are there for all who come later. One that would get less than is kept for it
-    takes over nothing. Also returns the holds that are taken over, with the index of who does.
+    takes over nothing. One that may not wait for what is short takes nothing. Also returns the
+    holds that are taken over, with the index of who does.
     """
     plans: list[OrderPlan] = []
     took_over: dict[int, int] = {}
@@ -110,7 +117,7 @@ def plan_in_turn(
                 plan = _plan_next(planner, request, book, bounds.most(request, offered))
         else:
             took_over |= dict.fromkeys(holds, index)
-        if plan.is_whole or request.take_what_is_there:
+        if plan.is_whole or (request.take_what_is_there and covers(index, plan.short)):
             _take(planner, request, plan, book)
             bounds.use(request, plan)
         decision = msgspec.structs.replace(plan.decision, batch_index=index)

@@ -98,3 +98,8 @@ async def stock_holds_by_ids(session: Session, tenant: int, ids: Sequence[int]) 
 
 def _parts(session: Session, ids: Sequence[int]) -> list[Fields]:
     return [part for part in session.scan("stock_hold_part") if part["hold_id"] in ids]
+
+
+@STATEMENTS.add
+async def lock_open_supplies(session: Session, tenant: int, sku_ids: Sequence[int]) -> list[Row]:
+    return []  # nothing is to come in these histories

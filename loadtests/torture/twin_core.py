@@ -8,7 +8,7 @@ from core_ext import parcel_cost_twin, planner_twin, reservation_twin, stock_boo
 
 PLACES = {
     "backend.orders.accept.reserve": reservation_twin.reserve,
-    "backend.orders.commit.StockBook": stock_book_twin.StockBook,
+    "backend.orders.plan_on_locked.StockBook": stock_book_twin.StockBook,
     "backend.routing.tenant_book.StockBook": stock_book_twin.StockBook,
     "backend.routing.plan_orders.plan": planner_twin.plan,
     "backend.routing.compile_policy.Policy": parcel_cost_twin.Policy,

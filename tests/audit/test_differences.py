@@ -10,7 +10,7 @@ from tests.audit.history import audited
 from tests.catalogue import Connection, contents
 from tests.world import World
 
-LEVEL, RESERVED, LINE, EARMARK, EARMARKED, ALLOTMENT, CAPACITY, OVERSOLD = CHECKS
+LEVEL, RESERVED, LINE, EARMARK, EARMARKED, ALLOTMENT, CAPACITY, OVERSOLD, *_ = CHECKS
 VALKEY = "valkey_differs"
 AT_SMALL = """
     tenant_id = $1

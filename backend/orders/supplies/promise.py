@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from backend.inventory.supplies.model import OpenSupply
 
@@ -42,8 +42,17 @@ class Promised(NamedTuple):
     """None for a line for which not all is promised."""
 
 
-MayTake = Callable[[WaitingLine, int], bool]
-"""Whether a line may be sent from a functional warehouse."""
+class Buyer(Protocol):
+    """Whose a line is."""
+
+    @property
+    def shop_id(self) -> int: ...
+    @property
+    def dealer_id(self) -> int | None: ...
+
+
+MayTake = Callable[[Buyer, int], bool]
+"""Whether a line of a buyer may be sent from a functional warehouse."""
 
 
 def promise(

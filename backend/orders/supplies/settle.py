@@ -51,11 +51,14 @@ async def settle_promises(database: Database, tenant_id: int, may_take: MayTake)
 
 
 async def lines_that_wait(
-    tx: TenantTransaction, sku_ids: Collection[int] | None
+    tx: TenantTransaction, sku_ids: Collection[int] | None, most: int = LINES_MAX
 ) -> list[WaitingLine]:
-    """Return the lines that wait while supply of SKUs (None: of any) is to come, by age."""
+    """Return the lines that wait while supply of SKUs (None: of any) is to come, by age.
+
+    No more than `most`, the oldest.
+    """
     skus = None if sku_ids is None else sorted(sku_ids)
-    rows = await tx.fetch(SQL.lines_that_expect, tx.tenant_id, skus, LINES_MAX)
+    rows = await tx.fetch(SQL.lines_that_expect, tx.tenant_id, skus, most)
     return [WaitingLine(*row) for row in rows]
 
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from backend.orders import commit
 from backend.orders.errors import InsufficientStock
 from backend.orders.model import OrderStatus, Outcome, Placed, Refused, Shortage
+from backend.orders.supplies import presale, settle
 from tests.catalogue import contents
 from tests.inventory.pools.layouts import EXAMPLE, put_in_force
 from tests.orders.checks import assert_clean, placed, refused, second_runtime
@@ -136,3 +138,69 @@ async def test_buyers_at_once_in_two_processes(coming: Coming, other: Coming) ->
     await coming.settle()
     await coming.assert_true()
     await assert_clean(coming.runtime, coming.world)
+
+
+async def test_who_waits_beyond_what_is_settled_at_once_comes_first_too(
+    coming: Coming, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settle, "LINES_MAX", 2)
+    await coming.keep(supply(3))
+    outcomes = [await order(coming, 1) for _ in range(7)]
+    assert sum(isinstance(one, Placed) for one in outcomes) == 3
+
+
+async def test_where_more_wait_than_are_looked_at_nothing_is_sold(
+    coming: Coming, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presale, "LINES_MAX", 2)
+    await coming.keep(supply(9))
+    outcomes = [await order(coming, 1) for _ in range(4)]
+    assert sum(isinstance(one, Placed) for one in outcomes) == 2
+
+
+async def test_who_is_refused_leaves_the_units_to_others(coming: Coming) -> None:
+    await coming.stock("wh", "A", 3)
+    ahead, now = order(coming, 5), coming.buys(3)
+    refused_one, bought = await asyncio.gather(ahead, now)
+    assert available(refused_one) == [("A", 5, 3)]
+    assert bought
+
+
+@pytest.mark.parametrize("first", ["waits", "ahead"])
+async def test_who_may_wait_and_who_orders_ahead_at_once(coming: Coming, first: str) -> None:
+    await coming.keep(supply(5))
+    waits = draft({"A": 5}, shortage=Shortage.BACKORDER)
+    both = [coming.runtime.intake.place(waits, coming.world.brand), order(coming, 5)]
+    waiting, ahead = await asyncio.gather(*(both if first == "waits" else both[::-1]))
+    if first == "ahead":
+        waiting, ahead = ahead, waiting
+    assert isinstance(waiting, Placed)
+    await coming.settle()
+    promised = await coming.promises()
+    if isinstance(ahead, Placed):
+        assert promised == {(ahead.order_id, "PO-1"): 5}
+    else:
+        assert promised == {(waiting.order_id, "PO-1"): 5}
+
+
+async def test_who_waits_in_another_process_is_seen(
+    coming: Coming, other: Coming, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await coming.keep(supply(5))
+    write, writing, go_on = commit._write, asyncio.Event(), asyncio.Event()
+
+    async def slowly(*given: Any) -> Any:
+        monkeypatch.setattr(commit, "_write", write)
+        writing.set()
+        await go_on.wait()
+        return await write(*given)
+
+    monkeypatch.setattr(commit, "_write", slowly)
+    waits = draft({"A": 5}, shortage=Shortage.BACKORDER)
+    waiting = asyncio.create_task(other.runtime.intake.place(waits, other.world.brand))
+    await writing.wait()
+    ahead = asyncio.create_task(order(coming, 5))
+    await asyncio.sleep(0.1)
+    go_on.set()
+    assert isinstance(await waiting, Placed)
+    assert available(await ahead) == [("A", 5, 0)]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.inventory.supplies.model import OpenSupply
-from backend.orders.supplies.promise import Promise, WaitingLine, promise
+from backend.orders.supplies.promise import Buyer, Promise, WaitingLine, promise
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = date(2030, 1, 1)
@@ -84,7 +84,7 @@ def test_the_order_in_which_they_are_given_does_not_matter(
     scope: frozenset[tuple[int, int]],
     random: Random,
 ) -> None:
-    def may_take(line: WaitingLine, warehouse_id: int) -> bool:
+    def may_take(line: Buyer, warehouse_id: int) -> bool:
         return (line.shop_id, warehouse_id) in scope
 
     first = promise(lines, supplies, may_take)
