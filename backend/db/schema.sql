@@ -835,6 +835,7 @@ create table stock_alert (
 );
 create unique index stock_alert_open_key on stock_alert (tenant_id, rule_id, subject_id, sku_id)
     where cleared_at is null;
+create index stock_alert_low_idx on stock_alert (tenant_id, sku_id) where cleared_at is null;
 call protect('stock_alert', 'brand');
 
 -- Units that could be moved to where they run low; approved ones are supplies on their way.
@@ -911,6 +912,7 @@ create table pick_shortage (
     primary key (tenant_id, id)
 );
 create index pick_shortage_reported_idx on pick_shortage (tenant_id, reported_at);
+create index pick_shortage_order_idx on pick_shortage (tenant_id, order_id);
 call protect('pick_shortage', 'dealer_store');
 
 -- Of the units that a node was believed to have, those that were missing, and what of its stock
@@ -1087,6 +1089,7 @@ create table orders (
         total_minor = goods_minor - line_discount_minor - order_discount_minor
                       + freight_minor + fees_minor)
 ) with (fillfactor = 85);
+create index orders_placed_idx on orders using brin (tenant_id, placed_at);
 create index orders_dealer_idx on orders (tenant_id, dealer_id, id) where dealer_id is not null;
 call protect('orders', 'dealer');
 

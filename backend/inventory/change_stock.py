@@ -13,6 +13,7 @@ from backend.inventory.errors import (
     InvalidQuantity,
     InvalidReason,
     NotEnoughToMove,
+    OwnerFixed,
     ReasonMissing,
     SameWarehouse,
     StockChanged,
@@ -183,6 +184,8 @@ async def _transfer(
 ) -> list[Movement]:
     source = await warehouse_by_code(tx, command.source)
     destination = await warehouse_by_code(tx, command.destination)
+    if tx.principal.acts_for is not None and source["owner"] != destination["owner"]:
+        raise OwnerFixed(path=("destination",))
     keys = [LevelKey(row["id"], sku_id) for row in (source, destination)]
     levels = await ledger.lock_levels(tx, keys, create=True)
     available = max(0, levels[keys[0]].signed_free)

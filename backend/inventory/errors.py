@@ -54,3 +54,9 @@ class SameWarehouse(YipanError):
     """A transfer needs two different functional warehouses."""
 
     code = "SAME_WAREHOUSE"
+
+
+class OwnerFixed(YipanError):
+    """Only the brand changes whose goods they are; set them apart among your own."""
+
+    code = "OWNER_FIXED"

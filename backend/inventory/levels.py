@@ -51,6 +51,11 @@ async def free_of_changed_levels(
     yield chunk
 
 
+async def levels_of_sku(tx: TenantTransaction, sku_id: int) -> list[Level]:
+    """Return the levels of a SKU that the principal may see."""
+    return [Level(*row) for row in await tx.fetch(SQL.levels_of_sku, tx.tenant_id, sku_id)]
+
+
 async def page_of_levels(
     tx: TenantTransaction,
     *,

@@ -237,6 +237,12 @@ from levels l
 join earmark_level e on e.tenant_id = $1 and e.sku_id = l.sku_id
      and e.functional_warehouse_id = l.functional_warehouse_id
 
+-- levels_of_sku --
+-- The levels of a SKU.
+select functional_warehouse_id, sku_id, node_id, dealer_id, on_hand, reserved, floor,
+       earmark_unused, version
+from stock_level where tenant_id = $1 and sku_id = $2 order by functional_warehouse_id
+
 -- warehouse_by_code --
 -- A functional warehouse by its code.
 select id, node_id, dealer_id, condition, (legal_entity_id, dealer_id)::text as owner

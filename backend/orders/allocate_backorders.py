@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 
 from backend.db.pool import Database, Record
+from backend.inventory.accuracy.accuracy import nodes_that_missed
 from backend.orders.claim import SQL
 from backend.orders.lane import Lane
 from backend.orders.model import Placed
@@ -78,9 +79,12 @@ async def allocate_backorders(database: Database, lane: Lane) -> int:
             ids = [row["id"] for row in waiting]
             rows = await tx.fetch(SQL.backorders, tx.tenant_id, ids)
             holds = await holds_of_orders(tx, ids)
+            missed = await nodes_that_missed(tx, ids)
         after = (waiting[-1]["placed_at"], waiting[-1]["id"])
         backorders = [
-            _backorder(list(lines), holds.get(order_id, ()))
+            _backorder(list(lines), holds.get(order_id, ()))._replace(
+                not_from=missed.get(order_id, frozenset())
+            )
             for order_id, lines in groupby(rows, key=lambda row: row["order_id"])
         ]
         outcomes = await asyncio.gather(*(lane.submit_backorder(item) for item in backorders))

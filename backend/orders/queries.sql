@@ -93,10 +93,9 @@ from fulfilment where tenant_id = $1 and order_id = any($2::bigint[]) and status
 order by order_id, fulfilment_no
 
 -- fulfilment_at_node --
--- A fulfilment that still stands: its node, and whose that is.
-select f.node_id, n.dealer_id
-from fulfilment f join node n on n.tenant_id = $1 and n.id = f.node_id
-where f.tenant_id = $1 and f.order_id = $2 and f.fulfilment_no = $3 and f.status = 'reserved'
+-- The node of a fulfilment that still stands.
+select node_id from fulfilment
+where tenant_id = $1 and order_id = $2 and fulfilment_no = $3::bigint and status = 'reserved'
 
 -- active_reservations --
 -- What is still reserved for orders.

@@ -1,6 +1,6 @@
 """A node did not find what it was to send (缺货上报): the units leave its stock, the order waits.
 
-It is given to another node by the next allocation, since these units are no longer there.
+It is given to another node by the next allocation: not again to one that could not send of it.
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,13 @@ import msgspec
 
 from backend.db.commands import apply_once
 from backend.db.pool import Database, Record, TenantTransaction
+from backend.inventory import ledger
 from backend.inventory.accuracy.accuracy import note_shortages
 from backend.inventory.accuracy.model import PickShortage, ShortageCause
 from backend.inventory.counters import Counters
 from backend.inventory.model import CauseKind, LevelKey, Movement
 from backend.inventory.movement_types import MovementType
+from backend.inventory.warehouses import list_warehouses
 from backend.orders.claim import SQL
 from backend.orders.errors import InvalidShortage, UnknownFulfilment
 from backend.orders.events import FulfilmentShort
@@ -53,11 +55,12 @@ async def report_shortage(
 ) -> Reported:
     """Let units of a fulfilment (order, number) that could not be sent wait for another node, once.
 
-    They are released, and leave the stock of the node as `adjusted`; what was released goes back
-    to earmarks, allotments and capacity as with a cancellation. Who may: the brand, and whoever
-    works at the node. Locks the key, the order, earmarks, then its counters in order. Emits
-    `fulfilment.short` and, where nothing is left to send, `fulfilment.cancelled`. Raises
-    UnknownFulfilment, InvalidShortage, CommandConflict; then nothing has changed.
+    They are released, and leave the stock of the node as `adjusted`, unless a count has found them
+    missing already; what was released goes back to earmarks, allotments and capacity as with a
+    cancellation. Who may: the brand, a store of its node, a dealer of its own goods. Locks the key,
+    the order, earmarks, then its counters in order. Emits `fulfilment.short` and, where nothing is
+    left to send, `fulfilment.cancelled`. Raises UnknownFulfilment, InvalidShortage,
+    CommandConflict; then nothing has changed.
     """
     principal.require(Permission.STOCK_WRITE)
     _check(picks)
@@ -79,16 +82,22 @@ async def _report(
     order_id, number = fulfilment
     orders = await tx.fetch(SQL.lock_orders, tx.tenant_id, [order_id])
     row = await tx.fetch_row(SQL.fulfilment_at_node, tx.tenant_id, order_id, number)
-    may_work_at = tx.principal.may_work_at
-    if not orders or row is None or not may_work_at(row["node_id"], row["dealer_id"]):
-        raise UnknownFulfilment
     reservations = await tx.fetch(SQL.active_reservations, tx.tenant_id, [order_id])
-    releasing = Releasing(tx, order_id, reservations)
     own = [each for each in reservations if each["fulfilment_no"] == number]
+    owners = {one.id: one.dealer_id for one in await list_warehouses(tx)}
+    may_work_at = tx.principal.may_work_at
+    if (
+        not orders
+        or row is None
+        or not all(
+            may_work_at(each["node_id"], owners[each["functional_warehouse_id"]]) for each in own
+        )
+    ):
+        raise UnknownFulfilment
+    releasing = Releasing(tx, order_id, reservations)
     missing = [part for at, pick in enumerate(picks) for part in _missing(own, pick, at, releasing)]
     await releasing.lock()
-    numbers = await note_shortages(tx, order_id, cause, missing)
-    lost = [_lost(part, one, cause) for part, one in zip(missing, numbers, strict=True)]
+    lost = await _lose(tx, order_id, missing, cause)
     counters, emptied = await releasing.carry_out(tx.principal.subject, lost)
     units = sum(pick.quantity for pick in picks)
     status, lines = await _waits(tx, orders[0], {pick.line_no: pick.quantity for pick in picks})
@@ -116,6 +125,26 @@ def _missing(
             path=("lines", at, "quantity"),
         )
     return found
+
+
+async def _lose(
+    tx: TenantTransaction, order_id: int, missing: Sequence[PickShortage], cause: ShortageCause
+) -> list[Movement]:
+    """Return the movements by which units leave the stock, but for those that left it already.
+
+    Where a count found less than is reserved, as many of the missing units are gone from the book.
+    """
+    keys = [LevelKey(part.functional_warehouse_id, part.sku_id) for part in missing]
+    levels = await ledger.lock_levels(tx, keys)
+    gone = {key: max(0, level.reserved - level.on_hand) for key, level in levels.items()}
+    left = []
+    for key, part in zip(keys, missing, strict=True):
+        known = min(part.quantity, gone[key])
+        gone[key] -= known
+        if part.quantity > known:
+            left.append(part._replace(quantity=part.quantity - known))
+    numbers = await note_shortages(tx, order_id, cause, left)
+    return [_lost(part, one, cause) for part, one in zip(left, numbers, strict=True)]
 
 
 def _lost(part: PickShortage, number: int, cause: ShortageCause) -> Movement:

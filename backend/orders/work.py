@@ -36,6 +36,8 @@ class Backorder(NamedTuple):
     lines: tuple[WorkLine, ...]
     holds: tuple[int, ...] = ()
     """Stock holds with what was received for it."""
+    not_from: frozenset[int] = frozenset()
+    """Nodes that could not send what was planned for them."""
 
 
 class Work:
@@ -155,6 +157,7 @@ class Work:
             self.dealer_id,
             takes_part,
             sends_parcels=not self.is_hold,
+            not_from=self.backorder.not_from if self.backorder else frozenset(),
             is_sold=self.is_sold,
         )
 

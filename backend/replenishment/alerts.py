@@ -95,7 +95,8 @@ async def clear(tx: TenantTransaction, clearings: Collection[Clearing]) -> int:
     ]
     lapsed = await tx.fetch(SQL.lapse_transfers, tx.tenant_id, ended)
     payloads += [
-        TransferDecided(row["id"], row["alert_id"], TransferState.LAPSED, None) for row in lapsed
+        TransferDecided(row["id"], row["alert_id"], TransferState.LAPSED, row["quantity"], None)
+        for row in lapsed
     ]
     await append(tx, payloads)
     return len(ended)

@@ -48,13 +48,14 @@ class TransferProposed(Payload, frozen=True, rename="camel"):
 
 
 class TransferDecided(Payload, frozen=True, rename="camel"):
-    """A proposal was approved, rejected, or has lapsed."""
+    """A proposal was approved, rejected, or has lapsed; so many units left, or would have."""
 
     TYPE: ClassVar[str] = "transfer.decided"
 
     transfer_id: int
     alert_id: int
     state: TransferState
+    quantity: int
     supply_id: int | None
 
 

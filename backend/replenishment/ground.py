@@ -21,29 +21,46 @@ from backend.replenishment.model import AlertRule, Scope
 SKUS_A_PAGE = 1_000
 
 
-class Stock(Protocol):
+class FreeStock(Protocol):
+    """What is free of SKUs."""
+
+    def free_of(self, sku_id: int) -> Iterable[tuple[int, int]]:
+        """Return functional warehouses, and their units that no earmark keeps, not below 0."""
+
+
+class Stock(FreeStock, Protocol):
     """What a process knows of a brand's stock."""
 
     def offered(self, sku_id: int, shop_id: int) -> int:
         """Return the units that a shop may offer."""
 
-    def free_of(self, sku_id: int) -> Iterable[tuple[int, int]]:
-        """Return functional warehouses, and their units that no earmark keeps, not below 0."""
-
     def may_take(self, shop_id: int, warehouse_id: int) -> bool:
         """Return whether orders of a shop may take from a functional warehouse."""
 
 
-class Sales(NamedTuple):
-    """Units sold in the four weeks before now, by (shop, SKU) and (node, SKU)."""
+BySku = Mapping[int, Mapping[int, int]]
+"""Units by SKU, then by shop or node."""
 
-    by_shop: Mapping[tuple[int, int], int]
-    by_node: Mapping[tuple[int, int], int]
+
+class Sales(NamedTuple):
+    """Units sold in the four weeks before now."""
+
+    by_shop: BySku
+    by_node: BySku
 
 
 async def read_sales(tx: TenantTransaction, local: datetime) -> Sales:
     """Sum up what was sold; `local` is the time where the brand is."""
-    return Sales(await units_sold_by_shop(tx, local), await units_sold_by_node(tx, local))
+    by_shop = _by_sku(await units_sold_by_shop(tx, local))
+    return Sales(by_shop, _by_sku(await units_sold_by_node(tx, local)))
+
+
+def _by_sku(units: Mapping[tuple[int, int], int]) -> BySku:
+    found: dict[int, dict[int, int]] = {}
+    for (place_id, sku_id), count in units.items():
+        if count:
+            found.setdefault(sku_id, {})[place_id] = count
+    return found
 
 
 class Subject(NamedTuple):
@@ -86,7 +103,16 @@ class Ground:
         }
         """The functional warehouses that count, the first of each node first."""
         self._asked = asked
-        self.subjects = {rule.id: list(self._subjects_of(rule, network)) for rule in rules}
+        self.subjects = {
+            rule.id: {subject.id: subject for subject in self._subjects_of(rule, network)}
+            for rule in rules
+        }
+        self.subjects_of_node: dict[int, list[tuple[AlertRule, Subject]]] = {}
+        """The rules that a node counts for, each with the node itself or its region."""
+        for rule in rules:
+            for subject in self.subjects[rule.id].values():
+                for node_id in subject.node_ids:
+                    self.subjects_of_node.setdefault(node_id, []).append((rule, subject))
 
     def _subjects_of(self, rule: AlertRule, network: Network) -> Iterator[Subject]:
         if rule.scope is Scope.REGION:
@@ -111,25 +137,41 @@ class Ground:
         """Whether it is known which rules are for a SKU: it was there when they were looked at."""
         return not self._asked.skus or sku_id <= self._asked.last_sku_id
 
-    def readings(self, stock: Stock, sku_id: int, moved: Collection[int]) -> Iterator[Reading]:
-        """Return what every rule reads of a SKU that moved in some functional warehouses."""
+    def readings(
+        self, stock: Stock, sku_id: int, moved: Collection[int], low: Collection[Place]
+    ) -> Iterator[Reading]:
+        """Return what rules read of a SKU that moved in some functional warehouses.
+
+        Of nodes only those that have it, sell it, where it moved, or where it is known to be low.
+        """
         free = self.free_by_node(stock, sku_id)
+        sold = self.sales.by_node.get(sku_id, {})
         moved_nodes = {home.node_id for one in moved if (home := self.homes.get(one))}
+        concerned = {*free, *sold, *moved_nodes, *(place.subject_id for place in low)}
         for rule in self.rules.values():
             if not self.asks_about(rule, sku_id):
                 continue
-            for subject in self.subjects[rule.id]:
-                place = Place(rule.id, subject.id, sku_id)
-                if rule.scope is Scope.SHOP:
-                    units = stock.offered(sku_id, subject.id)
-                    sold = self.sales.by_shop.get((subject.id, sku_id), 0)
-                    has_moved = any(stock.may_take(subject.id, one) for one in moved)
-                else:
-                    units, sold = self.of_nodes(subject.node_ids, free, sku_id)
-                    has_moved = not moved_nodes.isdisjoint(subject.node_ids)
-                yield Reading(place, units, sold, has_moved)
+            subjects = self.subjects[rule.id]
+            if rule.scope is Scope.SHOP:
+                yield from self._of_shops(rule, stock, sku_id, moved)
+                continue
+            ids = concerned & subjects.keys() if rule.scope is Scope.NODE else subjects.keys()
+            for subject in (subjects[one] for one in sorted(ids)):
+                units, count = self.of_nodes(subject.node_ids, free, sku_id)
+                has_moved = not moved_nodes.isdisjoint(subject.node_ids)
+                yield Reading(Place(rule.id, subject.id, sku_id), units, count, has_moved)
 
-    def free_by_node(self, stock: Stock, sku_id: int) -> dict[int, int]:
+    def _of_shops(
+        self, rule: AlertRule, stock: Stock, sku_id: int, moved: Collection[int]
+    ) -> Iterator[Reading]:
+        sold = self.sales.by_shop.get(sku_id, {})
+        for shop_id in self.subjects[rule.id]:
+            has_moved = any(stock.may_take(shop_id, one) for one in moved)
+            units = stock.offered(sku_id, shop_id)
+            place = Place(rule.id, shop_id, sku_id)
+            yield Reading(place, units, sold.get(shop_id, 0), has_moved)
+
+    def free_by_node(self, stock: FreeStock, sku_id: int) -> dict[int, int]:
         """Return what is free of a SKU in each node, of its own party."""
         free: dict[int, int] = {}
         for warehouse_id, units in stock.free_of(sku_id):
@@ -141,8 +183,12 @@ class Ground:
         self, node_ids: frozenset[int], free: Mapping[int, int], sku_id: int
     ) -> tuple[int, int]:
         """Return what nodes have, and have sold, of a SKU together."""
-        units = sum(free[node_id] for node_id in free.keys() & node_ids)
-        return units, sum(self.sales.by_node.get((node_id, sku_id), 0) for node_id in node_ids)
+        sold = self.sales.by_node.get(sku_id, {})
+        return _sum(free, node_ids), _sum(sold, node_ids)
+
+
+def _sum(units: Mapping[int, int], node_ids: frozenset[int]) -> int:
+    return sum(count for node_id, count in units.items() if node_id in node_ids)
 
 
 async def read_ground(

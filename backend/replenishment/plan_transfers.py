@@ -6,19 +6,19 @@ from typing import NamedTuple
 from backend.network.geo import distance_m
 from backend.network.model import FunctionalWarehouse
 from backend.replenishment.choose_transfers import Donor, Transfer, choose_transfers
-from backend.replenishment.ground import Ground, Stock, Subject
+from backend.replenishment.ground import FreeStock, Ground, Subject
 from backend.replenishment.judge import Firing
-from backend.replenishment.model import Scope, units_of_days
+from backend.replenishment.model import AlertRule, units_of_days
 
 Budget = tuple[int, int]
 """What a node or region can spare together, by rule and subject; rule 0: for a node's own sales."""
 
 
 class Moving(NamedTuple):
-    """What is on its way, or proposed: units by (functional warehouse, SKU)."""
+    """What of a SKU is on its way, or proposed: units by functional warehouse."""
 
-    coming: Mapping[tuple[int, int], int]
-    leaving: Mapping[tuple[int, int], int]
+    coming: Mapping[int, int]
+    leaving: Mapping[int, int]
 
 
 class Plan(NamedTuple):
@@ -31,7 +31,7 @@ class Plan(NamedTuple):
 class TransferPlanner:
     """Plans transfers of one SKU to where it runs low by a rule."""
 
-    def __init__(self, ground: Ground, stock: Stock, moving: Moving, firing: Firing) -> None:
+    def __init__(self, ground: Ground, stock: FreeStock, moving: Moving, firing: Firing) -> None:
         self._ground = ground
         self._moving = moving
         self._rule = firing.rule
@@ -39,11 +39,7 @@ class TransferPlanner:
         self._sku_id = sku_id = firing.reading.place.sku_id
         self._free = dict(stock.free_of(sku_id))
         self._free_by_node = ground.free_by_node(stock, sku_id)
-        self._leaving_by_node: dict[int, int] = {}
-        for home in ground.homes.values():
-            leaving = moving.leaving.get((home.id, sku_id), 0)
-            known = self._leaving_by_node.get(home.node_id, 0)
-            self._leaving_by_node[home.node_id] = known + leaving
+        self._leaving_by_node = self._by_node(moving.leaving)
 
     def plan(self) -> Plan | None:
         """Return what could be moved there; None where nothing can or need be.
@@ -52,28 +48,30 @@ class TransferPlanner:
         so that no other rule about their node or region fires.
         """
         place = self._reading.place
-        subject = next(
-            one for one in self._ground.subjects[place.rule_id] if one.id == place.subject_id
-        )
+        subject = self._ground.subjects[place.rule_id][place.subject_id]
         need = self._need(subject)
         if need <= 0:
             return None
         budgets = self._budgets()
         for home in self._destinations(subject):
-            donors = self._donors(subject, home, budgets)
+            donors = self._donors(subject, home)
             if transfers := choose_transfers(need, donors, budgets):
                 return Plan(home.id, transfers)
         return None
 
+    def _by_node(self, units: Mapping[int, int]) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for warehouse_id, count in units.items():
+            if home := self._ground.homes.get(warehouse_id):
+                found[home.node_id] = found.get(home.node_id, 0) + count
+        return found
+
     def _need(self, subject: Subject) -> int:
         """Return the units that are missing, less what is on its way there."""
-        homes = self._ground.homes
         coming = sum(
             units
-            for (warehouse_id, sku_id), units in self._moving.coming.items()
-            if sku_id == self._sku_id
-            and warehouse_id in homes
-            and homes[warehouse_id].node_id in subject.node_ids
+            for node_id, units in self._by_node(self._moving.coming).items()
+            if node_id in subject.node_ids
         )
         wanted = self._rule.units(self._rule.fill_to, self._reading.sold)
         return wanted - self._reading.units - coming
@@ -87,7 +85,7 @@ class TransferPlanner:
         )
 
     def _sold(self, node_id: int) -> int:
-        return self._ground.sales.by_node.get((node_id, self._sku_id), 0)
+        return self._ground.sales.by_node.get(self._sku_id, {}).get(node_id, 0)
 
     def _budgets(self) -> dict[Budget, int]:
         """Return what nodes can spare of their own sales, and nodes and regions of other rules.
@@ -98,20 +96,24 @@ class TransferPlanner:
         for node_id, units in self._free_by_node.items():
             kept = units_of_days(self._rule.leave_days, self._sold(node_id))
             budgets[0, node_id] = units - kept - self._leaving_by_node.get(node_id, 0)
-        for rule in self._ground.rules.values():
-            if rule.scope is Scope.SHOP or not self._ground.asks_about(rule, self._sku_id):
-                continue
-            for subject in self._ground.subjects[rule.id]:
-                units, sold = self._ground.of_nodes(
-                    subject.node_ids, self._free_by_node, self._sku_id
-                )
-                leaving = sum(self._leaving_by_node.get(one, 0) for one in subject.node_ids)
-                budgets[rule.id, subject.id] = units - rule.units(rule.clears_at, sold) - leaving
+            for rule, subject in self._others_of(node_id):
+                if (rule.id, subject.id) not in budgets:
+                    budgets[rule.id, subject.id] = self._spare(rule, subject)
         return budgets
 
-    def _donors(
-        self, subject: Subject, home: FunctionalWarehouse, budgets: Mapping[Budget, int]
-    ) -> Iterator[Donor]:
+    def _spare(self, rule: AlertRule, subject: Subject) -> int:
+        """Return what the nodes of a subject can spare together without running low by a rule."""
+        free, node_ids = self._free_by_node, subject.node_ids
+        units, sold = self._ground.of_nodes(node_ids, free, self._sku_id)
+        leaving = sum(self._leaving_by_node.get(one, 0) for one in node_ids)
+        return units - rule.units(rule.clears_at, sold) - leaving
+
+    def _others_of(self, node_id: int) -> Iterator[tuple[AlertRule, Subject]]:
+        for rule, subject in self._ground.subjects_of_node.get(node_id, ()):
+            if self._ground.asks_about(rule, self._sku_id):
+                yield rule, subject
+
+    def _donors(self, subject: Subject, home: FunctionalWarehouse) -> Iterator[Donor]:
         to = self._ground.nodes[home.node_id]
         for warehouse_id, units in self._free.items():
             donor = self._ground.homes.get(warehouse_id)
@@ -123,16 +125,9 @@ class TransferPlanner:
             yield Donor(
                 warehouse_id,
                 distance_m(node.longitude_e6, node.latitude_e6, to.longitude_e6, to.latitude_e6),
-                units - self._moving.leaving.get((warehouse_id, self._sku_id), 0),
-                tuple(self._budgets_of(node.id, budgets)),
+                units - self._moving.leaving.get(warehouse_id, 0),
+                ((0, node.id), *((r.id, s.id) for r, s in self._others_of(node.id))),
             )
-
-    def _budgets_of(self, node_id: int, budgets: Mapping[Budget, int]) -> Iterator[Budget]:
-        yield 0, node_id
-        for rule_id, subjects in self._ground.subjects.items():
-            for subject in subjects:
-                if node_id in subject.node_ids and (rule_id, subject.id) in budgets:
-                    yield rule_id, subject.id
 
 
 def _is_same_party(one: FunctionalWarehouse, other: FunctionalWarehouse) -> bool:

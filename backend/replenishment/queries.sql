@@ -67,6 +67,11 @@ where r.tenant_id = $1
   and (r.id, r.version) in (select * from unnest($2::bigint[], $3::bigint[]))
 order by r.id for share
 
+-- lock_transfers_of_sku --
+-- Let one transaction at a time plan transfers of a SKU.
+select pg_advisory_xact_lock(hashtext('yipan.transfer:' || $1::bigint),
+                             ($2::bigint % 2147483647)::integer)
+
 -- lock_open_alert --
 -- An open alert, locked, that no proposal was made for but those that were sent or have lapsed.
 select id from stock_alert a
@@ -107,7 +112,7 @@ where tenant_id = $1 and state = 'proposed'
   and id in (select o.id from transfer_proposal o
              where o.tenant_id = $1 and o.alert_id = any($2::bigint[]) and o.state = 'proposed'
              order by o.id for update)
-returning id, alert_id
+returning id, alert_id, quantity
 
 -- lock_transfer --
 -- A proposal that waits for a decision, locked.

@@ -139,18 +139,25 @@ async def lock_alert(tx: TenantTransaction, alert_id: int, rule: AlertRule) -> b
     return await tx.fetch_row(SQL.lock_open_alert, tx.tenant_id, alert_id) is not None
 
 
-async def moving_of(tx: TenantTransaction, sku_ids: Collection[int]) -> Moving:
-    """Return what is to come of SKUs, and what proposals that wait would move."""
-    coming: dict[tuple[int, int], int] = {}
-    leaving: dict[tuple[int, int], int] = {}
+async def lock_transfers_of(tx: TenantTransaction, sku_id: int) -> None:
+    """Let one transaction at a time plan what is moved of a SKU: it sees what others planned."""
+    await tx.execute(SQL.lock_transfers_of_sku, tx.tenant_id, sku_id)
+
+
+async def moving_of(tx: TenantTransaction, sku_ids: Collection[int]) -> dict[int, Moving]:
+    """Return what is to come of SKUs, and what proposals that wait would move, by SKU."""
+    coming: dict[int, dict[int, int]] = {sku_id: {} for sku_id in sku_ids}
+    leaving: dict[int, dict[int, int]] = {sku_id: {} for sku_id in sku_ids}
     for supply in await open_supplies(tx, sku_ids):
-        at = supply.functional_warehouse_id, supply.sku_id
-        coming[at] = coming.get(at, 0) + supply.units
+        _add(coming[supply.sku_id], supply.functional_warehouse_id, supply.units)
     for row in await tx.fetch(SQL.open_transfers_of_skus, tx.tenant_id, sorted(sku_ids)):
-        for units, warehouse_id in ((coming, row["destination_id"]), (leaving, row["source_id"])):
-            at = warehouse_id, row["sku_id"]
-            units[at] = units.get(at, 0) + row["quantity"]
-    return Moving(coming, leaving)
+        _add(coming[row["sku_id"]], row["destination_id"], row["quantity"])
+        _add(leaving[row["sku_id"]], row["source_id"], row["quantity"])
+    return {sku_id: Moving(coming[sku_id], leaving[sku_id]) for sku_id in sku_ids}
+
+
+def _add(units: dict[int, int], warehouse_id: int, more: int) -> None:
+    units[warehouse_id] = units.get(warehouse_id, 0) + more
 
 
 async def transfers_by_ids(tx: TenantTransaction, ids: Sequence[int]) -> list[TransferProposal]:
@@ -183,6 +190,7 @@ async def _decide(
     supply_id: int | None = None,
     quantity: int | None = None,
 ) -> TransferProposal:
+    units = proposal.quantity if quantity is None else quantity
     await tx.execute(
         SQL.decide_transfer,
         tx.tenant_id,
@@ -191,9 +199,9 @@ async def _decide(
         tx.principal.subject,
         note,
         supply_id,
-        proposal.quantity if quantity is None else quantity,
+        units,
     )
-    await append(tx, [TransferDecided(proposal.id, proposal.alert_id, state, supply_id)])
+    await append(tx, [TransferDecided(proposal.id, proposal.alert_id, state, units, supply_id)])
     return (await transfers_by_ids(tx, [proposal.id]))[0]
 
 

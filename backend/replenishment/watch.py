@@ -7,9 +7,9 @@ from typing import TypeVar
 import structlog
 
 from backend.clock import now
-from backend.db.errors import DatabaseUnavailable
+from backend.db.errors import DatabaseUnavailable, YipanError
 from backend.db.pool import Database
-from backend.inventory.errors import NotEnoughToMove
+from backend.inventory.levels import levels_of_sku
 from backend.inventory.model import Level
 from backend.network.regions.table import RegionTable
 from backend.replenishment import alerts
@@ -18,7 +18,13 @@ from backend.replenishment.ground import Ground, Sales, read_ground, read_sales
 from backend.replenishment.judge import Clearing, Firing, Judgement, Place, judge
 from backend.replenishment.model import AlertRule, StockAlert, Transfers
 from backend.replenishment.plan_transfers import TransferPlanner
-from backend.replenishment.transfers import lock_alert, moving_of, propose, send_proposed
+from backend.replenishment.transfers import (
+    lock_alert,
+    lock_transfers_of,
+    moving_of,
+    propose,
+    send_proposed,
+)
 from backend.routing.live_book import LiveBook, LiveBooks
 from backend.routing.network_view import NetworkView
 from backend.routing.tenant_book import TenantBook
@@ -33,8 +39,10 @@ FULL_SECONDS = 300.0
 """How often every SKU is looked at; in between, those that moved."""
 SALES_SECONDS = 3_600.0
 """How often sales are summed up: it reads four weeks of orders and movements."""
-SKUS_A_STEP = 200
-"""SKUs looked at in one go: some milliseconds."""
+SALES_AGAIN_SECONDS = 600.0
+"""After a summing up that failed: until then the last one counts."""
+SKUS_A_STEP = 20
+"""SKUs looked at in one go: some milliseconds, with a few rules for hundreds of nodes."""
 ALERTS_A_TRANSACTION = 500
 
 PublishLevels = Callable[[int, Sequence[Level]], Awaitable[None]]
@@ -147,12 +155,12 @@ class BrandWatch:
             raise
 
     def _all_skus(self, stock: TenantBook) -> set[int]:
-        sold = (*self._sales.by_node, *self._sales.by_shop)
-        return set(stock.book.skus()) | {sku_id for _, sku_id in sold}
+        return {*stock.book.skus(), *self._sales.by_node, *self._sales.by_shop}
 
     async def _read_ground(self, rules: Sequence[AlertRule]) -> Ground:
         async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
             if now() >= self._sales_at:
+                self._sales_at = now() + SALES_AGAIN_SECONDS
                 self._sales = await read_sales(tx, self._live.brand.local_time())
                 self._sales_at = now() + SALES_SECONDS
             return await read_ground(tx, rules, self._regions, self._sales)
@@ -172,10 +180,13 @@ class BrandWatch:
             for one in found
             if one.rule_id in ground.rules
         }
+        low: dict[int, list[Place]] = {}
+        for place in is_open:
+            low.setdefault(place.sku_id, []).append(place)
         judged = Judgement([], [], [])
         for first in range(0, len(listed), SKUS_A_STEP):
             for sku_id in listed[first : first + SKUS_A_STEP]:
-                readings = ground.readings(stock, sku_id, moved[sku_id])
+                readings = ground.readings(stock, sku_id, moved[sku_id], low.get(sku_id, ()))
                 judged.extend(judge(ground.rules, readings, is_open))
             await asyncio.sleep(0)
         if is_all:
@@ -211,33 +222,52 @@ class BrandWatch:
             async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
                 moving = await moving_of(tx, {alert.sku_id for alert, _ in step})
             for alert, firing in step:
-                if TransferPlanner(ground, stock, moving, firing).plan() is not None:
-                    await self._move_there(ground, stock, alert, firing)
+                planner = TransferPlanner(ground, stock, moving[alert.sku_id], firing)
+                if planner.plan() is not None:
+                    await self._move_there(ground, alert, firing)
+                await asyncio.sleep(0)
 
-    async def _move_there(
-        self, ground: Ground, stock: TenantBook, alert: StockAlert, firing: Firing
-    ) -> None:
+    async def _move_there(self, ground: Ground, alert: StockAlert, firing: Firing) -> None:
         """Propose transfers for an alert, unless some are under way; sent at once by rule.
 
-        What cannot be sent is not proposed either: the next full look tries again.
+        What cannot be sent is not proposed either, and stops nothing else: the next full look tries
+        again. One transaction at a time plans for a SKU, on what PostgreSQL has of it.
         """
+        tenant_id, sku_id = self._principal.tenant_id, alert.sku_id
         levels: list[Level] = []
         try:
             async with self._database.tenant_transaction(self._principal) as tx:
+                await lock_transfers_of(tx, sku_id)
                 if not await lock_alert(tx, alert.id, firing.rule):
                     return
-                moving = await moving_of(tx, [alert.sku_id])
+                moving = (await moving_of(tx, [sku_id]))[sku_id]
+                stock = FreshStock(await levels_of_sku(tx, sku_id))
                 plan = TransferPlanner(ground, stock, moving, firing).plan()
                 ids = [] if plan is None else await propose(tx, alert.id, firing, plan)
                 if firing.rule.transfers is Transfers.AUTOMATIC:
                     today = self._live.brand.local_time().date()
                     for transfer_id in ids:
                         levels += (await send_proposed(tx, transfer_id, today)).levels
-        except NotEnoughToMove as error:
-            log.warning("transfers.not_sent", tenant=self._principal.tenant_id, why=error.message)
+        except DatabaseUnavailable:
+            raise
+        except YipanError as error:
+            log.warning("transfers.not_sent", tenant=tenant_id, sku=sku_id, why=error.message)
         else:
             if levels:
-                await self._publish_levels(self._principal.tenant_id, levels)
+                await self._publish_levels(tenant_id, levels)
+
+
+class FreshStock:
+    """What PostgreSQL has of a SKU, as plans of transfers see it."""
+
+    def __init__(self, levels: Sequence[Level]) -> None:
+        self._free = [
+            (level.functional_warehouse_id, max(0, level.signed_free)) for level in levels
+        ]
+
+    def free_of(self, sku_id: int) -> Iterable[tuple[int, int]]:
+        """Return functional warehouses, and their units that no earmark keeps, not below 0."""
+        return self._free
 
 
 def _steps(listed: Sequence[ItemT]) -> Iterator[Sequence[ItemT]]:

@@ -70,6 +70,8 @@ class PlanRequest(msgspec.Struct, frozen=True):
     take_what_is_there: bool
     sends_parcels: bool = True
     """Whether each of its nodes is to send a parcel; units are only kept where not."""
+    not_from: frozenset[int] = frozenset()
+    """Nodes that could not send what was planned for them of this order."""
     is_sold: bool = False
     """A platform has sold it already, or it was taken before: what shops keep back is for it."""
 

@@ -1,7 +1,7 @@
 """The network of a tenant as the planner's arrays see it: dense indexes for nodes and sources."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from backend.inventory.earmarks.model import OpenEarmark, sources_of
 from backend.inventory.model import StockSource
@@ -96,6 +96,15 @@ class NetworkView:
     def scope(self, shop_id: int) -> int:
         """Return the row of `scopes` for the orders of a shop; -1 without a layout."""
         return self._scope_of_shop.get(shop_id, 0) if self.layout else -1
+
+    def scope_without(self, scope: int, node_ids: Collection[int]) -> bytes:
+        """Return a row of `scopes` without the sources of some nodes; of all for scope -1."""
+        count = len(self.sources)
+        row = self.scopes[scope * count : (scope + 1) * count] if scope >= 0 else b"\1" * count
+        return bytes(
+            may_take and source.node_id not in node_ids
+            for may_take, source in zip(row, self.sources, strict=True)
+        )
 
     def may_take(self, shop_id: int, functional_warehouse_id: int) -> bool:
         """Whether the orders of a shop may take from a functional warehouse."""

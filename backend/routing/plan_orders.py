@@ -83,6 +83,7 @@ class OrderPlanner:
         for request in requests:
             offsets.append(offsets[-1] + len(request.rows))
         rows = [row for request in requests for row in request.rows]
+        scope, scopes = self._scopes(requests)
         return Demand(
             order_offsets=offsets,
             sku=array("q", [row.sku_id for row in rows]),
@@ -91,9 +92,22 @@ class OrderPlanner:
             place=array("i", [self._places.number(request.place) for request in requests]),
             filter=array("i", [self._dealers[request.dealer_id] for request in requests]),
             flags=array("B", [partial if r.take_what_is_there else split for r in requests]),
-            scope=array("i", [self.view.scope(request.shop_id) for request in requests]),
-            scopes=self.view.scopes,
+            scope=scope,
+            scopes=scopes,
         )
+
+    def _scopes(self, requests: Sequence[PlanRequest]) -> tuple["array[int]", bytes]:
+        """Return where each request may be sent from: a row of the view's, or one of its own."""
+        view = self.view
+        numbers, rows = array("i"), [view.scopes]
+        count = len(view.scopes) // max(1, len(view.sources))
+        for request in requests:
+            scope = view.scope(request.shop_id)
+            if request.not_from:
+                rows.append(view.scope_without(scope, request.not_from))
+                scope, count = count, count + 1
+            numbers.append(scope)
+        return numbers, b"".join(rows)
 
     def _order_plan(self, plans: Plans, demand: Demand, index: int) -> OrderPlan:
         nodes, sources = self.view.nodes, self.view.sources

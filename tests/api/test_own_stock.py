@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from backend.inventory.warehouses import create_warehouse
+from backend.network.model import WarehouseDraft
 from backend.runtime import Runtime
 from tenants import organisation
 from tenants.principal import Kind, Permission, Principal
@@ -125,6 +127,21 @@ async def test_a_dealer_keeps_its_own_stock(api: Api, world: World, admin: Conne
     assert (await figures(admin, world, "dealer-node")).on_hand == 12
 
 
+async def test_only_the_brand_changes_whose_goods_they_are(
+    api: Api, world: World, runtime: Runtime, admin: Connection
+) -> None:
+    async with runtime.database.tenant_transaction(world.system) as tx:
+        theirs = WarehouseDraft(
+            node_id=world.nodes["store"], code="theirs", dealer_id=world.dealers["d1"]
+        )
+        await create_warehouse(tx, theirs)
+    before = await contents(admin)
+    given = {"source": "store", "destination": "theirs", "sku": "A", "quantity": 1}
+    assert (await run(api, TRANSFER, world.store, **given))["code"] == "OWNER_FIXED"
+    assert await contents(admin) == before
+    assert (await run(api, TRANSFER, world.brand, **given))["__typename"] == "StockRecorded"
+
+
 ELSEWHERE = {
     "a store sells in another node": (SELL, "store", {"warehouse": "wh", "quantity": 1}),
     "a dealer sells the brand's": (SELL, "dealer", {"warehouse": "wh", "quantity": 1}),
@@ -217,8 +234,9 @@ async def test_a_store_reports_what_it_does_not_find(
     done = await run(api, SHORTAGE, world.store, **given)
     assert done == {"__typename": "FulfilmentShort", "status": "BACKORDERED", "units": 2}
     await runtime.maintenance.keep_back()
-    (found,) = (await api.data(ACCURACIES, world.brand))["nodeAccuracies"]
-    assert (found["location"], found["missing"]) == ({"code": "store"}, 2)
+    await runtime.settle()
+    found = (await api.data(ACCURACIES, world.brand))["nodeAccuracies"]
+    assert {one["location"]["code"]: one["missing"] for one in found} == {"store": 2, "wh": 0}
     await assert_clean(runtime, world)
 
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from backend.db.errors import YipanError
 from backend.db.pool import Database
 from backend.inventory.accuracy.model import ShortageCause
+from backend.inventory.change_stock import StockAdjust
 from backend.orders.cancel_orders import cancel_order
 from backend.orders.find_orders import fulfilments_of_orders, lines_of_orders
 from backend.orders.model import OrderStatus, Placed
@@ -16,7 +17,7 @@ from backend.orders.report_shortage import Reported, ShortPick, report_shortage
 from backend.runtime import Runtime
 from tenants.principal import Permission, PermissionMissing, Principal
 from tests.catalogue import Connection, contents
-from tests.inventory.stock import Figures, figures, ledger
+from tests.inventory.stock import Figures, change, figures, ledger
 from tests.orders.checks import assert_clean, placed, second_runtime
 from tests.refusals import refused as refusal
 from tests.world import HANGZHOU, World, draft, fresh_key, receive
@@ -90,6 +91,40 @@ async def test_another_node_sends_what_is_missing(
         "order.allocated",
         "fulfilment.created",
     ]
+    await assert_clean(runtime, world)
+
+
+async def test_a_node_that_missed_something_is_not_asked_again(
+    runtime: Runtime, world: World
+) -> None:
+    order = await sold(runtime, world, 3, store=10, far=10)
+    await report(runtime, order, world.store, 3)
+    await runtime.settle()
+    assert await nodes(runtime.database, world, order) == {world.nodes["far"]}
+    other = placed(await runtime.intake.place(draft({"A": 1}, region=HANGZHOU), world.brand))
+    assert await nodes(runtime.database, world, other) == {world.nodes["store"]}
+    await assert_clean(runtime, world)
+
+
+async def test_where_nobody_else_has_it_it_waits(runtime: Runtime, world: World) -> None:
+    order = await sold(runtime, world, 3, store=10)
+    await report(runtime, order, world.store, 1)
+    await runtime.settle()
+    assert await line(runtime.database, world, order) == (2, 1)
+    await assert_clean(runtime, world)
+
+
+async def test_what_a_count_found_missing_is_not_taken_off_twice(
+    runtime: Runtime, world: World, admin: Connection
+) -> None:
+    order = await sold(runtime, world, 5)
+    command = StockAdjust(warehouse="store", sku="A", quantity=-2, reason="count")
+    levels = await change(runtime.database, world.brand, command)
+    await runtime.publish_levels(world.tenant_id, levels)
+    await report(runtime, order, world.store, 3)
+    await runtime.settle()
+    found = await figures(admin, world, "store")
+    assert found == Figures(2, reserved=2, version=found.version)
     await assert_clean(runtime, world)
 
 

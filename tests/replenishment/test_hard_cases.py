@@ -196,3 +196,37 @@ async def test_a_brand_that_cannot_be_looked_at_does_not_stop_the_others(
     await watched.watch.look()
     async with watched.database.tenant_transaction(world.other_brand) as tx:
         assert len(await page_of_alerts(tx, NEWEST, 10, only_open=True)) == 1
+
+
+async def test_a_sku_that_is_retired_stops_no_other(watched: Watched) -> None:
+    for sku in "AB":
+        await watched.live.receive("wh", 2, sku)
+        await watched.live.receive("far", 20, sku)
+    async with watched.database.tenant_transaction(watched.world.brand) as tx:
+        await save_skus(tx, [SkuDraft(code="A", name="A", is_active=False)])
+    await watched.set(node_rule(transfers="automatic"))
+    await watched.look()
+    assert [one.sku_id for one in await watched.transfers()] == [watched.world.skus["B"]]
+
+
+@pytest.mark.parametrize("transfers", ["propose", "automatic"])
+async def test_processes_that_plan_for_a_sku_at_once_give_no_unit_twice(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, transfers: str
+) -> None:
+    async def slowly(*given: Any) -> list[int]:
+        ids = await propose(*given)
+        await asyncio.sleep(0.2)
+        return ids
+
+    for warehouse, units in (("wh", 1), ("store", 1), ("far", 20)):
+        await watched.live.receive(warehouse, units)
+    wants: dict[str, Any] = {"transfers": transfers, "clears_at": 10}
+    await watched.set(
+        node_rule(**wants),
+        rule(code="store", scope="node", subject="store", **wants),
+        rule(code="far", scope="node", subject="far", fires_below=10, clears_at=12),
+    )
+    monkeypatch.setattr(watching, "propose", slowly)
+    watches = [watched.another_watch() for _ in range(3)]
+    await asyncio.gather(*(each.look() for each in watches))
+    assert sum(one.quantity for one in await watched.transfers()) == 8

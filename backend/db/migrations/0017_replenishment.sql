@@ -49,6 +49,7 @@ create table stock_alert (
 );
 create unique index stock_alert_open_key on stock_alert (tenant_id, rule_id, subject_id, sku_id)
     where cleared_at is null;
+create index stock_alert_low_idx on stock_alert (tenant_id, sku_id) where cleared_at is null;
 call protect('stock_alert', 'brand');
 
 -- Units that could be moved to where they run low; approved ones are supplies on their way.
@@ -75,3 +76,6 @@ create index transfer_proposal_alert_idx on transfer_proposal (tenant_id, alert_
 create index transfer_proposal_open_idx on transfer_proposal (tenant_id, sku_id)
     where state = 'proposed';
 call protect('transfer_proposal', 'brand');
+
+-- What shops sold lately is summed up now and then: orders lie by age, so this costs them little.
+create index orders_placed_idx on orders using brin (tenant_id, placed_at);

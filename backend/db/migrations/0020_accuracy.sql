@@ -19,6 +19,7 @@ create table pick_shortage (
     primary key (tenant_id, id)
 );
 create index pick_shortage_reported_idx on pick_shortage (tenant_id, reported_at);
+create index pick_shortage_order_idx on pick_shortage (tenant_id, order_id);
 call protect('pick_shortage', 'dealer_store');
 
 -- Of the units that a node was believed to have, those that were missing, and what of its stock

@@ -23,6 +23,8 @@ async def note_shortages(
     tx: TenantTransaction, order_id: int, cause: ShortageCause, picks: Sequence[PickShortage]
 ) -> list[int]:
     """Keep what a node could not send of an order; returns the numbers of what was kept."""
+    if not picks:
+        return []
     rows = await tx.fetch(
         SQL.insert_pick_shortages,
         tx.tenant_id,
@@ -32,6 +34,16 @@ async def note_shortages(
         *(list(column) for column in zip(*picks, strict=True)),
     )
     return [row["id"] for row in rows]
+
+
+async def nodes_that_missed(
+    tx: TenantTransaction, order_ids: Sequence[int]
+) -> dict[int, frozenset[int]]:
+    """Return the nodes that could not send something of orders, by order."""
+    found: defaultdict[int, set[int]] = defaultdict(set)
+    for row in await tx.fetch(SQL.nodes_that_missed, tx.tenant_id, order_ids):
+        found[row["order_id"]].add(row["node_id"])
+    return {order_id: frozenset(nodes) for order_id, nodes in found.items()}
 
 
 async def learn_accuracy(tx: TenantTransaction, local: datetime) -> None:

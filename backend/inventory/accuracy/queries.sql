@@ -10,6 +10,11 @@ join functional_warehouse f on f.tenant_id = $1 and f.id = p.functional_warehous
 order by p.ordinal
 returning id
 
+-- nodes_that_missed --
+-- The nodes that could not send something of orders.
+select distinct order_id, node_id from pick_shortage
+where tenant_id = $1 and order_id = any($2::bigint[])
+
 -- missing_by_node --
 -- What was counted, and what was missing, of each node since a time: in counts and in picks.
 select node_id, sum(expected)::bigint as expected, sum(missing)::bigint as missing

@@ -15,7 +15,7 @@ from backend.inventory.accuracy.accuracy import read_weights
 from backend.inventory.allotments.book import AllotmentBook
 from backend.inventory.allotments.counters import allotments_of_sku
 from backend.inventory.earmarks.queries import open_earmarks, usable_of_sku
-from backend.inventory.levels import database_time
+from backend.inventory.levels import database_time, levels_of_sku
 from backend.inventory.model import FreeAt, Level
 from backend.inventory.pools.compile import CompiledLayout, Figures, Link
 from backend.inventory.pools.layouts import SQL, active_layout, compile_in_force, layout_as_of
@@ -150,10 +150,8 @@ async def explain(
 
 async def _levels(tx: TenantTransaction, sku_id: int, as_of: datetime | None) -> list[Level]:
     if as_of is None:
-        rows = await tx.fetch(SQL.levels_of_sku, tx.tenant_id, sku_id)
-    else:
-        rows = await tx.fetch(SQL.levels_as_of, tx.tenant_id, sku_id, as_of)
-    return [Level(*row) for row in rows]
+        return await levels_of_sku(tx, sku_id)
+    return [Level(*row) for row in await tx.fetch(SQL.levels_as_of, tx.tenant_id, sku_id, as_of)]
 
 
 def _nothing(sku_id: int, shop: Shop, at: datetime, version: int = 0) -> Explanation:

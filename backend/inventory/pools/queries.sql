@@ -75,12 +75,6 @@ cross join lateral (
 where l.tenant_id = $1 and l.sku_id = $2
 order by l.functional_warehouse_id
 
--- levels_of_sku --
--- The levels of a SKU.
-select functional_warehouse_id, sku_id, node_id, dealer_id, on_hand, reserved, floor,
-       earmark_unused, version
-from stock_level where tenant_id = $1 and sku_id = $2 order by functional_warehouse_id
-
 -- ordered_between --
 -- Units that orders took of each SKU between two times, less what they gave back.
 select sku_id, sum(reserved_delta)::bigint as units
