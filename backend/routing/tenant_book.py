@@ -6,13 +6,14 @@ and from a sweep over what moved lately. It may lag, never lie for long: the com
 
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
 import structlog
 
 from backend.channels.shops import shops_mark
+from backend.clock import now
 from backend.db.errors import YipanError
 from backend.db.pool import TenantTransaction
 from backend.db.sql import load_queries
@@ -44,6 +45,9 @@ from core_ext import StockBook
 log = structlog.get_logger(__name__)
 
 SQL = load_queries(__file__)
+
+TICK = timedelta(microseconds=1)
+"""Of PostgreSQL's clock."""
 
 
 class Topology(NamedTuple):
@@ -90,6 +94,7 @@ class TenantBook:
         self._allotted_at = BEGINNING
         self._floors = ShopFloorBook()
         self._floored_at = BEGINNING
+        self._floors_heard_at = 0.0
         self.listeners: list[NewNumbers] = []
         self.watchers: list[Moved] = []
 
@@ -147,7 +152,7 @@ class TenantBook:
             allotted = await changed_allotments(tx, self._allotted_at - SWEEP_OVERLAP)
             floors: list[ShopFloor] = []
             if topology.layout_version:  # else no shop has a number to keep anything of
-                floors = await changed_shop_floors(tx, self._floored_at - SWEEP_OVERLAP)
+                floors = await changed_shop_floors(tx, self._floors_since())
             if topology != self._topology:
                 view, layout = await self._view(tx, topology)
                 if not view.has_sources_of(stock.view):
@@ -182,8 +187,15 @@ class TenantBook:
         self._recap(self.allotments.learn(states))
 
     def _learn_floors(self, floors: Sequence[ShopFloor]) -> None:
-        self._floored_at = max([self._floored_at, *(floor.changed_at for floor in floors)])
+        newest = max([self._floored_at, *(floor.changed_at for floor in floors)])
+        if newest > self._floored_at:
+            self._floored_at, self._floors_heard_at = newest, now()
         self._recap(self._floors.learn(floors))
+
+    def _floors_since(self) -> datetime:
+        """Return from when on floors are read: those of a bulk are not read for ever again."""
+        is_settled = now() - self._floors_heard_at > 2 * SWEEP_OVERLAP.total_seconds()
+        return self._floored_at + TICK if is_settled else self._floored_at - SWEEP_OVERLAP
 
     def _recap(self, sku_ids: Iterable[int]) -> None:
         """Let shops show what their allotments and safety stock of some SKUs leave them."""

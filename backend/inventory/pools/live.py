@@ -125,6 +125,8 @@ class LivePools:
         self.profiles = profiles
         self._ground = ground
         self._book = ground.book
+        self._sources_above: dict[int, frozenset[int]] = {}
+        """The sources of the book that a shop may take from, by vertex; as far as asked for."""
         graph = ground.layout.graph(ground.sources, profiles.listed, ground.weights)
         self.availability = Availability(ground.book, graph)
         for sku_id, profile in profiles.of_sku.items():
@@ -184,9 +186,11 @@ class LivePools:
         return vertex in self.layout.binding or keeps
 
     def offered_on(self, book: StockBook) -> Callable[[int, int, bool], int | None]:
-        """Return what says how much of a SKU a shop that is bound is offered on a book.
+        """Return what says how much of a SKU a shop that is bound may sell on a book.
 
-        The book is numbered as this one's, and may change between one question and the next.
+        By its share, if that binds, what it is offered; else all that lies above it but for what it
+        keeps back. The book is numbered as this one's, and may change between one question and the
+        next.
         """
         availability = Availability(book, self.availability)
 
@@ -194,14 +198,32 @@ class LivePools:
             if not self.binds(shop_id, (sku_id,), is_sold=is_sold):
                 return None
             vertex = self.layout.vertex_of_shop[shop_id]
-            availability.set_profile(sku_id, self.profiles.of_sku.get(sku_id, 0))
             floor = 0 if is_sold else self._ground.floors.of(sku_id, shop_id)
+            if vertex not in self.layout.binding:
+                return max(0, self._above(book, sku_id, vertex) - floor)
+            availability.set_profile(sku_id, self.profiles.of_sku.get(sku_id, 0))
             availability.set_floor(sku_id, vertex, floor)
             availability.update(sku_id)
             self._follow_depths(availability, array("q", [sku_id]))
             return availability.number(sku_id, vertex)
 
         return offered
+
+    def _above(self, book: StockBook, sku_id: int, vertex: int) -> int:
+        """Return the units of a SKU that lie above a shop, kept for its pools or free to all."""
+        if vertex not in self._sources_above:
+            feeding, pools = self.layout.upstream[vertex], self.layout.pools_above(vertex)
+            self._sources_above[vertex] = frozenset(
+                at
+                for at, source in enumerate(self._ground.sources)
+                if (
+                    source.pool in pools
+                    if source.earmark_id
+                    else source.functional_warehouse_id in feeding
+                )
+            )
+        above = self._sources_above[vertex]
+        return sum(max(0, free) for source, free, _ in book.entries(sku_id) if source in above)
 
     def with_profiles(self, profiles: Profiles) -> "LivePools":
         """Return the same layout and book with rules that were looked at again."""

@@ -48,7 +48,8 @@ from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[])
 join shop s on s.tenant_id = $1 and s.id = f.shop_id
 order by f.ordinal
 on conflict (tenant_id, shop_id, sku_id) do update
-set units = excluded.units, reason = excluded.reason, changed_at = clock_timestamp()
+set units = excluded.units, reason = excluded.reason, dealer_id = excluded.dealer_id,
+    changed_at = clock_timestamp()
 
 -- changed_shop_floors --
 -- What shops keep back, of what changed since a time.

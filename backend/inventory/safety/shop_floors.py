@@ -13,11 +13,13 @@ from backend.channels.shops import active_shops
 from backend.db.pool import Database, TenantTransaction
 from backend.inventory.pools.live import SALES_WINDOW
 from backend.inventory.safety.keep_back import SQL, safety_rules
-from backend.inventory.safety.model import Floor, SafetyRules, ShopFloor, floor_of
+from backend.inventory.safety.model import Floor, SafetyRule, SafetyRules, ShopFloor, floor_of
 from tenants.principal import Principal
 
 SKUS_A_PAGE = 1_000
 FLOORS_A_TRANSACTION = 2_000
+RULES_CHANGE_MAX = 5
+"""Times that somebody may change the rules while shops follow them; then the next run does."""
 
 At = tuple[int, int]
 """A shop and a SKU, by id."""
@@ -33,20 +35,42 @@ async def keep_back_of_shops(
     `local` is the time where the brand is. In steps, each a transaction. All processes learn of it
     when they look at the network again, within a second.
     """
-    async with database.tenant_transaction(principal, read_only=True) as tx:
-        kept = {
-            (row["shop_id"], row["sku_id"]): Floor(row["units"], row["reason"])
-            for row in await tx.fetch(SQL.kept_shop_floors, tx.tenant_id)
-        }
-        rules = SafetyRules(await safety_rules(tx))
-        wanted = await _wanted(tx, rules, local, sold_by_shop) if rules.of_channels() else {}
-    dropped = {at: Floor(0, "no rule") for at in kept.keys() - wanted.keys()}
-    changed = sorted(
-        (at, floor) for at, floor in (wanted | dropped).items() if kept.get(at) != floor
-    )
+    written = 0
+    for _ in range(RULES_CHANGE_MAX):
+        async with database.tenant_transaction(principal, read_only=True) as tx:
+            rules = await safety_rules(tx)
+            changed = await _changed(tx, SafetyRules(rules), local, sold_by_shop)
+        steps = await _write(database, principal, rules, changed)
+        written += steps
+        if steps == len(changed):
+            break
+    return written
+
+
+async def _changed(
+    tx: TenantTransaction, rules: SafetyRules, local: datetime, sold_by_shop: SoldByShop
+) -> list[tuple[At, Floor]]:
+    """Return what shops should keep back that keep back something else."""
+    rows = await tx.fetch(SQL.kept_shop_floors, tx.tenant_id)
+    kept = {(row["shop_id"], row["sku_id"]): row["units"] for row in rows}
+    wanted = await _wanted(tx, rules, local, sold_by_shop) if rules.of_channels() else {}
+    wanted |= {at: Floor(0, "no rule") for at in kept.keys() - wanted.keys()}
+    return sorted((at, floor) for at, floor in wanted.items() if kept.get(at) != floor.units)
+
+
+async def _write(
+    database: Database,
+    principal: Principal,
+    rules: Sequence[SafetyRule],
+    changed: Sequence[tuple[At, Floor]],
+) -> int:
+    """Keep floors, as long as the rules are those that they follow from; returns how many."""
     for first in range(0, len(changed), FLOORS_A_TRANSACTION):
         step = changed[first : first + FLOORS_A_TRANSACTION]
         async with database.tenant_transaction(principal) as tx:
+            await tx.execute(SQL.lock_safety_rules, tx.tenant_id)
+            if await safety_rules(tx) != list(rules):
+                return first
             await tx.execute(
                 SQL.set_shop_floors,
                 tx.tenant_id,

@@ -1,7 +1,9 @@
 """Shops keep back what the rules of their channel say, and sell it only to who has paid."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -9,6 +11,7 @@ from backend.catalog.model import SkuDraft
 from backend.catalog.save_skus import save_skus
 from backend.inventory.pools.explain import explain
 from backend.inventory.pools.model import Layout
+from backend.inventory.safety import shop_floors
 from backend.inventory.safety.keep_back import keep_back, set_safety_rules
 from backend.inventory.safety.model import SafetyDraft
 from backend.inventory.safety.shop_floors import keep_back_of_shops, page_of_shop_floors
@@ -97,6 +100,42 @@ async def test_it_binds_at_sale_but_not_who_has_paid(selling: Living) -> None:
     refused(await intake.place(draft({"A": 1}), brand), InsufficientStock.code)
     found = placed(await intake.place(paid("o-1", {"A": 2}), brand))
     assert (found.status, found.lines[0].reserved) == (OrderStatus.ALLOCATED, 2)
+
+
+async def test_a_ratio_does_not_bind_where_some_is_kept_back(selling: Living) -> None:
+    half = share("all", "shop", 5_000)
+    await selling.lay_out(Layout(pools=(supply("all", "wh"),), shares=(half,)))
+    await keep(selling, KEEPS_3)
+    assert selling.shop("shop") == 2
+    intake, brand = selling.runtime.intake, selling.brand
+    refused(await intake.place(draft({"A": 8}), brand), InsufficientStock.code)
+    placed(await intake.place(draft({"A": 7}), brand))
+
+
+async def test_an_old_run_does_not_undo_newer_rules(
+    selling: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await keep(selling, SafetyDraft(sku="A", channel=CHANNEL, units=2))
+    changed, run = shop_floors._changed, asyncio.Event()
+
+    async def late(*given: Any) -> Any:
+        found = await changed(*given)
+        monkeypatch.setattr(shop_floors, "_changed", changed)
+        await keep(selling)
+        run.set()
+        return found
+
+    async with selling.runtime.database.tenant_transaction(selling.brand) as tx:
+        await set_safety_rules(tx, [SafetyDraft(sku="A", channel=CHANNEL, units=9)], key="9")
+    monkeypatch.setattr(shop_floors, "_changed", late)
+    await follow(selling)
+    assert run.is_set()
+    assert (selling.shop("shop"), await floors(selling)) == (10, [])
+
+
+async def test_the_same_rules_again_change_nothing(selling: Living) -> None:
+    assert await keep(selling, KEEPS_3) == 1
+    assert await keep(selling, KEEPS_3) == 0
 
 
 async def test_who_waits_gets_what_is_kept_back(selling: Living) -> None:
