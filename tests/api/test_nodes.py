@@ -1,13 +1,32 @@
 """`node(id)` finds anything that has an id, for whom it concerns, and says so of what is none."""
 
 import base64
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from backend.inventory.counts.count_stock import count_stock
+from backend.inventory.counts.model import CountLine
+from backend.inventory.safety.keep_back import set_safety_rules
+from backend.inventory.safety.model import SafetyDraft
+from backend.inventory.safety.shop_floors import keep_back_of_shops
+from backend.orders.find_orders import units_sold_by_shop
 from graphql_schema.schema import build_schema
+from tenants.principal import Principal
 from tests.api.client import Api
-from tests.world import World
+from tests.catalogue import Connection
+from tests.inventory.allotments.allotting import allot
+from tests.inventory.earmarks.keeping import keep
+from tests.inventory.pools.layouts import EXAMPLE
+from tests.inventory.pools.living import Living, live
+from tests.orders.checks import placed
+from tests.orders.stock_holds.holding import take
+from tests.orders.supplies.coming import Coming, supply
+from tests.replenishment.scene import Watched, node_rule
+from tests.world import World, draft
+
+__all__ = ["live"]
 
 NODE = "query ($id: ID!) { node(id: $id) { __typename id } }"
 WIDTHS = {
@@ -42,3 +61,71 @@ async def test_what_is_no_key_is_refused(api: Api, world: World, kind: str) -> N
         answer = await api.ask(NODE, world.brand, id=global_id(kind, key))
         (error,) = answer["errors"]
         assert error["extensions"]["code"] == "INVALID_ID", error
+
+
+LISTS = {
+    "Allotment": "allotments",
+    "Earmark": "earmarks",
+    "EarmarkLevel": 'earmarkLevels(earmark: "promo")',
+    "Fulfilment": "fulfilments",
+    "Location": "locations",
+    "Order": "orders",
+    "PoolLayout": "poolLayouts",
+    "Shop": "shops",
+    "ShopFloor": 'shopFloors(shop: "shop")',
+    "Sku": "skus",
+    "StockAlert": "stockAlerts",
+    "StockCount": "stockCounts",
+    "StockHold": "stockHolds",
+    "StockLevel": "stockLevels",
+    "Supply": "supplies",
+    "TransferProposal": "transferProposals",
+}
+"""The lists that show what there is of each kind, to whom it concerns."""
+
+
+@pytest.fixture
+async def brand(live: Living, admin: Connection) -> World:
+    """A brand that has something of each kind."""
+    world, database = live.world, live.runtime.database
+    await live.lay_out(EXAMPLE)
+    for warehouse, units in (("wh", 20), ("store", 20), ("far", 20), ("dealer-node", 5)):
+        await live.receive(warehouse, units)
+    await keep(live, ("A", 2, "wh"))
+    await allot(live, "dshop", 9)
+    await take(live)
+    await Coming(live.runtime, world, admin).keep(supply(5))
+    placed(await live.runtime.intake.place(draft({"A": 1}, shop="dshop"), world.dealer))
+    async with database.tenant_transaction(world.brand) as tx:
+        await count_stock(tx, [CountLine(warehouse="store", sku="A", counted=5)], key="count")
+        rules = [SafetyDraft(sku="A", channel="tmall", units=1)]
+        await set_safety_rules(tx, rules, key="safety")
+    now = datetime.now(UTC)
+    await keep_back_of_shops(database, world.system, now, units_sold_by_shop)
+    watched = Watched(live)
+    await watched.set(node_rule(fires_below=50, clears_at=50, transfers="propose"))
+    await watched.look()
+    return world
+
+
+async def ids(api: Api, who: Principal, kind: str) -> list[str]:
+    """Return the ids of a kind that somebody is shown."""
+    answer = await api.ask(f"{{ found: {LISTS[kind]} {{ edges {{ node {{ id }} }} }} }}", who)
+    if answer.get("errors"):
+        return []
+    return [edge["node"]["id"] for edge in answer["data"]["found"]["edges"]]
+
+
+@pytest.mark.parametrize("kind", LISTS)
+async def test_what_somebody_is_shown_is_found_by_its_id_and_nothing_else(
+    api: Api, brand: World, kind: str
+) -> None:
+    all_ids = await ids(api, brand.brand, kind)
+    assert all_ids
+    for name in ("brand", "group", "dealer", "other_dealer", "store", "other_brand"):
+        who: Principal = getattr(brand, name)
+        shown = await ids(api, who, kind)
+        for each in all_ids:
+            answer = await api.ask(NODE, who, id=each)
+            node = (answer["data"] or {}).get("node")
+            assert (node == {"__typename": kind, "id": each}) == (each in shown), (name, node)

@@ -1,33 +1,17 @@
 """A process that watches stock, and a database with a rule and a proposal for the refusals."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
-from backend.routing import live_book
-from backend.runtime import Runtime, open_runtime
+from backend.runtime import open_runtime
 from tests.conftest import SECRET, Servers
-from tests.inventory.pools.living import Living, living
-from tests.orders.checks import assert_clean
+from tests.inventory.pools.living import Living, live, living
 from tests.refusals import clone_world, still, still_admin
 from tests.replenishment.scene import Watched, node_rule
 from tests.world import World
 
-__all__ = ["still", "still_admin"]
-
-
-@pytest.fixture
-async def live(
-    runtime: Runtime,
-    world: World,
-    database_url: str,
-    valkey_url: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Living]:
-    monkeypatch.setattr(live_book, "FRESH_SECONDS", 0.0)
-    yield await living(runtime, world, database_url, valkey_url)
-    await assert_clean(runtime, world)
+__all__ = ["live", "still", "still_admin"]
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Nodes offer such a part of their stock as was found to be there, where pools say so."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,12 +14,10 @@ from backend.inventory.pools.explain import explain
 from backend.inventory.pools.model import Layout
 from backend.network.regions.table import bundled_regions
 from backend.orders.report_shortage import ShortPick, report_shortage
-from backend.routing import live_book
-from backend.runtime import Runtime
 from tests.inventory.pools.layouts import share, supply
-from tests.inventory.pools.living import Living, living
-from tests.orders.checks import assert_clean, placed
-from tests.world import HANGZHOU, World, draft, fresh_key
+from tests.inventory.pools.living import Living
+from tests.orders.checks import placed
+from tests.world import HANGZHOU, draft, fresh_key
 
 
 def pools(least: int | None = None) -> Layout:
@@ -29,20 +26,11 @@ def pools(least: int | None = None) -> Layout:
 
 
 @pytest.fixture
-async def selling(
-    runtime: Runtime,
-    world: World,
-    database_url: str,
-    valkey_url: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Living]:
-    """100 units in the store, all offered; the books add up in the end."""
-    monkeypatch.setattr(live_book, "FRESH_SECONDS", 0.0)
-    live = await living(runtime, world, database_url, valkey_url)
+async def selling(live: Living) -> Living:
+    """100 units in the store, all offered."""
     await live.lay_out(pools())
     await live.receive("store", 100)
-    yield live
-    await assert_clean(runtime, world)
+    return live
 
 
 async def count(live: Living, counted: int) -> None:

@@ -1,19 +1,17 @@
 """A process with a layout in force, and a database with versions of one for the refusals."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
 from backend.db.pool import Database
-from backend.routing import live_book
-from backend.runtime import Runtime
 from tests.conftest import Servers
 from tests.inventory.pools.layouts import BARE, EXAMPLE, activate, propose
-from tests.inventory.pools.living import Living, living
-from tests.orders.checks import assert_clean
+from tests.inventory.pools.living import live
 from tests.refusals import clone_world
 from tests.world import World, receive
+
+__all__ = ["live"]
 
 ARCHIVED, OUTDATED, ACTIVE, DRAFT = 1, 2, 3, 4
 """Versions: one that was active, a draft on top of nothing, the active one and a draft on it."""
@@ -38,18 +36,3 @@ async def _laid_out(servers: Servers, world: World) -> str:
     await receive(database, world.brand, "wh", "A", 10)
     await database.close()
     return url
-
-
-@pytest.fixture
-async def live(
-    runtime: Runtime,
-    world: World,
-    database_url: str,
-    valkey_url: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Living]:
-    """A process that looks at layout and rules whenever it is asked to; its books add up."""
-    monkeypatch.setattr(live_book, "FRESH_SECONDS", 0.0)
-    monkeypatch.setattr(live_book, "RULES_SECONDS", 0.0)
-    yield await living(runtime, world, database_url, valkey_url)
-    await assert_clean(runtime, world)

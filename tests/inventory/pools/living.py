@@ -3,18 +3,21 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from backend.channels.shops import active_shops
 from backend.inventory.change_stock import StockAdjust
 from backend.inventory.pools.live import LivePools
 from backend.inventory.pools.model import Layout
 from backend.inventory.warehouses import create_warehouse
 from backend.network.model import WarehouseDraft
+from backend.routing import live_book
 from backend.runtime import Runtime
 from loadtests.waiting import until
 from tenants.principal import Principal
 from tests.inventory.pools.layouts import put_in_force
 from tests.inventory.stock import change
-from tests.orders.checks import second_runtime
+from tests.orders.checks import assert_clean, second_runtime
 from tests.world import World, receive
 
 
@@ -103,3 +106,18 @@ async def living(runtime: Runtime, world: World, *urls: str) -> Living:
     async with runtime.database.tenant_transaction(world.system, read_only=True) as tx:
         ids = {code: shop.id for code, shop in (await active_shops(tx)).items()}
     return Living(runtime, world, ids, (database_url, valkey_url))
+
+
+@pytest.fixture
+async def live(
+    runtime: Runtime,
+    world: World,
+    database_url: str,
+    valkey_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Living]:
+    """A process that looks at layout and rules whenever it is asked to; its books add up."""
+    monkeypatch.setattr(live_book, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(live_book, "RULES_SECONDS", 0.0)
+    yield await living(runtime, world, database_url, valkey_url)
+    await assert_clean(runtime, world)

@@ -1,7 +1,6 @@
 """Shops keep back what the rules of their channel say, and sell it only to who has paid."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,36 +18,25 @@ from backend.network.regions.table import bundled_regions
 from backend.orders.errors import InsufficientStock
 from backend.orders.find_orders import units_sold_by_shop
 from backend.orders.model import OrderStatus
-from backend.routing import live_book
-from backend.runtime import Runtime
 from tests.catalogue import Connection
 from tests.inventory.pools.layouts import EXAMPLE, share, supply
-from tests.inventory.pools.living import Living, living
-from tests.orders.checks import assert_clean, placed, refused
+from tests.inventory.pools.living import Living
+from tests.orders.checks import placed, refused
 from tests.refusals import refused as refusal
-from tests.world import World, draft, fresh_key, paid
+from tests.world import draft, fresh_key, paid
 
 CHANNEL = "tmall"
 KEEPS_3 = SafetyDraft(sku="A", channel=CHANNEL, units=3)
 
 
 @pytest.fixture
-async def selling(
-    runtime: Runtime,
-    world: World,
-    database_url: str,
-    valkey_url: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Living]:
-    """10 in "wh", all of it offered by "shop" and "dshop"; the books add up in the end."""
-    monkeypatch.setattr(live_book, "FRESH_SECONDS", 0.0)
-    live = await living(runtime, world, database_url, valkey_url)
+async def selling(live: Living) -> Living:
+    """10 in "wh", all of it offered by "shop" and "dshop"."""
     await live.lay_out(
         Layout(pools=(supply("all", "wh"),), shares=(share("all", "shop"), share("all", "dshop")))
     )
     await live.receive("wh", 10)
-    yield live
-    await assert_clean(runtime, world)
+    return live
 
 
 async def keep(live: Living, *drafts: SafetyDraft) -> int:
