@@ -1,7 +1,8 @@
 """What the rules of a layout may ask about."""
 
+from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from backend.catalog.model import Sku
 from backend.channels.model import Shop
@@ -27,6 +28,8 @@ RULE_ATTRIBUTES = attributes(
     ("time.of_day", Type.TIME, "The time of the day, where the brand is."),
     ("stock.units", Type.NUMBER, "Free units of the SKU in all nodes."),
     ("stock.nodes", Type.NUMBER, "Nodes that have free units of the SKU."),
+    ("stock.days_since_receipt", Type.NUMBER, "Days since units last came: its age; 90 at most."),
+    ("stock.kept_for", Type.SET, "Pools for which earmarks keep units: an event, a region."),
     ("sales.units_per_day", Type.NUMBER, "Units ordered a day, over the last 28 days."),
     ("stock.days_of_cover", Type.NUMBER, "Days that the free units last at that rate."),
 )
@@ -34,11 +37,6 @@ RULE_ATTRIBUTES = attributes(
 
 SKU_ATTRIBUTES = {name: one for name, one in RULE_ATTRIBUTES.items() if name.startswith("sku.")}
 """Those of a SKU alone."""
-
-STOCK_ATTRIBUTES = frozenset(
-    {"stock.units", "stock.nodes", "sales.units_per_day", "stock.days_of_cover"}
-)
-"""Those that move with stock and sales; see RULES_SECONDS for how often they are looked at."""
 
 SOURCE_ATTRIBUTES = attributes(
     ("warehouse.code", Type.TEXT, "The functional warehouse."),
@@ -103,11 +101,24 @@ def facts_of_time(local: datetime) -> dict[str, Any]:
     }
 
 
-def facts_of_stock(units: int, nodes: int, sold_in_28_days: int) -> dict[str, Any]:
+class StockFacts(NamedTuple):
+    """What there is of a SKU, and what became of it."""
+
+    units: int
+    nodes: int
+    kept_for: Collection[str]
+    days_since_receipt: int
+    sold_in_28_days: int
+
+
+def facts_of_stock(stock: StockFacts) -> dict[str, Any]:
     """Return what a rule may ask about the stock of a SKU; cover is None where nothing sells."""
+    units, sold_in_28_days = stock.units, stock.sold_in_28_days
     return {
         "stock.units": units,
-        "stock.nodes": nodes,
+        "stock.nodes": stock.nodes,
+        "stock.kept_for": stock.kept_for,
+        "stock.days_since_receipt": stock.days_since_receipt,
         "sales.units_per_day": sold_in_28_days // 28,
         "stock.days_of_cover": units * 28 // sold_in_28_days if sold_in_28_days else None,
     }

@@ -15,7 +15,12 @@ from backend.db.pool import TenantTransaction
 from backend.inventory.accuracy.model import Weights
 from backend.inventory.allotments.book import AllotmentBook
 from backend.inventory.model import StockSource
-from backend.inventory.pools.attributes import facts_of_sku, facts_of_stock, facts_of_time
+from backend.inventory.pools.attributes import (
+    StockFacts,
+    facts_of_sku,
+    facts_of_stock,
+    facts_of_time,
+)
 from backend.inventory.pools.compile import CompiledLayout, Figures
 from backend.inventory.pools.layouts import SQL
 from backend.inventory.pools.model import Sync
@@ -31,6 +36,7 @@ PROFILES_MAX = 10_000
 SKUS_A_PAGE = 1_000
 """SKUs read, and looked at, in one go: some ten milliseconds."""
 SALES_WINDOW = timedelta(days=28)
+AGE, AGE_DAYS_MAX = "stock.days_since_receipt", 90
 SALES_ATTRIBUTES = frozenset({"sales.units_per_day", "stock.days_of_cover"})
 
 Profile = tuple[Figures, ...]
@@ -63,7 +69,12 @@ async def read_profiles(
     found = no_profiles(layout)
     if not layout.rules:
         return found
-    sold = await units_sold(tx, local) if asked_about(layout) & SALES_ATTRIBUTES else {}
+    asked = asked_about(layout)
+    past = Past(
+        await units_sold(tx, local) if asked & SALES_ATTRIBUTES else {},
+        await last_receipts(tx, local) if AGE in asked else {},
+        local,
+    )
     most = min(PROFILES_MAX, MAX_RULES // len(layout.links))
     numbers: dict[Profile, int] = {found.listed[0]: 0}
     at = facts_of_time(local)
@@ -71,7 +82,7 @@ async def read_profiles(
     while page := await page_of_skus(tx, after, SKUS_A_PAGE):
         after = page[-1].id
         for sku in page:
-            profile = layout.figures(_facts(sku, book, sources, sold) | at)
+            profile = layout.figures(_facts(sku, book, sources, past) | at)
             if len(numbers) < most:
                 numbers.setdefault(profile, len(numbers))
             if number := numbers.get(profile, 0):
@@ -94,14 +105,35 @@ async def units_sold(tx: TenantTransaction, now: datetime) -> dict[int, int]:
     return {row["sku_id"]: max(0, row["units"]) for row in rows}
 
 
-def _facts(
-    sku: Sku, book: StockBook, sources: Sequence[StockSource], sold: Mapping[int, int]
-) -> dict[str, Any]:
-    found = ((sources[source], units) for source, units, _ in book.entries(sku.id) if units > 0)
+async def last_receipts(tx: TenantTransaction, now: datetime) -> dict[int, datetime]:
+    """Return when units of each SKU last came, of those that did within AGE_DAYS_MAX."""
+    since = now - timedelta(days=AGE_DAYS_MAX)
+    rows = await tx.fetch(SQL.last_receipts, tx.tenant_id, since, now)
+    return {row["sku_id"]: row["at"] for row in rows}
+
+
+class Past(NamedTuple):
+    """What became of SKUs until now: units sold in the SALES_WINDOW, and the last receipts."""
+
+    sold: Mapping[int, int]
+    received: Mapping[int, datetime]
+    now: datetime
+
+    def age_days(self, sku_id: int) -> int:
+        """Return the days since units last came, AGE_DAYS_MAX at most."""
+        at = self.received.get(sku_id)
+        return AGE_DAYS_MAX if at is None else max(0, (self.now - at).days)
+
+
+def _facts(sku: Sku, book: StockBook, sources: Sequence[StockSource], past: Past) -> dict[str, Any]:
+    found = [(sources[source], units) for source, units, _ in book.entries(sku.id) if units > 0]
+    kept_for = {source.pool for source, _ in found if source.earmark_id}
     free = [(source, units) for source, units in found if not source.earmark_id]
     nodes = {source.node_id for source, _ in free}
     units = sum(units for _, units in free)
-    return facts_of_sku(sku) | facts_of_stock(units, len(nodes), sold.get(sku.id, 0))
+    return facts_of_sku(sku) | facts_of_stock(
+        StockFacts(units, len(nodes), kept_for, past.age_days(sku.id), past.sold.get(sku.id, 0))
+    )
 
 
 class PoolGround(NamedTuple):

@@ -82,3 +82,11 @@ from stock_movement
 where tenant_id = $1 and recorded_at >= $2 and recorded_at <= $3 and cause_kind = 'order'
       and on_hand_delta = 0
 group by sku_id
+
+-- last_receipts --
+-- When units of each SKU last came between two times.
+select sku_id, max(recorded_at) as at
+from stock_movement
+where tenant_id = $1 and recorded_at >= $2 and recorded_at <= $3
+      and type in ('received', 'returned')
+group by sku_id

@@ -161,6 +161,17 @@ async def test_rules_ask_about_what_is_free_to_all(
     assert (await ask(shops)).number == number + 45
 
 
+@pytest.mark.parametrize(("pool", "number"), [("all", 7), ("other", 60)])
+async def test_rules_ask_about_what_an_event_keeps(shops: Living, pool: str, number: int) -> None:
+    event = Rule(when=when("stock.kept_for", "contains", pool), most=7)
+    pools = (supply("all", "wh", rules=(event,)), supply("other", "far"))
+    await shops.lay_out(Layout(pools=pools, shares=(share("all", "shop"),)))
+    await shops.receive("wh", 100)
+    await keep(shops, ("A", 40, "wh"), pool="all")
+    assert shops.shop("shop") == number + 40
+    assert (await ask(shops)).number == number + 40
+
+
 # --------------------------------------------------------------------------------- why
 
 
