@@ -836,6 +836,7 @@ create table stock_alert (
 create unique index stock_alert_open_key on stock_alert (tenant_id, rule_id, subject_id, sku_id)
     where cleared_at is null;
 create index stock_alert_low_idx on stock_alert (tenant_id, sku_id) where cleared_at is null;
+create index stock_alert_newest_idx on stock_alert (tenant_id, id) where cleared_at is null;
 call protect('stock_alert', 'brand');
 
 -- Units that could be moved to where they run low; approved ones are supplies on their way.
@@ -859,6 +860,7 @@ create table transfer_proposal (
     primary key (tenant_id, id)
 );
 create index transfer_proposal_alert_idx on transfer_proposal (tenant_id, alert_id);
+create index transfer_proposal_state_idx on transfer_proposal (tenant_id, state, id);
 create index transfer_proposal_open_idx on transfer_proposal (tenant_id, sku_id)
     where state = 'proposed';
 call protect('transfer_proposal', 'brand');
