@@ -19,6 +19,8 @@ from backend.replenishment.judge import Place, Reading
 from backend.replenishment.model import AlertRule, Scope
 
 SKUS_A_PAGE = 1_000
+OTHER_NUMBER = 0
+"""In place of a functional warehouse: some pool or shop has another number of the SKU."""
 
 
 class FreeStock(Protocol):
@@ -165,6 +167,8 @@ class Ground:
         self, rule: AlertRule, stock: Stock, sku_id: int, moved: Collection[int]
     ) -> Iterator[Reading]:
         sold = self.sales.by_shop.get(sku_id, {})
+        if OTHER_NUMBER in moved:  # without a movement: it concerns whoever it lies above
+            moved = {*moved, *(warehouse_id for warehouse_id, _ in stock.free_of(sku_id))}
         for shop_id in self.subjects[rule.id]:
             has_moved = any(stock.may_take(shop_id, one) for one in moved)
             units = stock.offered(sku_id, shop_id)

@@ -19,7 +19,8 @@ from backend.replenishment.alert_rules import set_alert_rules
 from backend.replenishment.alerts import fire, page_of_alerts
 from backend.replenishment.model import TransferState
 from backend.replenishment.transfers import propose, send_proposed
-from tests.inventory.pools.layouts import when
+from tests.inventory.allotments.allotting import allot
+from tests.inventory.pools.layouts import EXAMPLE, when
 from tests.inventory.stock import change
 from tests.orders.checks import placed
 from tests.replenishment.scene import NEWEST, Low, Watched, node_rule, rule
@@ -230,3 +231,13 @@ async def test_processes_that_plan_for_a_sku_at_once_give_no_unit_twice(
     watches = [watched.another_watch() for _ in range(3)]
     await asyncio.gather(*(each.look() for each in watches))
     assert sum(one.quantity for one in await watched.transfers()) == 8
+
+
+async def test_a_shop_that_may_sell_nothing_any_more_is_told(watched: Watched) -> None:
+    await watched.live.lay_out(EXAMPLE)
+    await watched.live.receive("wh", 100)
+    await watched.set(rule(scope="shop"))
+    assert await watched.look() == []
+    await allot(watched.live, "shop", 0)
+    shop_id = watched.live.shop_ids["shop"]
+    assert await watched.look() == [Low("low", shop_id, "A", 0)]
