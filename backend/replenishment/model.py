@@ -51,7 +51,7 @@ class TransferState(StrEnum):
     """The units are on their way, as a supply."""
     REJECTED = "rejected"
     LAPSED = "lapsed"
-    """Not needed any more, or the units were gone."""
+    """Not needed any more: its alert has ended."""
 
 
 class AlertRuleDraft(msgspec.Struct, frozen=True, kw_only=True):

@@ -98,13 +98,3 @@ async def stock_holds_by_ids(session: Session, tenant: int, ids: Sequence[int]) 
 
 def _parts(session: Session, ids: Sequence[int]) -> list[Fields]:
     return [part for part in session.scan("stock_hold_part") if part["hold_id"] in ids]
-
-
-@STATEMENTS.add
-async def lock_open_supplies(session: Session, tenant: int, sku_ids: Sequence[int]) -> list[Row]:
-    return []  # nothing is to come in these histories
-
-
-@STATEMENTS.add
-async def nodes_that_missed(session: Session, tenant: int, order_ids: Sequence[int]) -> list[Row]:
-    return []  # everything is found in these histories

@@ -438,3 +438,13 @@ async def free_of_capacities(
 ) -> list[Row]:
     found = [session.find("node_capacity", key) for key in zip(node_ids, days, strict=True)]
     return [_capacity_row(capacity) for capacity in found if capacity is not None]
+
+
+@STATEMENTS.add
+async def lock_open_supplies(session: Session, tenant: int, sku_ids: Sequence[int]) -> list[Row]:
+    return []  # nothing is to come in these histories
+
+
+@STATEMENTS.add
+async def nodes_that_missed(session: Session, tenant: int, order_ids: Sequence[int]) -> list[Row]:
+    return []  # everything is found in these histories

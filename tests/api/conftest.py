@@ -14,6 +14,9 @@ from backend.app import create_app
 from backend.runtime import Runtime
 from backend.server import Server, open_socket
 from tests.api.client import Api
+from tests.inventory.pools.living import live
+
+__all__ = ["live"]
 
 TICK_SECONDS = 0.005
 

@@ -19,14 +19,12 @@ from tests.catalogue import Connection
 from tests.inventory.allotments.allotting import allot
 from tests.inventory.earmarks.keeping import keep
 from tests.inventory.pools.layouts import EXAMPLE
-from tests.inventory.pools.living import Living, live
+from tests.inventory.pools.living import Living
 from tests.orders.checks import placed
 from tests.orders.stock_holds.holding import take
 from tests.orders.supplies.coming import Coming, supply
 from tests.replenishment.scene import Watched, node_rule
 from tests.world import World, draft
-
-__all__ = ["live"]
 
 NODE = "query ($id: ID!) { node(id: $id) { __typename id } }"
 WIDTHS = {

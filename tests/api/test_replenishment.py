@@ -9,15 +9,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from backend.routing import live_book
 from backend.runtime import Runtime
 from tenants import organisation
 from tenants.principal import Kind, Permission, Principal
 from tests.api.client import Api
 from tests.catalogue import Connection, contents
-from tests.inventory.pools.living import living
+from tests.inventory.pools.living import Living
 from tests.inventory.stock import Figures, figures
-from tests.orders.checks import assert_clean
 from tests.replenishment.scene import Watched, node_rule
 from tests.replenishment.scene import rule as rule_draft
 from tests.world import ACTOR, HANGZHOU, PASSWORD, World, fresh_key
@@ -51,26 +49,14 @@ FIRST, UNKNOWN = (base64.b64encode(f"TransferProposal:{n}".encode()).decode() fo
 
 
 @pytest.fixture
-async def watched(
-    runtime: Runtime,
-    world: World,
-    database_url: str,
-    valkey_url: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Watched]:
+async def watched(live: Living) -> Watched:
     """The process that answers also watches; the brand's books add up in the end."""
-    monkeypatch.setattr(live_book, "FRESH_SECONDS", 0.0)
-    yield Watched(await living(runtime, world, database_url, valkey_url))
-    await assert_clean(runtime, world)
+    return Watched(live)
 
 
 @pytest.fixture
 async def proposed(watched: Watched) -> Watched:
-    """By a rule "low", 8 of the 20 units in "far" are proposed for "wh", which has 2."""
-    await watched.live.receive("wh", 2)
-    await watched.live.receive("far", 20)
-    await watched.set(node_rule(transfers="propose", fill_to=10))
-    await watched.look()
+    await watched.propose_eight()
     return watched
 
 

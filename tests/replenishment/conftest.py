@@ -8,7 +8,7 @@ from backend.runtime import open_runtime
 from tests.conftest import SECRET, Servers
 from tests.inventory.pools.living import Living, live, living
 from tests.refusals import clone_world, still, still_admin
-from tests.replenishment.scene import Watched, node_rule
+from tests.replenishment.scene import Watched
 from tests.world import World
 
 __all__ = ["live", "still", "still_admin"]
@@ -18,6 +18,12 @@ __all__ = ["live", "still", "still_admin"]
 async def watched(live: Living) -> Watched:
     """A brand whose stock is watched; its books add up in the end."""
     return Watched(live)
+
+
+@pytest.fixture
+async def proposed(watched: Watched) -> Watched:
+    await watched.propose_eight()
+    return watched
 
 
 @pytest.fixture(scope="session")
@@ -30,8 +36,5 @@ async def _proposed(servers: Servers, world: World) -> str:
     url = await clone_world(servers)
     async with open_runtime(url, servers.valkey_url, SECRET, with_maintenance=False) as runtime:
         watched = Watched(await living(runtime, world, url, servers.valkey_url))
-        await watched.live.receive("wh", 2)
-        await watched.live.receive("far", 20)
-        await watched.set(node_rule(transfers="propose", fill_to=10))
-        await watched.look()
+        await watched.propose_eight()
     return url

@@ -76,6 +76,14 @@ class Watched:
                 tx, drafts, key=key or fresh_key(), regions=bundled_regions()
             )
 
+    async def propose_eight(self) -> None:
+        """By a rule "low", have 8 of the 20 units in "far" proposed for "wh", which has 2."""
+        await self.live.receive("wh", 2)
+        await self.live.receive("far", 20)
+        await self.set(node_rule(transfers="propose", fill_to=10))
+        await self.look()
+        await self.live.runtime.settle()
+
     async def drop(self, code: str) -> None:
         async with self.database.tenant_transaction(self.world.brand) as tx:
             await drop_alert_rule(tx, code, key=fresh_key())

@@ -19,16 +19,6 @@ HOLD = "select from transfer_proposal for update"
 LOOKING = 4
 
 
-@pytest.fixture
-async def proposed(watched: Watched) -> Watched:
-    """By a rule "low", 8 of the 20 units in "far" are proposed for "wh", which has 2."""
-    await watched.live.receive("wh", 2)
-    await watched.live.receive("far", 20)
-    await watched.set(node_rule(transfers="propose", fill_to=10))
-    await watched.look()
-    return watched
-
-
 async def reject(watched: Watched, key: str = "") -> Decided:
     async with watched.database.tenant_transaction(watched.world.brand) as tx:
         return await reject_transfer(tx, 1, "", key=key or fresh_key())

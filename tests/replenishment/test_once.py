@@ -37,17 +37,6 @@ def rejecting(note: str = "") -> Act:
     return lambda tx, key: reject_transfer(tx, 1, note, key=key)
 
 
-@pytest.fixture
-async def proposed(watched: Watched) -> Watched:
-    """By a rule "low", 8 of the 20 units in "far" are proposed for "wh", which has 2."""
-    await watched.live.receive("wh", 2)
-    await watched.live.receive("far", 20)
-    await watched.set(node_rule(transfers="propose", fill_to=10))
-    await watched.look()
-    await watched.live.runtime.settle()
-    return watched
-
-
 async def act(watched: Watched, what: Act, key: str = "k") -> object:
     """Do something in a transaction of its own."""
     async with watched.database.tenant_transaction(watched.world.brand) as tx:
