@@ -27,8 +27,12 @@ class Demand:
     | flags | n, 'B' | TAKE_WHAT_IS_THERE, MAY_SPLIT |
     | scope | n, 'i' | row of `scopes`, -1 for every source; empty where all are -1 |
     | scopes | bytes | rows of one byte a source of the book: 1 where an order may take from it |
+    | unit_value | r, 'q' | what a unit is worth, 0 or more; empty where all are 0 |
+    | goods | r, 'i' | class of goods in the policies' tables, -1: none; empty where all have none |
+    | chain_offsets | n + 1, 'i' | where the chain of each order begins, and the last one ends |
+    | chain | 'i' | policies by number, at least one an order; both empty: the first one |
 
-    Units and grams of one order stay below 2**31. `plan` checks all of it.
+    Units and grams of one order stay below 2**31, its value below 2**60. `plan` checks all of it.
     """
 
     order_offsets: array[int]
@@ -40,3 +44,7 @@ class Demand:
     flags: array[int]
     scope: array[int] = field(default_factory=lambda: array("i"))
     scopes: bytes = b""
+    unit_value: array[int] = field(default_factory=lambda: array("q"))
+    goods: array[int] = field(default_factory=lambda: array("i"))
+    chain_offsets: array[int] = field(default_factory=lambda: array("i"))
+    chain: array[int] = field(default_factory=lambda: array("i"))

@@ -29,10 +29,20 @@ cdef int check_way(
 cdef int check_scopes(
     const int32_t[::1] scope, const unsigned char[::1] scopes, int32_t orders, int32_t sources
 ) except -1
+cdef int check_values(
+    const int64_t[::1] unit_value, const int32_t[::1] goods, int32_t rows
+) except -1
+cdef int check_chains(
+    const int32_t[::1] chain_offsets, const int32_t[::1] chain, int32_t orders, int32_t policies
+) except -1
+cdef int check_goods(
+    int32_t order, const int32_t[::1] order_offsets, const int32_t[::1] goods, Policy policy
+) except -1
 cdef int check_rows(
     int32_t order,
     const int32_t[::1] order_offsets,
     const int64_t[::1] sku,
     const int64_t[::1] quantity,
     const int64_t[::1] unit_weight_g,
+    const int64_t[::1] unit_value,
 ) except -1

@@ -16,6 +16,7 @@ if (MAX_DEMANDS, TAKE_WHAT_IS_THERE, MAY_SPLIT) != (
     raise ImportError("core_ext/limits.py or demand.py and demand_check.pxd differ")
 
 cdef int64_t INT32_MOST = limits.INT32_MOST
+cdef int64_t VALUE_MOST = limits.VALUE_MOST
 
 
 cdef int32_t order_count_of(
@@ -97,16 +98,59 @@ cdef int check_scopes(
     return 0
 
 
+cdef int check_values(
+    const int64_t[::1] unit_value, const int32_t[::1] goods, int32_t rows
+) except -1:
+    if unit_value.shape[0] not in (0, rows):
+        raise ValueError(f"unit_value has {unit_value.shape[0]} numbers instead of {rows}")
+    if goods.shape[0] not in (0, rows):
+        raise ValueError(f"goods has {goods.shape[0]} numbers instead of {rows}")
+    return 0
+
+
+cdef int check_chains(
+    const int32_t[::1] chain_offsets, const int32_t[::1] chain, int32_t orders, int32_t policies
+) except -1:
+    """Every order has at least one policy, and all of them exist."""
+    cdef Py_ssize_t i
+    if not chain_offsets.shape[0] and not chain.shape[0]:
+        return 0
+    if chain_offsets.shape[0] != orders + 1:
+        raise ValueError(f"chain_offsets has {chain_offsets.shape[0]} numbers, not {orders + 1}")
+    if chain_offsets[0] != 0 or chain_offsets[orders] != chain.shape[0]:
+        raise ValueError(f"chain_offsets must run from 0 to {chain.shape[0]}")
+    for i in range(orders):
+        if chain_offsets[i] >= chain_offsets[i + 1]:
+            raise ValueError(f"order {i} goes through no policy")
+    for i in range(chain.shape[0]):
+        if not 0 <= chain[i] < policies:
+            raise ValueError(f"there is no policy {chain[i]}")
+    return 0
+
+
+cdef int check_goods(
+    int32_t order, const int32_t[::1] order_offsets, const int32_t[::1] goods, Policy policy
+) except -1:
+    cdef int32_t r
+    if goods.shape[0]:
+        for r in range(order_offsets[order], order_offsets[order + 1]):
+            if not -1 <= goods[r] < policy.goods_count:
+                raise ValueError(f"order {order} has goods of class {goods[r]}")
+    return 0
+
+
 cdef int check_rows(
     int32_t order,
     const int32_t[::1] order_offsets,
     const int64_t[::1] sku,
     const int64_t[::1] quantity,
     const int64_t[::1] unit_weight_g,
+    const int64_t[::1] unit_value,
 ) except -1:
-    """Quantities and weights in range, alone and summed up, and no SKU twice."""
+    """Quantities, weights and values in range, alone and summed up, and no SKU twice."""
     cdef int64_t units = 0
     cdef int64_t weight_g = 0
+    cdef int64_t value = 0
     cdef int32_t first = order_offsets[order]
     cdef int32_t end = order_offsets[order + 1]
     cdef int32_t r
@@ -120,6 +164,12 @@ cdef int check_rows(
         # Checked row by row: the sum of 2,000 products could leave 64 bits.
         if units > INT32_MOST or weight_g > INT32_MOST:
             raise ValueError(f"order {order} has too many units or too much weight")
+        if unit_value.shape[0]:
+            if not 0 <= unit_value[r] <= VALUE_MOST // quantity[r]:
+                raise ValueError(f"order {order} is worth too much, or has a value below 0")
+            value += quantity[r] * unit_value[r]
+            if value > VALUE_MOST:
+                raise ValueError(f"order {order} is worth too much, or has a value below 0")
     if has_twice(&sku[first], end - first):
         raise ValueError(f"order {order} has a SKU twice")
     return 0

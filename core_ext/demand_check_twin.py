@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 
 from core_ext.demand import MAY_SPLIT, TAKE_WHAT_IS_THERE, Demand
-from core_ext.limits import INT32_MOST, MAX_DEMANDS
+from core_ext.limits import INT32_MOST, MAX_DEMANDS, MAX_POLICIES, VALUE_MOST
 from core_ext.parcel_cost_twin import Policy
 from core_ext.stock_book_twin import StockBook
 
 
-def check_demand(book: StockBook, policy: Policy, demand: Demand) -> None:
+def check_demand(book: StockBook, policies: Sequence[Policy], demand: Demand) -> None:
     """ValueError unless the batch has the shapes and ranges that `Demand` describes."""
-    if book.node_count != policy.node_count:
-        raise ValueError(f"{book.node_count} nodes in the book, {policy.node_count} in the policy")
+    if not 1 <= len(policies) <= MAX_POLICIES:
+        raise ValueError(f"a batch has 1 to {MAX_POLICIES} policies")
+    for policy in policies:
+        if book.node_count != policy.node_count:
+            raise ValueError(f"{book.node_count} nodes in the book, {policy.node_count} elsewhere")
     orders, rows = len(demand.order_offsets) - 1, len(demand.sku)
     _check_array("order_offsets", demand.order_offsets, "i", orders + 1)
     for name, values in (("place", demand.place), ("filter", demand.filter)):
@@ -28,8 +32,35 @@ def check_demand(book: StockBook, policy: Policy, demand: Demand) -> None:
     if orders < 0 or demand.order_offsets[0] != 0 or demand.order_offsets[-1] != rows:
         raise ValueError(f"order_offsets must run from 0 to {rows}")
     _check_scopes(book.source_count, demand, orders)
+    _check_array("unit_value", demand.unit_value, "q", rows if len(demand.unit_value) else 0)
+    _check_array("goods", demand.goods, "i", rows if len(demand.goods) else 0)
+    _check_chains(demand, orders, len(policies))
     for order in range(orders):
-        _check_order(policy, demand, order)
+        for number in chain_of(demand, order):
+            _check_order(policies[number], demand, order)
+
+
+def chain_of(demand: Demand, order: int) -> Sequence[int]:
+    """The policies that an order goes through, by number."""
+    if not demand.chain:
+        return (0,)
+    return demand.chain[demand.chain_offsets[order] : demand.chain_offsets[order + 1]]
+
+
+def _check_chains(demand: Demand, orders: int, policies: int) -> None:
+    """Every order has at least one policy, and all of them exist."""
+    offsets, chain = demand.chain_offsets, demand.chain
+    if not offsets and not chain:
+        return
+    _check_array("chain_offsets", offsets, "i", orders + 1)
+    if offsets[0] != 0 or offsets[-1] != len(chain):
+        raise ValueError(f"chain_offsets must run from 0 to {len(chain)}")
+    for order in range(orders):
+        if offsets[order] >= offsets[order + 1]:
+            raise ValueError(f"order {order} goes through no policy")
+    for number in chain:
+        if not 0 <= number < policies:
+            raise ValueError(f"there is no policy {number}")
 
 
 def _check_scopes(sources: int, demand: Demand, orders: int) -> None:
@@ -62,6 +93,12 @@ def _check_order(policy: Policy, demand: Demand, order: int) -> None:
     weight_g = sum(demand.quantity[r] * demand.unit_weight_g[r] for r in rows)
     if units > INT32_MOST or weight_g > INT32_MOST:
         raise ValueError(f"order {order} has {units} units of {weight_g} g together")
+    values = [demand.unit_value[r] for r in rows] if demand.unit_value else []
+    worth = sum(demand.quantity[r] * v for r, v in zip(rows, values, strict=False))
+    if min(values, default=0) < 0 or worth > VALUE_MOST:
+        raise ValueError(f"order {order} is worth too much, or has a value below 0")
+    if any(not -1 <= demand.goods[r] < policy.goods_count for r in rows if demand.goods):
+        raise ValueError(f"order {order} has goods of no class")
     if len({demand.sku[r] for r in rows}) < len(rows):
         raise ValueError(f"order {order} has a SKU twice")
 

@@ -10,15 +10,16 @@ cimport cython
 
 from core_ext.large_orders cimport Large, SPREAD
 from core_ext.parcel_cost cimport (
+    KIND_GOODS,
     KIND_TARIFF,
     KIND_UNIT,
     NO_COST,
     CostTerm,
     Order,
+    added_to_sum,
     alone_cost,
     fits,
     is_additive,
-    missing,
     sort_by_cost,
     steps_up,
     u128,
@@ -84,7 +85,7 @@ cdef u128 least_alone(const Large *large, int32_t demand) noexcept nogil:
 
 
 cdef u128 cheapest_demand(const Large *large, int32_t demand) noexcept nogil:
-    """Least sum of the additive UNIT and DEPTH terms of the demand over its nodes."""
+    """Least sum of the additive UNIT, GOODS and DEPTH terms of the demand over its nodes."""
     cdef Order *order = large.order
     cdef const CostTerm *term
     cdef u128 least = NO_COST
@@ -102,11 +103,11 @@ cdef u128 cheapest_demand(const Large *large, int32_t demand) noexcept nogil:
                 continue
             if term.kind == KIND_UNIT:
                 value = term.values[n] * order.quantity[demand]
-            elif large.home[demand] == SPREAD:
+            elif large.home[demand] == SPREAD and term.kind != KIND_GOODS:
                 continue
             else:
-                value = missing(
-                    term.step, units_at(order, demand, n), order.quantity[demand]
+                value = added_to_sum(
+                    large.costs, order, term.sum, demand, n, order.quantity[demand]
                 )
             cost = cost + term.multiplier * <u128>value
         least = cost if cost < least else least

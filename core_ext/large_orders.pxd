@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t
 
+from core_ext.memory cimport Memory
 from core_ext.parcel_cost cimport Costs, Load, Order, Piece, u128
 
 cdef enum:
@@ -29,4 +30,5 @@ ctypedef struct Large:
     u128 *floors
     const unsigned char *nothing_excluded
 
+cdef int make_large(Memory memory, Large *large, int64_t nodes, int64_t demands) except -1
 cdef void plan_large_order(const Costs *costs, Order *order, Large *large) noexcept nogil

@@ -21,6 +21,7 @@ cimport cython
 
 from core_ext import limits
 from core_ext.large_bound cimport lower_bound
+from core_ext.memory cimport Memory
 from core_ext.parcel_cost cimport (
     NO_COST,
     Costs,
@@ -36,9 +37,22 @@ from core_ext.parcel_cost cimport (
     u128,
     units_at,
 )
+from core_ext.split_lines cimport MAX_SPLIT_NODES
 
 if SEARCH_PASSES != limits.SEARCH_PASSES:
     raise ImportError("core_ext/limits.py and large_orders.pxd differ")
+
+
+cdef int make_large(Memory memory, Large *large, int64_t nodes, int64_t demands) except -1:
+    large.home = <int32_t *>memory.block(demands, sizeof(int32_t))
+    large.spread = <Piece *>memory.block(demands * MAX_SPLIT_NODES, sizeof(Piece))
+    large.parcels = <Parcel *>memory.block(nodes, sizeof(Parcel))
+    large.before = <Parcel *>memory.block(nodes, sizeof(Parcel))
+    large.members = <int32_t *>memory.block(demands, sizeof(int32_t))
+    large.nodes = <int32_t *>memory.block(nodes, sizeof(int32_t))
+    large.floors = <u128 *>memory.block(nodes, sizeof(u128))
+    large.nothing_excluded = <unsigned char *>memory.block(nodes, 1)
+    return 0
 
 
 cdef void plan_large_order(const Costs *costs, Order *order, Large *large) noexcept nogil:
@@ -69,7 +83,9 @@ cdef void plan_large_order(const Costs *costs, Order *order, Large *large) noexc
         improved |= replace_nodes(large)
         if not improved:
             break
-    finish(large)
+    close_small_parcels(large)
+    if not order.is_too_small:
+        finish(large)
 
 
 cdef void reset(Large *large) noexcept nogil:
@@ -357,11 +373,29 @@ cdef bint close_nodes(Large *large) noexcept nogil:
     cdef int32_t node
     for node in range(large.order.node_count):
         if large.parcels[node].lines and not large.parcels[node].fixed:
-            improved |= close_node(large, node)
+            improved |= close_node(large, node, False)
     return improved
 
 
-cdef bint close_node(Large *large, int32_t node) noexcept nogil:
+cdef void close_small_parcels(Large *large) noexcept nogil:
+    """Give the demands of parcels that are worth too little to other open nodes, at any cost."""
+    cdef bint is_all = large.order.is_whole and large.order.uncovered < 0
+    cdef int32_t node
+    for node in range(large.order.node_count):
+        if is_small(large, node, is_all) and not large.parcels[node].fixed:
+            close_node(large, node, True)
+    for node in range(large.order.node_count):
+        large.order.is_too_small |= is_small(large, node, is_all)
+
+
+cdef bint is_small(const Large *large, int32_t node, bint is_all) noexcept nogil:
+    cdef const Parcel *parcel = &large.parcels[node]
+    if not parcel.lines or parcel.load.value >= large.order.least_value:
+        return False
+    return not (is_all and large.open_count == 1)
+
+
+cdef bint close_node(Large *large, int32_t node, bint at_any_cost) noexcept nogil:
     cdef size_t size = large.order.node_count * sizeof(Parcel)
     cdef int32_t open_count = large.open_count
     cdef int32_t count = find_members(large, node)
@@ -372,7 +406,7 @@ cdef bint close_node(Large *large, int32_t node) noexcept nogil:
     memcpy(large.before, large.parcels, size)
     while moved < count:
         best = best_other(large, large.members[moved], node, True, &added)
-        if best < 0 or added >= saved:
+        if best < 0 or (added >= saved and not at_any_cost):
             break
         saved = saved - added
         take_out(large, large.members[moved], node)

@@ -14,13 +14,14 @@ from core_ext.parcel_cost_twin import (
     Assignment,
     Order,
     Policy,
+    added_to_sum,
     is_additive,
     is_constant,
     parcel_cost,
     weighed,
     whole_parcel_cost,
 )
-from core_ext.policy import Kind, Term
+from core_ext.policy import SUMMED, Kind, Term
 from core_ext.whole_lines_twin import best_single
 
 Load = dict[int, int]
@@ -30,9 +31,9 @@ Load = dict[int, int]
 def plan_large_order(policy: Policy, order: Order, may_be_short: bool) -> Assignment:
     """A good plan with a lower bound; proved where both are equal.
 
-    A demand that fits no node is spread over at most `policy.max_nodes` nodes, the fullest first,
+    A demand that fits no node is spread over at most `max_nodes` nodes, the fullest first,
     and
-    stays there. At most `policy.max_parcels` nodes are used. If that does not suffice, the rest is
+    stays there. At most `max_parcels` nodes are used. If that does not suffice, the rest is
     left out with `may_be_short`; otherwise the assignment has no pieces.
     """
     search = _Search(policy, order)
@@ -46,6 +47,8 @@ def plan_large_order(policy: Policy, order: Order, may_be_short: bool) -> Assign
         # All three run in every pass: `or` would skip the later ones after an improvement.
         if not any([search.move_demands(), search.close_nodes(), search.replace_nodes()]):
             break
+    if not search.close_small_parcels():
+        return Assignment([], 0, 0, False, search.uncovered, True)
     pieces = sorted((d, n, q) for n, load in enumerate(search.loads) for d, q in load.items())
     cost = sum(search.cost(n, load) for n, load in enumerate(search.loads))
     bound = _lower_bound(policy, order, search)
@@ -76,7 +79,7 @@ class _Search:
     def may_use(self, node: int, closing: int = 0) -> bool:
         """The node is open, or one more may be opened when `closing` others are closed."""
         opened = sum(bool(load) for load in self.loads) - closing
-        return bool(self.loads[node]) or opened < self.policy.max_parcels
+        return bool(self.loads[node]) or opened < self.policy.limits.max_parcels
 
     def spread(self) -> None:
         """Give demands that fit no node to several, those with most units first."""
@@ -85,7 +88,7 @@ class _Search:
                 continue
             self.spread_demands.add(d)
             rest = self.order.quantities[d]
-            for _ in range(self.policy.max_nodes):
+            for _ in range(min(self.policy.limits.max_nodes, self.policy.limits.max_parcels)):
                 options = []
                 for n in self.nodes:
                     units = min(rest, self.order.available[d][n])
@@ -162,21 +165,41 @@ class _Search:
         """Close nodes whose demands cost less at the other open nodes."""
         improved = False
         for node in self.nodes:
-            if not self.loads[node] or node in self.fixed_nodes:
-                continue
-            before = [dict(load) for load in self.loads]
-            saved = self.cost(node, self.loads[node])
-            for d in sorted(self.loads[node]):
-                best = self.best_other(d, node, only_open=True)
-                if best is None or best[0] >= saved:
-                    break
-                saved -= best[0]
-                self.loads[best[1]][d] = self.loads[node].pop(d)
-            if self.loads[node]:
-                self.loads = before
-            else:
-                improved = True
+            if self.loads[node] and node not in self.fixed_nodes:
+                improved |= self.close_node(node, at_any_cost=False)
         return improved
+
+    def close_node(self, node: int, *, at_any_cost: bool) -> bool:
+        """Give the demands of a node to other open ones, all of them or none."""
+        before = [dict(load) for load in self.loads]
+        saved = self.cost(node, self.loads[node])
+        for d in sorted(self.loads[node]):
+            best = self.best_other(d, node, only_open=True)
+            if best is None or (best[0] >= saved and not at_any_cost):
+                break
+            saved -= best[0]
+            self.loads[best[1]][d] = self.loads[node].pop(d)
+        if self.loads[node]:
+            self.loads = before
+            return False
+        return True
+
+    def close_small_parcels(self) -> bool:
+        """Give the demands of parcels that are worth too little to other open nodes, at any cost;
+        returns whether none is left.
+        """
+        for node in self.nodes:
+            if self.is_small(node) and node not in self.fixed_nodes:
+                self.close_node(node, at_any_cost=True)
+        return not any(self.is_small(node) for node in self.nodes)
+
+    def is_small(self, node: int) -> bool:
+        load = self.loads[node]
+        value = sum(q * self.order.unit_values[d] for d, q in load.items())
+        if not load or value >= self.policy.limits.least_value:
+            return False
+        is_all = self.order.is_whole and self.uncovered < 0
+        return not (is_all and sum(bool(other) for other in self.loads) == 1)
 
     def replace_nodes(self) -> bool:
         """Replace an open node by a closed one that takes its whole parcel for less."""
@@ -239,7 +262,7 @@ def _floor(policy: Policy, order: Order, node: int) -> int:
 def _cheapest_demand(
     policy: Policy, order: Order, demand: int, nodes: list[int], is_whole: bool
 ) -> int:
-    """Least sum of the additive UNIT and DEPTH terms of the demand over its nodes."""
+    """Least sum of the additive UNIT, GOODS and DEPTH terms of the demand over its nodes."""
     quantity = order.quantities[demand]
     least = []
     for n in nodes:
@@ -248,9 +271,10 @@ def _cheapest_demand(
             if term.kind == Kind.UNIT and is_additive(term, order):
                 cell = order.place * policy.node_count + n
                 total += term.multiplier * term.values[cell] * quantity
-            elif term.kind == Kind.DEPTH and is_whole and is_additive(term, order):
-                left = order.available[demand][n] - quantity
-                total += term.multiplier * max(0, term.step - left)
+            elif term.kind != Kind.DEPTH or is_whole:
+                is_summed = term.kind in SUMMED and is_additive(term, order)
+                added = added_to_sum(term, order, demand, n, quantity) if is_summed else 0
+                total += term.multiplier * added
         least.append(total)
     return min(least)
 

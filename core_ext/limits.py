@@ -40,8 +40,14 @@ WHOLE_NODES: Final = 64
 MAX_TERMS: Final = 64
 """Terms of one policy: more than there are criteria."""
 
-MAX_DEPTH_TERMS: Final = 4
-"""DEPTH terms of one policy: each keeps a sum of its own per parcel."""
+MAX_SUM_TERMS: Final = 8
+"""DEPTH and GOODS terms of one policy: each keeps a sum of its own per parcel."""
+
+MAX_POLICIES: Final = 1_000
+"""Policies of one batch: the strategies of a brand, and some drafts of them."""
+
+VALUE_MOST: Final = 2**60
+"""Largest value of the goods of one order, in minor units: a thousand times the largest amount."""
 
 MAX_SPLIT_NODES: Final = 10
 """Largest `max_nodes` of a policy; the number of open sets grows with its power."""

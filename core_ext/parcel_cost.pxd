@@ -23,13 +23,15 @@ cdef enum:
     KIND_UNIT = 2
     KIND_TARIFF = 3
     KIND_DEPTH = 4
+    KIND_GOODS = 5
     MAX_TERMS = 64
-    MAX_DEPTH_TERMS = 4
+    MAX_SUM_TERMS = 8
+    MAX_TABLES = 128
 
 
 ctypedef struct CostTerm:
     int kind
-    int depth
+    int sum
     int64_t step
     int64_t band
     int64_t limit
@@ -43,15 +45,17 @@ ctypedef struct CostTerm:
 ctypedef struct Costs:
     const u128 *constant
     int term_count
-    int depth_count
-    int64_t target[MAX_DEPTH_TERMS]
+    int sum_count
+    int64_t target[MAX_SUM_TERMS]
+    const int32_t *goods[MAX_SUM_TERMS]
     CostTerm terms[MAX_TERMS]
 
 
 ctypedef struct Load:
     int64_t units
     int64_t weight_g
-    int64_t depth[MAX_DEPTH_TERMS]
+    int64_t value
+    int64_t sums[MAX_SUM_TERMS]
 
 
 ctypedef struct Piece:
@@ -65,9 +69,14 @@ ctypedef struct Order:
     int32_t node_count
     int32_t max_nodes
     int32_t max_parcels
+    int64_t least_value
     bint may_be_short
+    bint is_whole
+    bint is_too_small
     int64_t *quantity
     int64_t *unit_weight_g
+    int64_t *unit_value
+    int32_t *goods
     int64_t *available
     int64_t units
     int64_t weight_g
@@ -82,21 +91,32 @@ ctypedef struct Order:
 cdef class Policy:
     cdef readonly int32_t node_count
     cdef readonly int32_t place_count
-    cdef readonly int32_t max_nodes
-    cdef readonly int32_t max_parcels
+    cdef readonly int32_t goods_count
     cdef readonly int32_t filter_count
+    cdef readonly object limits
     cdef readonly tuple terms
     cdef readonly bytes filters
+    cdef int64_t least_value
+    cdef int32_t max_nodes
+    cdef int32_t max_parcels
+    cdef bint takes_part
     cdef Costs costs
     cdef CostTerm fixed[MAX_TERMS]
     cdef int fixed_count
+    cdef int32_t place_of_term[MAX_TERMS]
+    cdef int32_t *tables[MAX_TABLES]
+    cdef int64_t lengths[MAX_TABLES]
+    cdef int64_t rooms[MAX_TABLES]
     cdef u128 **constants
-    cdef list _tables
+    cdef int32_t constant_room
 
-    cdef int _add_term(self, object term) except -1
-    cdef const int32_t *_table(self, object numbers) except NULL
+    cdef int _add_term(self, int index, object term) except -1
+    cdef CostTerm *_term(self, int index) noexcept
+    cdef int _take_over(self, object size, tuple terms, bytes filters) except -1
+    cdef int _append(self, int table, object numbers) except -1
+    cdef int _make_room(self, int32_t place_count) except -1
+    cdef void _forget_constants(self) noexcept
     cdef int _need_place(self, int32_t place) except -1
-    cdef void _aim(self, Costs *costs, int32_t place) noexcept nogil
 
 
 @cython.cdivision(True)
@@ -132,13 +152,24 @@ cdef inline u128 parcel_cost(const Costs *costs, int32_t node, const Load *load)
         elif term.kind == KIND_TARIFF:
             value = term.values[node] + term.rates[node] * steps_up(load.weight_g, term.step)
         else:
-            value = load.depth[term.depth]
+            value = load.sums[term.sum]
         total = total + weighed(term, value)
     return total
 
 
 cdef inline int64_t units_at(const Order *order, int32_t demand, int32_t node) noexcept nogil:
     return order.available[<int64_t>demand * order.node_count + node]
+
+
+cdef inline int64_t added_to_sum(
+    const Costs *costs, const Order *order, int sum, int32_t demand, int32_t node, int64_t quantity
+) noexcept nogil:
+    """What units of a demand from the node add to a DEPTH or GOODS term."""
+    if costs.goods[sum] == NULL:
+        return missing(costs.target[sum], units_at(order, demand, node), quantity)
+    if order.goods[demand] < 0:
+        return 0
+    return costs.goods[sum][<int64_t>order.goods[demand] * order.node_count + node] * quantity
 
 
 cdef inline void add_to_load(
@@ -149,10 +180,9 @@ cdef inline void add_to_load(
     cdef int t
     load.units += quantity
     load.weight_g += quantity * order.unit_weight_g[demand]
-    for t in range(costs.depth_count):
-        load.depth[t] += missing(
-            costs.target[t], units_at(order, demand, node), quantity
-        )
+    load.value += quantity * order.unit_value[demand]
+    for t in range(costs.sum_count):
+        load.sums[t] += added_to_sum(costs, order, t, demand, node, quantity)
 
 
 cdef inline void take_from_load(
@@ -163,18 +193,18 @@ cdef inline void take_from_load(
     cdef int t
     load.units -= quantity
     load.weight_g -= quantity * order.unit_weight_g[demand]
-    for t in range(costs.depth_count):
-        load.depth[t] -= missing(
-            costs.target[t], units_at(order, demand, node), quantity
-        )
+    load.value -= quantity * order.unit_value[demand]
+    for t in range(costs.sum_count):
+        load.sums[t] -= added_to_sum(costs, order, t, demand, node, quantity)
 
 
 cdef inline void clear_load(Load *load) noexcept nogil:
     cdef int t
     load.units = 0
     load.weight_g = 0
-    for t in range(MAX_DEPTH_TERMS):
-        load.depth[t] = 0
+    load.value = 0
+    for t in range(MAX_SUM_TERMS):
+        load.sums[t] = 0
 
 
 cdef inline bint fits(const Order *order, int32_t demand, int32_t node) noexcept nogil:
@@ -182,6 +212,9 @@ cdef inline bint fits(const Order *order, int32_t demand, int32_t node) noexcept
     return units_at(order, demand, node) >= order.quantity[demand]
 
 
+cdef void aim(
+    Costs *costs, const Costs *of_policy, const u128 *constant, int32_t node_count, int32_t place
+) noexcept nogil
 cdef u128 whole_cost(const Costs *costs, const Order *order, int32_t node) noexcept nogil
 cdef u128 alone_cost(
     const Costs *costs, const Order *order, int32_t demand, int32_t node

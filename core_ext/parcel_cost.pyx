@@ -3,106 +3,185 @@
 | structure | one per | fields |
 | --------- | ------------------- | --- |
 | constants | place, lazily | uint128[node]: all NODE and PLACE terms of a parcel, already summed |
-| CostTerm | UNIT, TARIFF, DEPTH | numbers of the term, int32 rows of its tables at the place |
-| Costs | batch | the constants and terms of the place in hand |
-| Load | parcel | units, grams, units missing per DEPTH term: all int64 |
-| Order | order | quantity, unit_weight_g int64[demand]; available int64[demand, node] |
+| tables | term | int32 copies of its values and of its rates, which grow |
+| CostTerm | UNIT, TARIFF, DEPTH, GOODS | numbers of the term, rows of its tables at the place |
+| Costs | batch | the constants and terms of the place in hand; tables of GOODS by their sums |
+| Load | parcel | units, grams, value, sum per DEPTH and GOODS term: all int64 |
+| Order | order | quantity, unit_weight_g, unit_value int64[demand]; goods int32[demand] |
+| | | available int64[demand, node] |
 
 A value fits int64: tables are below 2**31, units and grams of an order too.
 """
 
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.string cimport memcpy
 
-from core_ext import limits
-from core_ext.policy import Kind, check_policy
+from dataclasses import replace
+
+from core_ext import limits as _limits
+from core_ext.policy import NO_LIMITS, Kind, Size, check_policy, check_tables
 from core_ext.tables import extremes
 
-if (MAX_TERMS, MAX_DEPTH_TERMS) != (limits.MAX_TERMS, limits.MAX_DEPTH_TERMS):
+if (MAX_TERMS, MAX_SUM_TERMS) != (_limits.MAX_TERMS, _limits.MAX_SUM_TERMS):
     raise ImportError("core_ext/limits.py and parcel_cost.pxd differ")
-if tuple(Kind) != (KIND_NODE, KIND_PLACE, KIND_UNIT, KIND_TARIFF, KIND_DEPTH):
+if tuple(Kind) != (KIND_NODE, KIND_PLACE, KIND_UNIT, KIND_TARIFF, KIND_DEPTH, KIND_GOODS):
     raise ImportError("core_ext/policy.py and parcel_cost.pxd differ")
 
 
 cdef class Policy:
-    """A compiled policy; immutable.
+    """A compiled policy, which may get more places and classes of goods.
 
     `terms` are `core_ext.policy.Term`s with multipliers already packed. `filters` has rows of
-    `node_count` bytes, 1 for a node an order may use. `max_nodes` (1 to 10) bounds the nodes over
-    which quantities are split, `max_parcels` (10 to 64) the parcels of a large order. ValueError
-    if a
-    part is out of range or the worst total cost of `max_parcels` parcels needs more than 127 bits.
+    `node_count` bytes, 1 for a node an order may use. ValueError if a part is out of range or the
+    worst total cost of `limits.max_parcels` parcels needs more than 127 bits.
     """
 
     def __cinit__(
-        self,
-        node_count,
-        place_count,
-        terms,
-        filters=b"",
-        max_nodes=3,
-        max_parcels=limits.MAX_PARCELS,
+        self, node_count, place_count, terms, filters=b"", limits=NO_LIMITS, goods_count=0
     ):
-        check_policy(node_count, place_count, terms, filters, max_nodes, max_parcels, extremes)
-        cdef int32_t place
+        cdef int index
+        terms, filters = tuple(terms), bytes(filters)
+        size = Size(node_count, place_count, goods_count)
+        if place_count < 1:
+            raise ValueError(f"place_count is {place_count}, must be 1 or more")
+        check_policy(node_count, terms, limits)
+        check_tables(size, terms, filters, extremes, Size(node_count, 0, 0))
         self.node_count = node_count
-        self.place_count = place_count
-        self.max_nodes = max_nodes
-        self.max_parcels = max_parcels
-        self.terms = tuple(terms)
-        self.filters = bytes(filters)
-        self.filter_count = len(filters) // node_count
-        self._tables = []
-        self.constants = <u128 **>PyMem_Malloc(place_count * sizeof(void *))
-        if not self.constants:
-            raise MemoryError
-        for place in range(self.place_count):
-            self.constants[place] = NULL
-        for kind in Kind:
-            for term in self.terms:
-                if term.kind == kind:
-                    self._add_term(term)
+        self.limits = limits
+        self.max_nodes = limits.max_nodes
+        self.max_parcels = limits.max_parcels
+        self.least_value = limits.least_value
+        self.takes_part = limits.takes_part
+        for index, term in enumerate(terms):
+            self._add_term(index, term)
+        self._take_over(size, terms, filters)
 
     def __dealloc__(self):
-        cdef int32_t place
-        if self.constants:
-            for place in range(self.place_count):
-                PyMem_Free(self.constants[place])
-            PyMem_Free(self.constants)
+        cdef int table
+        self._forget_constants()
+        PyMem_Free(self.constants)
+        for table in range(MAX_TABLES):
+            PyMem_Free(self.tables[table])
 
-    cdef int _add_term(self, object term) except -1:
+    def grow(self, place_count, goods_count, terms, filters):
+        """Take over longer tables: the places and classes of goods that there were stay as they
+        are, and so do the kinds and numbers of the terms. No plan may be under way.
+
+        ValueError where the tables do not fit; then nothing has changed.
+        """
+        terms, filters = tuple(terms), bytes(filters)
+        size = Size(self.node_count, place_count, goods_count)
+        known = Size(self.node_count, self.place_count, self.goods_count)
+        if len(terms) != len(self.terms) or len(filters) < len(self.filters):
+            raise ValueError("a policy grows by places and goods alone")
+        check_tables(size, terms, filters, extremes, known)
+        self._take_over(size, terms, filters)
+
+    def set_node_values(self, index, values):
+        """Give the NODE term of an index other values, one a node. No plan may be under way.
+
+        ValueError where it is no NODE term or the values do not fit; then nothing has changed.
+        """
+        if self.terms[index].kind != Kind.NODE:
+            raise ValueError(f"term {index} is not a property of nodes")
+        changed = replace(self.terms[index], values=values)
+        size = Size(self.node_count, self.place_count, self.goods_count)
+        check_tables(size, [changed], b"", extremes, Size(self.node_count, 0, 0))
+        self.terms = (*self.terms[:index], changed, *self.terms[index + 1:])
+        self.lengths[2 * index] = 0
+        self._append(2 * index, values)
+        self._forget_constants()
+
+    cdef int _add_term(self, int index, object term) except -1:
         """Constant terms are kept apart: they are summed once per place."""
         cdef CostTerm *target
-        cdef bint is_depth = term.kind == KIND_DEPTH
-        cdef bint is_constant = term.kind < KIND_UNIT or (
-            term.kind == KIND_TARIFF and extremes(term.rates) == (0, 0)
-        )
-        if is_constant:
+        if term.kind < KIND_UNIT:
             target = &self.fixed[self.fixed_count]
+            self.place_of_term[index] = -1 - self.fixed_count
             self.fixed_count += 1
         else:
             target = &self.costs.terms[self.costs.term_count]
+            self.place_of_term[index] = self.costs.term_count
             self.costs.term_count += 1
         target.kind = term.kind
         target.step = term.step
         target.band = term.band
         target.limit = term.limit
         target.multiplier = wide(term.multiplier)
-        target.values = self._table(term.values)
-        target.rates = self._table(term.rates)
-        target.most_value = extremes(term.values)[1]
-        target.most_rate = extremes(term.rates)[1]
-        if is_depth:
-            target.depth = self.costs.depth_count
-            self.costs.target[self.costs.depth_count] = term.step
-            self.costs.depth_count += 1
+        if term.kind >= KIND_DEPTH:
+            target.sum = self.costs.sum_count
+            self.costs.target[target.sum] = term.step
+            self.costs.sum_count += 1
         return 0
 
-    cdef const int32_t *_table(self, object numbers) except NULL:
-        # A copy of its own: an array('i') could still be resized by its owner.
-        cdef bytes copy = bytes(memoryview(numbers))
-        self._tables.append(copy)
-        return <const int32_t *><const char *>copy
+    cdef CostTerm *_term(self, int index) noexcept:
+        cdef int32_t at = self.place_of_term[index]
+        return &self.costs.terms[at] if at >= 0 else &self.fixed[-1 - at]
+
+    cdef int _take_over(self, object size, tuple terms, bytes filters) except -1:
+        """Copy what the tables have beyond what is known of them, and point the terms at them."""
+        cdef CostTerm *target
+        cdef int index
+        self._make_room(size.places)
+        for index, term in enumerate(terms):
+            target = self._term(index)
+            values = memoryview(term.values)[self.lengths[2 * index]:]
+            rates = memoryview(term.rates)[self.lengths[2 * index + 1]:]
+            target.most_value = max(target.most_value, extremes(values)[1])
+            target.most_rate = max(target.most_rate, extremes(rates)[1])
+            self._append(2 * index, term.values)
+            self._append(2 * index + 1, term.rates)
+            target.values = self.tables[2 * index]
+            target.rates = self.tables[2 * index + 1]
+            if target.kind == KIND_GOODS:
+                self.costs.goods[target.sum] = target.values
+        self.terms = terms
+        self.filters = filters
+        self.filter_count = len(filters) // self.node_count
+        self.place_count = size.places
+        self.goods_count = size.goods
+        return 0
+
+    cdef int _append(self, int table, object numbers) except -1:
+        """Copy the numbers behind those that are known: an array could still be changed."""
+        cdef const int32_t[::1] source = numbers
+        cdef int64_t length = source.shape[0]
+        cdef int64_t known = self.lengths[table]
+        cdef int32_t *moved
+        if length + 1 > self.rooms[table]:
+            moved = <int32_t *>PyMem_Realloc(
+                self.tables[table], (length + length // 2 + 1) * sizeof(int32_t)
+            )
+            if not moved:
+                raise MemoryError
+            self.tables[table] = moved
+            self.rooms[table] = length + length // 2 + 1
+        if length > known:
+            memcpy(self.tables[table] + known, &source[known], (length - known) * sizeof(int32_t))
+        self.lengths[table] = length
+        return 0
+
+    cdef int _make_room(self, int32_t place_count) except -1:
+        cdef u128 **moved
+        cdef int32_t place
+        if place_count > self.constant_room:
+            moved = <u128 **>PyMem_Realloc(
+                self.constants, (2 * <int64_t>place_count) * sizeof(void *)
+            )
+            if not moved:
+                raise MemoryError
+            for place in range(self.constant_room, 2 * place_count):
+                moved[place] = NULL
+            self.constants = moved
+            self.constant_room = 2 * place_count
+        return 0
+
+    cdef void _forget_constants(self) noexcept:
+        cdef int32_t place
+        for place in range(self.constant_room):
+            PyMem_Free(self.constants[place])
+            self.constants[place] = NULL
 
     cdef int _need_place(self, int32_t place) except -1:
         """Sum the constant terms of a place when it is first needed."""
@@ -125,16 +204,25 @@ cdef class Policy:
         self.constants[place] = row
         return 0
 
-    cdef void _aim(self, Costs *costs, int32_t place) noexcept nogil:
-        """Point a copy of the costs at the tables' rows of a place that was needed before."""
-        cdef int64_t first = <int64_t>place * self.node_count
-        cdef int t
-        costs.constant = self.constants[place]
-        for t in range(costs.term_count):
-            if costs.terms[t].kind != KIND_DEPTH:
-                costs.terms[t].values = self.costs.terms[t].values + first
-            if costs.terms[t].kind == KIND_TARIFF:
-                costs.terms[t].rates = self.costs.terms[t].rates + first
+
+cdef void aim(
+    Costs *costs, const Costs *of_policy, const u128 *constant, int32_t node_count, int32_t place
+) noexcept nogil:
+    """Make costs of a policy's, with its tables' rows of a place that was needed before."""
+    cdef int64_t first = <int64_t>place * node_count
+    cdef int t
+    costs.constant = constant
+    costs.term_count = of_policy.term_count
+    costs.sum_count = of_policy.sum_count
+    for t in range(of_policy.sum_count):
+        costs.target[t] = of_policy.target[t]
+        costs.goods[t] = of_policy.goods[t]
+    for t in range(of_policy.term_count):
+        costs.terms[t] = of_policy.terms[t]
+        if costs.terms[t].kind < KIND_DEPTH:
+            costs.terms[t].values += first
+        if costs.terms[t].kind == KIND_TARIFF:
+            costs.terms[t].rates += first
 
 
 cdef u128 wide(object number):
@@ -145,7 +233,7 @@ cdef u128 whole_cost(const Costs *costs, const Order *order, int32_t node) noexc
     """Cost of the parcel with everything the order asks for."""
     cdef Load load
     cdef int32_t d
-    if not costs.depth_count:
+    if not costs.sum_count:
         load.units = order.units
         load.weight_g = order.weight_g
         return parcel_cost(costs, node, &load)
@@ -247,7 +335,7 @@ cdef bint is_additive(const CostTerm *term, const Order *order) noexcept nogil:
         return False
     if term.kind == KIND_DEPTH:
         most = term.step * order.demand_count
-    elif term.kind == KIND_UNIT:
+    elif term.kind == KIND_UNIT or term.kind == KIND_GOODS:
         most = term.most_value * order.units
     else:
         most = term.most_value + term.most_rate * steps_up(order.weight_g, term.step)

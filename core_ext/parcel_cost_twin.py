@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from core_ext.limits import MAX_PARCELS
-from core_ext.policy import Kind, Term, check_policy
+from core_ext.policy import NO_LIMITS, SUMMED, Kind, Limits, Size, Term, check_policy, check_tables
 from core_ext.tables_twin import extremes
 
 Piece = tuple[int, int, int]
@@ -16,22 +16,53 @@ Piece = tuple[int, int, int]
 class Policy:
     """Same guarantees as `core_ext.parcel_cost.Policy`."""
 
+    place_count: int
+    goods_count: int
+    terms: tuple[Term, ...]
+    filters: bytes
+
     def __init__(
         self,
         node_count: int,
         place_count: int,
         terms: Sequence[Term],
         filters: bytes = b"",
-        max_nodes: int = 3,
-        max_parcels: int = MAX_PARCELS,
+        limits: Limits = NO_LIMITS,
+        goods_count: int = 0,
     ) -> None:
-        check_policy(node_count, place_count, terms, filters, max_nodes, max_parcels, extremes)
+        if place_count < 1:
+            raise ValueError(f"place_count is {place_count}, must be 1 or more")
+        size = Size(node_count, place_count, goods_count)
+        check_policy(node_count, terms, limits)
+        check_tables(size, terms, filters, extremes, Size(node_count, 0, 0))
         self.node_count = node_count
-        self.place_count = place_count
+        self.limits = limits
+        self._take_over(size, terms, filters)
+
+    def grow(
+        self, place_count: int, goods_count: int, terms: Sequence[Term], filters: bytes
+    ) -> None:
+        """Take over longer tables."""
+        size = Size(self.node_count, place_count, goods_count)
+        known = Size(self.node_count, self.place_count, self.goods_count)
+        if len(terms) != len(self.terms) or len(filters) < len(self.filters):
+            raise ValueError("a policy grows by places and goods alone")
+        check_tables(size, terms, filters, extremes, known)
+        self._take_over(size, terms, filters)
+
+    def set_node_values(self, index: int, values: array[int]) -> None:
+        """Give the NODE term of an index other values."""
+        if self.terms[index].kind != Kind.NODE:
+            raise ValueError(f"term {index} is not a property of nodes")
+        changed = replace(self.terms[index], values=values)
+        size = Size(self.node_count, self.place_count, self.goods_count)
+        check_tables(size, [changed], b"", extremes, Size(self.node_count, 0, 0))
+        self.terms = (*self.terms[:index], changed, *self.terms[index + 1 :])
+
+    def _take_over(self, size: Size, terms: Sequence[Term], filters: bytes) -> None:
+        self.place_count, self.goods_count = size.places, size.goods
         self.terms = tuple(terms)
         self.filters = bytes(filters)
-        self.max_nodes = max_nodes
-        self.max_parcels = max_parcels
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +74,11 @@ class Order:
     place: int
     quantities: list[int]
     unit_weights: list[int]
+    unit_values: list[int]
+    goods: list[int]
     available: list[list[int]]
+    is_whole: bool = True
+    """Nothing of it is short already."""
 
     @property
     def demands(self) -> range:
@@ -64,19 +99,23 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Pieces by demand and node; `uncovered` is the first demand that is not whole, or -1."""
+    """Pieces by demand and node; `uncovered` is the first demand that is not whole, or -1.
+
+    `is_too_small`: there are none because of what a parcel must be worth.
+    """
 
     pieces: list[Piece]
     cost: int
     lower_bound: int
     proved: bool
     uncovered: int = -1
+    is_too_small: bool = False
 
 
-def term_value(term: Term, cell: int, units: int, weight_g: int, depth: int) -> int:
+def term_value(term: Term, cell: int, units: int, weight_g: int, summed: int) -> int:
     """Value of a term that is not NODE, at cell place * N + node of its tables."""
-    if term.kind == Kind.DEPTH:
-        return depth
+    if term.kind in SUMMED:
+        return summed
     if term.kind == Kind.TARIFF:
         return term.values[cell] + term.rates[cell] * -(-weight_g // term.step)
     return term.values[cell] * (units if term.kind == Kind.UNIT else 1)
@@ -88,32 +127,41 @@ def weighed(term: Term, value: int) -> int:
 
 
 def bare_cost(
-    policy: Policy, place: int, node: int, units: int, weight_g: int, depths: Sequence[int] = ()
+    policy: Policy, place: int, node: int, units: int, weight_g: int, sums: Sequence[int] = ()
 ) -> int:
-    """Cost of a parcel of so many units and grams; `depths` has a value per term, used by DEPTH."""
+    """Cost of a parcel of so many units and grams; `sums` has a value per term, for those that are
+    summed over demands.
+    """
     total = 0
     for index, term in enumerate(policy.terms):
         if term.kind == Kind.NODE:
             value = term.values[node]
         else:
             cell = place * policy.node_count + node if term.values else 0
-            depth = depths[index] if depths else 0
-            value = term_value(term, cell, units, weight_g, depth)
+            summed = sums[index] if sums else 0
+            value = term_value(term, cell, units, weight_g, summed)
         total += weighed(term, value)
     return total
 
 
 def parcel_cost(policy: Policy, order: Order, node: int, load: Mapping[int, int]) -> int:
     """Cost of the parcel that takes load[demand] units of each demand from the node."""
-    depths = [
-        sum(max(0, term.step - (order.available[d][node] - load[d])) for d in load)
-        if term.kind == Kind.DEPTH
-        else 0
+    sums = [
+        sum(added_to_sum(term, order, d, node, load[d]) for d in load) if term.kind in SUMMED else 0
         for term in policy.terms
     ]
     units = sum(load.values())
     weight_g = sum(load[d] * order.unit_weights[d] for d in load)
-    return bare_cost(policy, order.place, node, units, weight_g, depths)
+    return bare_cost(policy, order.place, node, units, weight_g, sums)
+
+
+def added_to_sum(term: Term, order: Order, demand: int, node: int, quantity: int) -> int:
+    """What units of a demand from the node add to a DEPTH or GOODS term."""
+    if term.kind == Kind.DEPTH:
+        return max(0, term.step - (order.available[demand][node] - quantity))
+    goods = order.goods[demand]
+    nodes = len(order.available[demand])
+    return term.values[goods * nodes + node] * quantity if goods >= 0 else 0
 
 
 def whole_parcel_cost(policy: Policy, order: Order, node: int, demands: Sequence[int]) -> int:
@@ -131,9 +179,7 @@ def total_cost(policy: Policy, order: Order, pieces: Sequence[Piece]) -> int:
 
 def is_constant(term: Term) -> bool:
     """The term adds the same to every parcel from a node to a place."""
-    return term.kind in (Kind.NODE, Kind.PLACE) or (
-        term.kind == Kind.TARIFF and not any(term.rates)
-    )
+    return term.kind in (Kind.NODE, Kind.PLACE)
 
 
 def is_additive(term: Term, order: Order) -> bool:
@@ -144,7 +190,8 @@ def is_additive(term: Term, order: Order) -> bool:
         return False
     if term.kind == Kind.DEPTH:
         return term.step * len(order.quantities) <= term.limit
-    most = max(term.values) * (order.units if term.kind == Kind.UNIT else 1)
+    is_by_unit = term.kind in (Kind.UNIT, Kind.GOODS)
+    most = max(term.values, default=0) * (order.units if is_by_unit else 1)
     if term.kind == Kind.TARIFF:
         most += max(term.rates) * -(-order.weight_g // term.step)
     return most <= term.limit

@@ -8,66 +8,66 @@
 | total, most | demand, int64       | units at all allowed nodes; most units at one of them |
 | allowed     | node, byte          | passes the order's filter and has capacity for a parcel |
 | sources     | source, byte        | the order may take from it; NULL: from all |
+| left        | row, int64          | units of the order in hand that no policy has placed yet |
+| wanted      | row, int64          | what was left when the last policy had its turn |
+| sending     | node, byte          | sends a parcel of the order in hand; all 0 between orders |
 | excluded    | node, byte          | in the plan, hence no runner-up; all 0 between orders |
-| allocations | Allocation, growing | what was taken, with the address of the book's cell, to undo |
-| parcels     | int32, growing      | nodes of which a unit of capacity was taken, to undo |
 
-Order, Costs, Lines, Splits and Large are described in the modules of the same names.
+Order, Costs, Lines, Splits, Large and Takings are described in the modules of the same names.
 """
 
-from cpython.array cimport array, clone
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memmove, memset
+from libc.stdlib cimport free
+from libc.string cimport memcpy, memmove, memset
 
-import array as _array
-
-from core_ext import limits
+from core_ext.answers cimport Answers, write_wide
 from core_ext.demand_check cimport (
     MAY_SPLIT,
     TAKE_WHAT_IS_THERE,
+    check_chains,
+    check_goods,
     check_rows,
     check_scopes,
+    check_values,
     check_way,
     most_demands_of,
     order_count_of,
     row_count_of,
 )
-from core_ext.large_orders cimport Parcel, plan_large_order
-from core_ext.parcel_cost cimport Piece, best_single, fits, u128
-from core_ext.results import Plans, Reason, Status
-from core_ext.split_lines cimport MAX_SPLIT_NODES, SPLIT_DEMANDS, plan_split_lines
+from core_ext.large_orders cimport make_large, plan_large_order
+from core_ext.memory cimport Memory
+from core_ext.parcel_cost cimport Piece, Policy, aim, best_single, fits, u128
+from core_ext.limits import MAX_POLICIES
+from core_ext.results import Reason, Status
+from core_ext.split_lines cimport MAX_SPLIT_NODES, make_splits, plan_split_lines
 from core_ext.stock_book cimport Shelf, find_shelf
-from core_ext.whole_lines cimport WHOLE_LINES, plan_whole_lines
+from core_ext.takings cimport Allocation, give_back, take_parcel, take_units
+from core_ext.whole_lines cimport WHOLE_LINES, make_lines, plan_whole_lines
 
 if tuple(Status) != (PLANNED, SHORT, UNPLACED) or tuple(Reason) != (
-    NO_REASON, NOT_ENOUGH, NOT_WHOLE, TOO_MANY_NODES
+    NO_REASON, NOT_ENOUGH, NOT_WHOLE, TOO_MANY_NODES, TOO_SMALL
 ):
     raise ImportError("core_ext/results.py and planner.pxd differ")
 
-cdef array INTS = _array.array("i")
-cdef array LONGS = _array.array("q")
-cdef array WORDS = _array.array("Q")
-cdef int64_t UNLIMITED = limits.UNLIMITED
-NO_FILTERS = b"\x00"
 
-
-def plan(StockBook book not None, Policy policy not None, demand):
+def plan(StockBook book not None, policies, demand):
     """Plan a batch of orders against a stock book; a pure function.
 
     Orders are planned one after another, each seeing the units and the node capacity (one a parcel)
     that those before it took. The book is as before when the function returns; it must not be used
-    by another thread meanwhile. The same book, policy and batch always give the same plans.
+    by another thread meanwhile. The same book, policies and batch always give the same plans.
 
-    Per order:
+    Each order goes through the policies of its chain, in turn: each places what it can of what is
+    left, within its limits (`core_ext.policy.Limits`). Per order and policy:
     - A demand may come from nodes that pass the filter and can take one more parcel, and there from
       the sources in the order's scope. One with MAY_SPLIT can get what they have together,
-      otherwise the most that one of them has. If that is less than asked for, an order with
-      TAKE_WHAT_IS_THERE goes on with that quantity; others are UNPLACED.
+      otherwise the most that one of them has. If that is less than is left, a policy that takes a
+      part goes on with that quantity; others place nothing, and so does the last one of an order
+      without TAKE_WHAT_IS_THERE. Such an order is UNPLACED unless everything has a node in the end.
     - Up to 10 demands that all fit some node wholly: exact (see `whole_lines`), also when they
-      could be split. Up to 10 of which some fit no node: quantities over at most
-      `policy.max_nodes` nodes (see `split_lines`), exact for additive costs. More demands:
-      construction and local search (see `large_orders`).
+      could be split. Up to 10 of which some fit no node: quantities over at most `max_nodes` nodes
+      (see `split_lines`), exact for additive costs. More demands: construction and local search
+      (see `large_orders`).
     - Ties: total cost, then the smaller node for the first demand, then for the second, and so on;
       for split quantities total cost, fewer nodes, then the smaller nodes.
 
@@ -75,163 +75,132 @@ def plan(StockBook book not None, Policy policy not None, demand):
     before.
     """
     cdef int64_t position = book.position
-    cdef Batch batch = Batch(book, policy, demand)
+    cdef Batch batch = Batch(book, policies, demand)
     cdef int status
     try:
         with nogil:
             status = batch.plan_all()
+        if status < 0:
+            raise MemoryError
+        return batch.answers.plans(&batch.takings, position)
     finally:
-        batch.undo()
-    if status < 0:
-        raise MemoryError
-    return batch.plans(position)
+        give_back(&batch.takings, 0, 0)
 
 
 cdef class Batch:
     """A batch while it is planned; nothing of it is seen outside."""
 
-    def __cinit__(self, StockBook book, Policy policy, demand):
+    def __cinit__(self, StockBook book, policies, demand):
         self.book = book
-        self.policy = policy
         self.order_offsets = demand.order_offsets
         self.sku = demand.sku
         self.quantity = demand.quantity
         self.unit_weight_g = demand.unit_weight_g
+        self.unit_value = demand.unit_value
+        self.goods = demand.goods
         self.place = demand.place
         self.filter = demand.filter
         self.flags = demand.flags
-        self.filters = policy.filters or NO_FILTERS
+        self.chain_offsets = demand.chain_offsets
+        self.chain = demand.chain
         self.scope = demand.scope
         self.scopes = demand.scopes
-        self.blocks = []
+        self.takings.source_node = book.source_node
+        self.takings.capacities = book.capacities
+        self.memory = Memory()
+        self.kept = tuple(policies)
         self.check()
-        self.costs = policy.costs
-        self.make_answer()
+        self.answers = Answers(self.order_count, self.row_count)
+        self.answer = self.answers.raw
 
     def __dealloc__(self):
-        free(self.allocations)
-        free(self.parcels)
-        for block in self.blocks or ():
-            free(<void *><size_t>block)
+        free(self.takings.allocations)
+        free(self.takings.parcels)
 
     cdef int check(self) except -1:
         """ValueError unless the batch is as `Demand` says; learns its size and its places."""
         cdef const int32_t[::1] offsets = self.order_offsets
+        cdef Policy policy
         cdef int32_t i
-        if self.book.node_count != self.policy.node_count:
-            raise ValueError(
-                f"{self.book.node_count} nodes in the book, {self.policy.node_count} in the policy"
-            )
+        cdef int32_t at
         self.order_count = order_count_of(offsets, self.place, self.filter, self.flags)
         self.row_count = row_count_of(offsets, self.sku, self.quantity, self.unit_weight_g)
         self.most_demands = most_demands_of(offsets)
         check_scopes(self.scope, self.scopes, self.order_count, self.book.source_count)
+        check_values(self.unit_value, self.goods, self.row_count)
+        check_chains(self.chain_offsets, self.chain, self.order_count, len(self.kept))
+        if not 1 <= len(self.kept) <= MAX_POLICIES:
+            raise ValueError(f"a batch has 1 to {MAX_POLICIES} policies")
+        for policy in self.kept:
+            if self.book.node_count != policy.node_count:
+                raise ValueError(
+                    f"{self.book.node_count} nodes in the book, {policy.node_count} in the policy"
+                )
+        self.learn_policies()
         for i in range(self.order_count):
-            check_way(i, self.place[i], self.filter[i], self.flags[i], self.policy)
-            check_rows(i, offsets, self.sku, self.quantity, self.unit_weight_g)
-            self.policy._need_place(self.place[i])
+            check_rows(
+                i, offsets, self.sku, self.quantity, self.unit_weight_g, self.unit_value
+            )
+            for at in range(self.chain_start(i), self.chain_end(i)):
+                policy = self.kept[self.policy_at(at)]
+                check_way(i, self.place[i], self.filter[i], self.flags[i], policy)
+                check_goods(i, offsets, self.goods, policy)
+                policy._need_place(self.place[i])
         self.allocate()
         return 0
 
-    cdef void *block(self, int64_t count, int64_t size) except NULL:
-        """Zeroed memory that lives as long as the batch."""
-        cdef void *memory = calloc(max(count, 1), size)
-        if not memory:
-            raise MemoryError
-        self.blocks.append(<size_t>memory)
-        return memory
+    cdef int learn_policies(self) except -1:
+        """Keep of each policy what is read without Python."""
+        cdef Turn *turn
+        cdef Policy policy
+        cdef int32_t i
+        self.turns = <Turn *>self.memory.block(len(self.kept), sizeof(Turn))
+        for i in range(<int32_t>len(self.kept)):
+            policy = self.kept[i]
+            turn = &self.turns[i]
+            turn.costs = &policy.costs
+            turn.constants = policy.constants
+            turn.filters = <const unsigned char *><const char *>policy.filters
+            turn.max_nodes = min(policy.max_nodes, policy.max_parcels)
+            turn.max_parcels = policy.max_parcels
+            turn.least_value = policy.least_value
+            turn.takes_part = policy.takes_part
+        return 0
+
+    cdef int32_t chain_start(self, int32_t index) noexcept nogil:
+        return self.chain_offsets[index] if self.chain_offsets.shape[0] else 0
+
+    cdef int32_t chain_end(self, int32_t index) noexcept nogil:
+        return self.chain_offsets[index + 1] if self.chain_offsets.shape[0] else 1
+
+    cdef int32_t policy_at(self, int32_t at) noexcept nogil:
+        return self.chain[at] if self.chain.shape[0] else 0
 
     cdef int allocate(self) except -1:
-        cdef int64_t nodes = self.policy.node_count
+        cdef Memory memory = self.memory
+        cdef int64_t nodes = self.book.node_count
         cdef int64_t demands = self.most_demands
-        cdef int64_t pieces = demands * MAX_SPLIT_NODES
-        self.order.node_count = self.policy.node_count
-        self.order.max_nodes = self.policy.max_nodes
-        self.order.max_parcels = self.policy.max_parcels
-        self.order.quantity = <int64_t *>self.block(demands, sizeof(int64_t))
-        self.order.unit_weight_g = <int64_t *>self.block(demands, sizeof(int64_t))
-        self.order.available = <int64_t *>self.block(demands * nodes, sizeof(int64_t))
-        self.order.pieces = <Piece *>self.block(pieces, sizeof(Piece))
-        self.lines = <Lines *>self.block(1, sizeof(Lines))
-        self.lines.node = <int32_t *>self.block(nodes, sizeof(int32_t))
-        self.lines.able = <int32_t *>self.block(nodes, sizeof(int32_t))
-        self.lines.is_kept = <unsigned char *>self.block(nodes, 1)
-        self.lines.lowest = <u128 *>self.block(nodes, sizeof(u128))
-        self.splits.node = <int32_t *>self.block(nodes, sizeof(int32_t))
-        self.splits.rank = <int32_t *>self.block(nodes, sizeof(int32_t))
-        self.splits.by_rank = <int32_t *>self.block(nodes, sizeof(int32_t))
-        self.splits.opening = <u128 *>self.block(nodes, sizeof(u128))
-        self.splits.unit_cost = <u128 *>self.block(nodes, sizeof(u128))
-        self.splits.most = <int64_t *>self.block(nodes * SPLIT_DEMANDS, sizeof(int64_t))
-        self.large.home = <int32_t *>self.block(demands, sizeof(int32_t))
-        self.large.spread = <Piece *>self.block(pieces, sizeof(Piece))
-        self.large.parcels = <Parcel *>self.block(nodes, sizeof(Parcel))
-        self.large.before = <Parcel *>self.block(nodes, sizeof(Parcel))
-        self.large.members = <int32_t *>self.block(demands, sizeof(int32_t))
-        self.large.nodes = <int32_t *>self.block(nodes, sizeof(int32_t))
-        self.large.floors = <u128 *>self.block(nodes, sizeof(u128))
-        self.large.nothing_excluded = <unsigned char *>self.block(nodes, 1)
-        self.shelf = <int64_t *>self.block(demands, sizeof(int64_t))
-        self.total = <int64_t *>self.block(demands, sizeof(int64_t))
-        self.most = <int64_t *>self.block(demands, sizeof(int64_t))
-        self.placed = <int64_t *>self.block(demands, sizeof(int64_t))
-        self.row = <int32_t *>self.block(demands, sizeof(int32_t))
-        self.allowed = <unsigned char *>self.block(nodes, 1)
-        self.excluded = <unsigned char *>self.block(nodes, 1)
+        self.order.node_count = self.book.node_count
+        self.order.quantity = <int64_t *>memory.block(demands, sizeof(int64_t))
+        self.order.unit_weight_g = <int64_t *>memory.block(demands, sizeof(int64_t))
+        self.order.unit_value = <int64_t *>memory.block(demands, sizeof(int64_t))
+        self.order.goods = <int32_t *>memory.block(demands, sizeof(int32_t))
+        self.order.available = <int64_t *>memory.block(demands * nodes, sizeof(int64_t))
+        self.order.pieces = <Piece *>memory.block(demands * MAX_SPLIT_NODES, sizeof(Piece))
+        self.lines = make_lines(memory, nodes)
+        make_splits(memory, &self.splits, nodes)
+        make_large(memory, &self.large, nodes, demands)
+        self.shelf = <int64_t *>memory.block(demands, sizeof(int64_t))
+        self.total = <int64_t *>memory.block(demands, sizeof(int64_t))
+        self.most = <int64_t *>memory.block(demands, sizeof(int64_t))
+        self.placed = <int64_t *>memory.block(demands, sizeof(int64_t))
+        self.left = <int64_t *>memory.block(demands, sizeof(int64_t))
+        self.wanted = <int64_t *>memory.block(demands, sizeof(int64_t))
+        self.row = <int32_t *>memory.block(demands, sizeof(int32_t))
+        self.allowed = <unsigned char *>memory.block(nodes, 1)
+        self.excluded = <unsigned char *>memory.block(nodes, 1)
+        self.sending = <unsigned char *>memory.block(nodes, 1)
         return 0
-
-    cdef int make_answer(self) except -1:
-        cdef int32_t n = self.order_count
-        cdef int32_t r = self.row_count
-        cdef array failed_row = clone(INTS, n, True)
-        cdef array costs = clone(WORDS, 2 * n, True)
-        cdef array lower_bounds = clone(WORDS, 2 * n, True)
-        cdef array runner_up_nodes = clone(INTS, n, True)
-        cdef array runner_up_costs = clone(WORDS, 2 * n, True)
-        cdef array allocation_offsets = clone(INTS, n + 1, True)
-        cdef array short = clone(LONGS, r, True)
-        cdef array available = clone(LONGS, r, True)
-        cdef bytearray status = bytearray(n)
-        cdef bytearray proved = bytearray(n)
-        cdef bytearray reason = bytearray(n)
-        self.answer.status = <unsigned char *><char *>status
-        self.answer.proved = <unsigned char *><char *>proved
-        self.answer.reason = <unsigned char *><char *>reason
-        self.answer.failed_row = failed_row.data.as_ints
-        self.answer.costs = costs.data.as_ulonglongs
-        self.answer.lower_bounds = lower_bounds.data.as_ulonglongs
-        self.answer.runner_up_nodes = runner_up_nodes.data.as_ints
-        self.answer.runner_up_costs = runner_up_costs.data.as_ulonglongs
-        self.answer.allocation_offsets = allocation_offsets.data.as_ints
-        self.answer.short = short.data.as_longlongs
-        self.answer.available = available.data.as_longlongs
-        self.arrays = dict(
-            status=status, proved=proved, reason=reason, failed_row=failed_row, costs=costs,
-            lower_bounds=lower_bounds, runner_up_nodes=runner_up_nodes,
-            runner_up_costs=runner_up_costs, allocation_offsets=allocation_offsets, short=short,
-            available=available,
-        )
-        return 0
-
-    cdef object plans(self, int64_t position):
-        cdef int64_t i
-        cdef array demand = clone(INTS, self.allocation_count, False)
-        cdef array node = clone(INTS, self.allocation_count, False)
-        cdef array source = clone(INTS, self.allocation_count, False)
-        cdef array quantity = clone(LONGS, self.allocation_count, False)
-        for i in range(self.allocation_count):
-            demand.data.as_ints[i] = self.allocations[i].demand
-            node.data.as_ints[i] = self.allocations[i].node
-            source.data.as_ints[i] = self.allocations[i].source
-            quantity.data.as_longlongs[i] = self.allocations[i].quantity
-        return Plans(
-            allocation_demand=demand,
-            allocation_node=node,
-            allocation_source=source,
-            allocation_quantity=quantity,
-            book_position=position,
-            **self.arrays,
-        )
 
     cdef int plan_all(self) noexcept nogil:
         """Plan order after order; -1 if memory ran out."""
@@ -242,30 +211,103 @@ cdef class Batch:
         return 0
 
     cdef int plan_order(self, int32_t index) noexcept nogil:
+        """Let the policies of the order's chain place it, in turn; -1 if memory ran out."""
+        cdef int64_t allocations = self.takings.allocation_count
+        cdef int64_t parcels = self.takings.parcel_count
+        cdef int32_t first = self.order_offsets[index]
+        cdef int32_t end = self.chain_end(index)
+        cdef int32_t at
+        cdef int32_t d
+        cdef int64_t i
+        self.answer.policy[index] = -1
+        self.answer.runner_up_nodes[index] = -1
+        self.answer.proved[index] = 1
+        for d in range(self.order_offsets[index + 1] - first):
+            self.left[d] = self.quantity[first + d]
+        for at in range(self.chain_start(index), end):
+            if self.take_turn(index, self.policy_at(at), at == end - 1) < 0:
+                return -1
+            if self.first_left(index) < 0:
+                break
+        for i in range(allocations, self.takings.allocation_count):
+            self.sending[self.takings.allocations[i].node] = 0
+        if self.first_left(index) >= 0 and not self.flags[index] & TAKE_WHAT_IS_THERE:
+            give_back(&self.takings, allocations, parcels)
+        self.finish(index, self.takings.allocation_count > allocations)
+        return 0
+
+    cdef int32_t first_left(self, int32_t index) noexcept nogil:
+        """First row of the order that has units left, or -1."""
+        cdef int32_t d
+        for d in range(self.order_offsets[index + 1] - self.order_offsets[index]):
+            if self.left[d]:
+                return d
+        return -1
+
+    cdef int take_turn(self, int32_t index, int32_t number, bint is_last) noexcept nogil:
+        """Let one policy place what it can of what is left; -1 if memory ran out."""
+        cdef const Turn *turn = &self.turns[number]
         cdef int32_t failed
-        cdef bint assigned = False
-        self.policy._aim(&self.costs, self.place[index])
-        self.gather(index)
+        aim(&self.costs, turn.costs, turn.constants[self.place[index]], self.order.node_count,
+            self.place[index])
+        self.order.max_parcels = turn.max_parcels
+        self.order.max_nodes = turn.max_nodes
+        self.order.least_value = turn.least_value
+        self.gather(index, turn.filters)
         failed = self.cap(index)
         self.order.piece_count = 0
         self.order.uncovered = -1
         self.order.proved = False
-        self.order.may_be_short = self.flags[index] & TAKE_WHAT_IS_THERE != 0
+        self.order.is_too_small = False
+        self.order.is_whole = failed < 0 and self.answer.policy[index] < 0
+        self.order.may_be_short = turn.takes_part and (
+            self.flags[index] & TAKE_WHAT_IS_THERE or not is_last
+        )
         if (failed < 0 or self.order.may_be_short) and self.order.demand_count > 0:
-            self.assign()
-            assigned = True
-        return self.finish(index, failed, assigned)
+            if self.assign() < 0:
+                return -1
+        if self.order.piece_count == 0 and failed < 0 and self.order.uncovered >= 0:
+            failed = self.row[self.order.uncovered]
+        self.failed = failed
+        self.is_too_small = self.order.is_too_small
+        if self.order.piece_count and self.leaves_enough(index):
+            return self.take(index, number)
+        return 0
 
-    cdef void gather(self, int32_t index) noexcept nogil:
+    cdef bint leaves_enough(self, int32_t index) noexcept nogil:
+        """Whether what the pieces leave short, if anything, is worth a parcel of its own."""
+        cdef int32_t first = self.order_offsets[index]
+        cdef int64_t value = 0
+        cdef bint is_short = False
+        cdef int32_t d
+        cdef int32_t row
+        memcpy(self.placed, self.left, (self.order_offsets[index + 1] - first) * sizeof(int64_t))
+        for d in range(self.order.piece_count):
+            row = self.row[self.order.pieces[d].demand]
+            self.placed[row] -= self.order.pieces[d].quantity
+        for row in range(self.order_offsets[index + 1] - first):
+            is_short |= self.placed[row] > 0
+            value += self.placed[row] * (
+                self.unit_value[first + row] if self.unit_value.shape[0] else 0
+            )
+        if is_short and value < self.order.least_value:
+            self.is_too_small = True
+            return False
+        return True
+
+    cdef void gather(self, int32_t index, const unsigned char *filters) noexcept nogil:
         """Look up what each allowed node has of each demand."""
         cdef int32_t first = self.order_offsets[index]
         cdef int32_t nodes = self.order.node_count
         cdef int32_t n, d
+        cdef int64_t placed
         cdef const unsigned char *filter = NULL
         if self.filter[index] >= 0:
-            filter = &self.filters[<int64_t>self.filter[index] * nodes]
+            filter = &filters[<int64_t>self.filter[index] * nodes]
         for n in range(nodes):
-            self.allowed[n] = self.book.capacities[n] >= 1 and (filter == NULL or filter[n] == 1)
+            self.allowed[n] = (self.book.capacities[n] >= 1 or self.sending[n]) and (
+                filter == NULL or filter[n] == 1
+            )
         self.sources = NULL
         if self.scope.shape[0] and self.scope[index] >= 0:
             self.sources = &self.scopes[<int64_t>self.scope[index] * self.book.source_count]
@@ -273,7 +315,9 @@ cdef class Batch:
         for d in range(self.order.demand_count):
             self.shelf[d] = find_shelf(self.book.slots, self.book.slot_mask, self.sku[first + d])
             self.gather_row(d, self.shelf[d])
-            self.answer.available[first + d] = self.total[d]
+            placed = self.quantity[first + d] - self.left[d]
+            if placed + self.total[d] > self.answer.available[first + d]:
+                self.answer.available[first + d] = placed + self.total[d]
 
     cdef void gather_row(self, int32_t demand, int64_t shelf) noexcept nogil:
         cdef int32_t nodes = self.order.node_count
@@ -304,13 +348,18 @@ cdef class Batch:
         cdef int64_t most
         for d in range(self.order.demand_count):
             most = self.total[d] if self.flags[index] & MAY_SPLIT else self.most[d]
-            self.placed[d] = self.quantity[first + d]
+            self.placed[d] = self.left[d]
+            self.wanted[d] = self.left[d]
             if most < self.placed[d]:
                 self.placed[d] = most
                 if failed < 0:
                     failed = d
             self.row[d] = d
             self.order.unit_weight_g[d] = self.unit_weight_g[first + d]
+            self.order.unit_value[d] = (
+                self.unit_value[first + d] if self.unit_value.shape[0] else 0
+            )
+            self.order.goods[d] = self.goods[first + d] if self.goods.shape[0] else -1
         self.keep_demands(self.placed)
         return failed
 
@@ -332,19 +381,21 @@ cdef class Batch:
                 )
                 self.row[kept] = self.row[d]
                 self.order.unit_weight_g[kept] = self.order.unit_weight_g[d]
+                self.order.unit_value[kept] = self.order.unit_value[d]
+                self.order.goods[kept] = self.order.goods[d]
             self.order.quantity[kept] = quantities[self.row[kept]]
             self.order.units += self.order.quantity[kept]
             self.order.weight_g += self.order.quantity[kept] * self.order.unit_weight_g[kept]
             kept += 1
         self.order.demand_count = kept
 
-    cdef void assign(self) noexcept nogil:
-        """The method that fits the order."""
+    cdef int assign(self) noexcept nogil:
+        """The method that fits the order; -1 if memory ran out."""
         cdef int32_t d, n
         cdef bint all_fit = True
         if self.order.demand_count > WHOLE_LINES:
             plan_large_order(&self.costs, &self.order, &self.large)
-            return
+            return 0
         for d in range(self.order.demand_count):
             for n in range(self.order.node_count):
                 if fits(&self.order, d, n):
@@ -352,130 +403,93 @@ cdef class Batch:
             else:
                 all_fit = False
         if all_fit:
-            plan_whole_lines(&self.costs, &self.order, self.lines)
-        else:
-            plan_split_lines(&self.costs, &self.order, &self.splits)
-
-    cdef int finish(self, int32_t index, int32_t failed, bint assigned) noexcept nogil:
-        """Write the order's part of the answer and take its pieces; -1 if memory ran out."""
-        cdef int32_t first = self.order_offsets[index]
-        cdef int32_t count = self.order_offsets[index + 1] - first
-        cdef bint is_placed = assigned and self.order.piece_count > 0
-        cdef int32_t d
-        if assigned and not is_placed and failed < 0 and self.order.uncovered >= 0:
-            failed = self.row[self.order.uncovered]
-        memset(self.placed, 0, count * sizeof(int64_t))
-        if is_placed:
-            for d in range(self.order.piece_count):
-                self.placed[self.row[self.order.pieces[d].demand]] += self.order.pieces[d].quantity
-            failed = -1
-        for d in range(count):
-            self.answer.short[first + d] = self.quantity[first + d] - self.placed[d]
-            if is_placed and failed < 0 and self.answer.short[first + d] > 0:
-                failed = d
-        self.answer.failed_row[index] = first + failed if failed >= 0 else -1
-        self.answer.reason[index] = self.reason_of(index, failed)
-        self.answer.runner_up_nodes[index] = -1
-        self.answer.allocation_offsets[index + 1] = <int>self.allocation_count
-        if not is_placed:
-            self.answer.status[index] = UNPLACED
-            return 0
-        self.answer.status[index] = PLANNED if failed < 0 else SHORT
-        self.answer.proved[index] = self.order.proved
-        write_wide(self.answer.costs, index, self.order.cost)
-        write_wide(self.answer.lower_bounds, index, self.order.lower_bound)
-        if self.take(index) < 0:
-            return -1
-        self.answer.allocation_offsets[index + 1] = <int>self.allocation_count
-        self.find_runner_up(index)
+            return plan_whole_lines(&self.costs, &self.order, self.lines)
+        plan_split_lines(&self.costs, &self.order, &self.splits)
         return 0
 
+    cdef void finish(self, int32_t index, bint is_placed) noexcept nogil:
+        """Write the order's part of the answer."""
+        cdef int32_t first = self.order_offsets[index]
+        cdef int32_t count = self.order_offsets[index + 1] - first
+        cdef int32_t failed
+        cdef int32_t d
+        for d in range(count):
+            self.answer.short[first + d] = self.left[d] if is_placed else self.quantity[first + d]
+        failed = self.first_left(index) if is_placed else self.failed
+        if not is_placed and failed < 0:
+            failed = max(0, self.first_left(index))
+        self.answer.failed_row[index] = first + failed if failed >= 0 else -1
+        self.answer.reason[index] = self.reason_of(index, failed)
+        self.answer.allocation_offsets[index + 1] = <int>self.takings.allocation_count
+        self.answer.status[index] = UNPLACED
+        if is_placed:
+            self.answer.status[index] = PLANNED if failed < 0 else SHORT
+            return
+        self.answer.proved[index] = 0
+        self.answer.policy[index] = -1
+        self.answer.runner_up_nodes[index] = -1
+        write_wide(self.answer.costs, index, <u128>0)
+        write_wide(self.answer.lower_bounds, index, <u128>0)
+        write_wide(self.answer.runner_up_costs, index, <u128>0)
+
     cdef int reason_of(self, int32_t index, int32_t row) noexcept nogil:
-        cdef int64_t wanted
+        """Why the row is short, as the last policy saw it."""
         if row < 0:
             return NO_REASON
-        wanted = self.quantity[self.order_offsets[index] + row]
-        if self.total[row] < wanted:
+        if self.is_too_small:
+            return TOO_SMALL
+        if self.total[row] < self.wanted[row]:
             return NOT_ENOUGH
-        if not self.flags[index] & MAY_SPLIT and self.most[row] < wanted:
+        if not self.flags[index] & MAY_SPLIT and self.most[row] < self.wanted[row]:
             return NOT_WHOLE
         return TOO_MANY_NODES
 
-    cdef int take(self, int32_t index) noexcept nogil:
-        """Take the pieces from the book, and a parcel of each node's capacity; marks the nodes."""
+    cdef int take(self, int32_t index, int32_t number) noexcept nogil:
+        """Take the pieces from the book, and a parcel of each node's capacity; -1 if memory ran
+        out. The first policy that places anything gives the order its costs and runner-up.
+        """
         cdef int32_t first = self.order_offsets[index]
+        cdef bint is_first = self.answer.policy[index] < 0
         cdef const Piece *piece
+        cdef Allocation what
         cdef int32_t row
         cdef int32_t i
+        memset(self.placed, 0, (self.order_offsets[index + 1] - first) * sizeof(int64_t))
         for i in range(self.order.piece_count):
             piece = &self.order.pieces[i]
             row = self.row[piece.demand]
-            if self.take_piece(
-                first + row, piece.node, piece.quantity, &self.book.shelves[self.shelf[row]]
+            what.demand = first + row
+            what.policy = number
+            what.node = piece.node
+            what.quantity = piece.quantity
+            if take_units(
+                &self.takings, what, &self.book.shelves[self.shelf[row]], self.sources
             ) < 0:
                 return -1
-            if not self.excluded[piece.node]:
-                self.excluded[piece.node] = 1
-                if self.take_parcel(piece.node) < 0:
+            self.placed[row] += piece.quantity
+            self.left[row] -= piece.quantity
+            if not self.sending[piece.node]:
+                self.sending[piece.node] = 1
+                if take_parcel(&self.takings, piece.node) < 0:
                     return -1
-        return 0
-
-    cdef int take_piece(
-        self, int32_t row, int32_t node, int64_t quantity, const Shelf *shelf
-    ) noexcept nogil:
-        """Take units from the sources of a node, the first ones first."""
-        cdef Allocation *allocation
-        cdef void *moved
-        cdef int64_t units
-        cdef int32_t i
-        for i in range(shelf.count):
-            if quantity == 0:
-                break
-            if shelf.free[i] <= 0 or self.book.source_node[shelf.source[i]] != node:
-                continue
-            if self.sources and not self.sources[shelf.source[i]]:
-                continue
-            if self.allocation_count == self.allocation_room:
-                self.allocation_room = 2 * self.allocation_room + 64
-                moved = realloc(self.allocations, self.allocation_room * sizeof(Allocation))
-                if not moved:
-                    return -1
-                self.allocations = <Allocation *>moved
-            units = shelf.free[i] if shelf.free[i] < quantity else quantity
-            allocation = &self.allocations[self.allocation_count]
-            allocation.cell = &shelf.free[i]
-            allocation.quantity = units
-            allocation.demand = row
-            allocation.node = node
-            allocation.source = shelf.source[i]
-            self.allocation_count += 1
-            shelf.free[i] -= units
-            quantity -= units
-        return 0
-
-    cdef int take_parcel(self, int32_t node) noexcept nogil:
-        cdef void *moved
-        if self.book.capacities[node] == UNLIMITED:
-            return 0
-        if self.parcel_count == self.parcel_room:
-            self.parcel_room = 2 * self.parcel_room + 64
-            moved = realloc(self.parcels, self.parcel_room * sizeof(int32_t))
-            if not moved:
-                return -1
-            self.parcels = <int32_t *>moved
-        self.parcels[self.parcel_count] = node
-        self.parcel_count += 1
-        self.book.capacities[node] = self.book.capacities[node] - 1
+        self.answer.proved[index] &= self.order.proved
+        if is_first:
+            self.answer.policy[index] = number
+            write_wide(self.answer.costs, index, self.order.cost)
+            write_wide(self.answer.lower_bounds, index, self.order.lower_bound)
+            self.find_runner_up(index)
         return 0
 
     cdef void find_runner_up(self, int32_t index) noexcept nogil:
-        """The best single node outside the plan for what was placed; unmarks the plan's nodes.
+        """The best single node outside the plan for what was placed.
 
         The order still holds what the nodes had before the plan was taken.
         """
         cdef u128 cost
         cdef int32_t i
         cdef int32_t node
+        for i in range(self.order.piece_count):
+            self.excluded[self.order.pieces[i].node] = 1
         self.keep_demands(self.placed)
         node = best_single(&self.costs, &self.order, self.excluded, &cost)
         self.answer.runner_up_nodes[index] = node
@@ -483,18 +497,3 @@ cdef class Batch:
             write_wide(self.answer.runner_up_costs, index, cost)
         for i in range(self.order.piece_count):
             self.excluded[self.order.pieces[i].node] = 0
-
-    cdef void undo(self) noexcept nogil:
-        """Give everything back, so that the book is as it was."""
-        cdef int32_t node
-        cdef int64_t i
-        for i in range(self.allocation_count):
-            self.allocations[i].cell[0] += self.allocations[i].quantity
-        for i in range(self.parcel_count):
-            node = self.parcels[i]
-            self.book.capacities[node] = self.book.capacities[node] + 1
-
-
-cdef void write_wide(unsigned long long *halves, int32_t index, u128 value) noexcept nogil:
-    halves[2 * index] = <unsigned long long>value
-    halves[2 * index + 1] = <unsigned long long>(value >> <int>64)

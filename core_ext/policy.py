@@ -11,21 +11,21 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from core_ext.limits import (
     COST_BITS,
     INT32_MOST,
     LIMIT_MOST,
-    MAX_DEPTH_TERMS,
     MAX_NODES,
     MAX_PARCELS,
     MAX_SPLIT_NODES,
+    MAX_SUM_TERMS,
     MAX_TERMS,
-    WHOLE_LINES,
+    VALUE_MOST,
 )
 
-Extremes = Callable[["array[int]"], tuple[int, int]]
+Extremes = Callable[["array[int] | memoryview[int]"], tuple[int, int]]
 LIMIT_DEFAULT: Final = 2**40
 NO_RATES: Final = array("i")
 
@@ -43,6 +43,13 @@ class Kind(IntEnum):
     """`values[p * N + n] + rates[p * N + n] * ceil(weight_g / step)`: a carrier's price list."""
     DEPTH = 4
     """Per demand `max(0, step - free units left at the node)`, summed: keeps shelves filled."""
+    GOODS = 5
+    """Per demand `values[g * N + n]` times its units, summed, for goods class g: what a unit of it
+    is worth at a node, or whether the node may handle it. Nothing for a demand of no class."""
+
+
+SUMMED: Final = frozenset({Kind.DEPTH, Kind.GOODS})
+"""Kinds whose value is a sum over the demands of a parcel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +57,9 @@ class Term:
     """One part of a parcel's cost.
 
     `values` and `rates` are array('i') of non-negative numbers: N long for NODE, places x N for
-    PLACE,
-    UNIT and TARIFF (row by place), empty for DEPTH; `rates` belongs to TARIFF alone. `step` is
-    grams
-    for TARIFF and units for DEPTH. `band` >= 1 divides, `limit` caps the banded value,
-    `multiplier` is
-    an unsigned 128-bit integer.
+    PLACE, UNIT and TARIFF (row by place), goods classes x N for GOODS, empty for DEPTH; `rates`
+    belongs to TARIFF alone. `step` is grams for TARIFF and units for DEPTH. `band` >= 1 divides,
+    `limit` caps the banded value, `multiplier` is an unsigned 128-bit integer.
     """
 
     kind: Kind
@@ -65,6 +69,22 @@ class Term:
     band: int = 1
     limit: int = LIMIT_DEFAULT
     multiplier: int = 1
+
+
+class Size(NamedTuple):
+    """How large the tables of a policy are: nodes, places, classes of goods."""
+
+    nodes: int
+    places: int
+    goods: int
+
+    def cells(self, kind: Kind) -> int:
+        """Return the length of the tables of a term."""
+        if kind == Kind.NODE:
+            return self.nodes
+        if kind == Kind.DEPTH:
+            return 0
+        return self.nodes * (self.goods if kind == Kind.GOODS else self.places)
 
 
 def pack_lexicographic(terms: Sequence[Term], max_parcels: int = MAX_PARCELS) -> list[Term]:
@@ -103,52 +123,75 @@ def pack_weighted(terms: Sequence[Term], weights: Sequence[int]) -> list[Term]:
     return [replace(term, multiplier=w) for term, w in zip(terms, weights, strict=True)]
 
 
-def check_policy(
-    node_count: int,
-    place_count: int,
-    terms: Sequence[Term],
-    filters: bytes,
-    max_nodes: int,
-    max_parcels: int,
-    extremes: Extremes,
-) -> None:
-    """ValueError unless the parts form a policy whose costs cannot overflow.
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds every plan of a policy.
 
-    `extremes` returns the least and the greatest number of a table.
+    Quantities are split over at most `max_nodes` nodes (1 to 10), and a plan has at most
+    `max_parcels` parcels (1 to 64). A parcel is worth at least `least_value`, in the unit of
+    `Demand.unit_value`, unless it is the whole order; so is what a plan leaves short, if anything.
+    Where not `takes_part`, the plan of an order that cannot have everything is empty.
+    """
+
+    max_nodes: int = 3
+    max_parcels: int = MAX_PARCELS
+    least_value: int = 0
+    takes_part: bool = True
+
+
+NO_LIMITS: Final = Limits()
+
+
+def check_policy(node_count: int, terms: Sequence[Term], limits: Limits) -> None:
+    """ValueError unless the parts, but for their tables, form a policy whose costs cannot
+    overflow.
     """
     _check_range("node_count", node_count, 1, MAX_NODES)
-    _check_range("place_count", place_count, 1, INT32_MOST // node_count)
-    _check_range("max_nodes", max_nodes, 1, MAX_SPLIT_NODES)
-    _check_range("max_parcels", max_parcels, WHOLE_LINES, MAX_PARCELS)
+    _check_range("max_nodes", limits.max_nodes, 1, MAX_SPLIT_NODES)
+    _check_range("max_parcels", limits.max_parcels, 1, MAX_PARCELS)
+    _check_range("least_value", limits.least_value, 0, VALUE_MOST)
     _check_range("number of terms", len(terms), 0, MAX_TERMS)
-    depths = sum(term.kind == Kind.DEPTH for term in terms)
-    _check_range("number of DEPTH terms", depths, 0, MAX_DEPTH_TERMS)
-    if len(filters) % node_count or not set(filters) <= {0, 1}:
-        raise ValueError("filters must be rows of node_count bytes, each 0 or 1")
+    summed = sum(term.kind in SUMMED for term in terms)
+    _check_range("number of DEPTH and GOODS terms", summed, 0, MAX_SUM_TERMS)
     for term in terms:
-        _check_term(term, node_count, place_count, extremes)
-    worst = max_parcels * sum(term.limit * term.multiplier for term in terms)
+        _check_range("step", term.step, 0 if term.kind == Kind.DEPTH else 1, INT32_MOST)
+        _check_range("band", term.band, 1, LIMIT_MOST)
+        _check_range("limit", term.limit, 0, LIMIT_MOST)
+        _check_range("multiplier", term.multiplier, 0, 2**128 - 1)
+    worst = limits.max_parcels * sum(term.limit * term.multiplier for term in terms)
     if worst.bit_length() > COST_BITS:
         raise ValueError(f"the worst total needs {worst.bit_length()} bits, there are {COST_BITS}")
 
 
-def _check_term(term: Term, node_count: int, place_count: int, extremes: Extremes) -> None:
-    _check_range("step", term.step, 0 if term.kind == Kind.DEPTH else 1, INT32_MOST)
-    _check_range("band", term.band, 1, LIMIT_MOST)
-    _check_range("limit", term.limit, 0, LIMIT_MOST)
-    _check_range("multiplier", term.multiplier, 0, 2**128 - 1)
-    table = place_count * node_count
-    lengths = {Kind.NODE: node_count, Kind.DEPTH: 0}
-    _check_table("values", term.values, lengths.get(Kind(term.kind), table), extremes)
-    _check_table("rates", term.rates, table if term.kind == Kind.TARIFF else 0, extremes)
+def check_tables(
+    size: Size, terms: Sequence[Term], filters: bytes, extremes: Extremes, known: Size
+) -> None:
+    """ValueError unless tables and filters have the length that fits `size`, and what they have
+    beyond the `known` size is no negative number.
+
+    `extremes` returns the least and the greatest number of a table.
+    """
+    nodes = size.nodes
+    _check_range("place_count", size.places, known.places, INT32_MOST // nodes)
+    _check_range("goods_count", size.goods, known.goods, INT32_MOST // nodes)
+    if len(filters) % nodes or not set(filters) <= {0, 1}:
+        raise ValueError("filters must be rows of node_count bytes, each 0 or 1")
+    for term in terms:
+        length, before = size.cells(term.kind), known.cells(term.kind)
+        _check_table("values", term.values, length, extremes, before)
+        is_tariff = term.kind == Kind.TARIFF
+        rates, rates_before = (length, before) if is_tariff else (0, 0)
+        _check_table("rates", term.rates, rates, extremes, rates_before)
 
 
-def _check_table(name: str, table: array[int], length: int, extremes: Extremes) -> None:
+def _check_table(
+    name: str, table: array[int], length: int, extremes: Extremes, before: int
+) -> None:
     if memoryview(table).format != "i":
         raise ValueError(f"{name} must be an array('i')")
     if len(table) != length:
         raise ValueError(f"{name} has {len(table)} numbers instead of {length}")
-    if extremes(table)[0] < 0:
+    if extremes(memoryview(table)[before:])[0] < 0:
         raise ValueError(f"{name} must not be negative")
 
 

@@ -28,6 +28,8 @@ class Reason(IntEnum):
     """No single allowed node has the quantity, and the order may not split it."""
     TOO_MANY_NODES = 3
     """The policy's `max_nodes` or `max_parcels` cannot hold it."""
+    TOO_SMALL = 4
+    """A parcel, or what would be left, is worth less than the policy's `least_value`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +38,17 @@ class Plans:
 
     | field | shape, dtype | meaning |
     | status | n, bytearray | `Status` |
-    | proved | n, bytearray | 1: no cheaper plan exists for the quantities placed |
+    | proved | n, bytearray | 1: no policy that placed something could do so for less |
     | reason | n, bytearray | `Reason` of failed_row |
     | failed_row | n, 'i' | first demand row that is short, -1 if none |
-    | costs | 2n, 'Q' | low and high half of the packed cost; see `cost` |
-    | lower_bounds | 2n, 'Q' | no plan for the quantities placed costs less |
-    | runner_up_nodes | n, 'i' | best single node outside the plan for the same quantities |
+    | policy | n, 'i' | first policy of the chain that placed anything, -1 if none did |
+    | costs | 2n, 'Q' | low and high half of that policy's packed cost; see `cost` |
+    | lower_bounds | 2n, 'Q' | no plan for the quantities it placed costs less |
+    | runner_up_nodes | n, 'i' | best single node outside its plan for the same quantities |
     | runner_up_costs | 2n, 'Q' | what it would cost |
-    | allocation_offsets | n + 1, 'i' | allocations of order k, by demand row, node, source |
+    | allocation_offsets | n + 1, 'i' | allocations of order k, by turn, demand row, node, source |
     | allocation_demand | a, 'i' | demand row |
+    | allocation_policy | a, 'i' | the policy that placed it |
     | allocation_node | a, 'i' | node |
     | allocation_source | a, 'i' | source at that node |
     | allocation_quantity | a, 'q' | units, 1 or more |
@@ -59,12 +63,14 @@ class Plans:
     proved: bytearray
     reason: bytearray
     failed_row: array[int]
+    policy: array[int]
     costs: array[int]
     lower_bounds: array[int]
     runner_up_nodes: array[int]
     runner_up_costs: array[int]
     allocation_offsets: array[int]
     allocation_demand: array[int]
+    allocation_policy: array[int]
     allocation_node: array[int]
     allocation_source: array[int]
     allocation_quantity: array[int]

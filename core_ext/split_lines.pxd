@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t
 
+from core_ext.memory cimport Memory
 from core_ext.parcel_cost cimport Costs, Order, u128
 
 cdef enum:
@@ -18,6 +19,7 @@ ctypedef struct Splits:
     int64_t sets
     u128 least_units
     u128 best_cost
+    u128 rejected
     int32_t best_count
     int32_t best_nodes[MAX_SPLIT_NODES]
     int32_t chosen[MAX_SPLIT_NODES]
@@ -28,4 +30,5 @@ ctypedef struct Splits:
     u128 *unit_cost
     int64_t *most
 
+cdef int make_splits(Memory memory, Splits *splits, int64_t nodes) except -1
 cdef void plan_split_lines(const Costs *costs, Order *order, Splits *splits) noexcept nogil

@@ -15,11 +15,12 @@ sets are searched depth first in the order of their constants.
 | most      | demand, candidate, int64 | most units any candidate from this one on has           |
 """
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t
 
 cimport cython
 
 from core_ext import limits
+from core_ext.memory cimport Memory
 from core_ext.parcel_cost cimport (
     KIND_UNIT,
     NO_COST,
@@ -42,11 +43,23 @@ if (SPLIT_DEMANDS, MAX_SPLIT_NODES, SPLIT_SETS) != (
     raise ImportError("core_ext/limits.py and split_lines.pxd differ")
 
 
+cdef int make_splits(Memory memory, Splits *splits, int64_t nodes) except -1:
+    splits.node = <int32_t *>memory.block(nodes, sizeof(int32_t))
+    splits.rank = <int32_t *>memory.block(nodes, sizeof(int32_t))
+    splits.by_rank = <int32_t *>memory.block(nodes, sizeof(int32_t))
+    splits.opening = <u128 *>memory.block(nodes, sizeof(u128))
+    splits.unit_cost = <u128 *>memory.block(nodes, sizeof(u128))
+    splits.most = <int64_t *>memory.block(nodes * SPLIT_DEMANDS, sizeof(int64_t))
+    return 0
+
+
 cdef void plan_split_lines(const Costs *costs, Order *order, Splits *splits) noexcept nogil:
-    """Cheapest plan over at most `max_nodes` nodes; no pieces if they cannot hold the order.
+    """Cheapest plan over at most `max_nodes` nodes; no pieces if they cannot hold the order, or
+    only in parcels that are worth too little.
 
     If the order may be short it is cut to what greedily opened nodes cover; then nothing is proved.
-    Proved if costs are additive and the search ended before SPLIT_SETS sets.
+    Proved if costs are additive, the search ended before SPLIT_SETS sets, and no set that was given
+    up for the worth of its parcels would cost less.
     """
     cdef int32_t opened
     prepare(costs, order, splits)
@@ -56,17 +69,20 @@ cdef void plan_split_lines(const Costs *costs, Order *order, Splits *splits) noe
         look_at(splits, opened)
     descend(splits, 0, 0, <u128>0)
     order.proved = splits.additive and splits.sets <= SPLIT_SETS
+    order.proved = order.proved and splits.rejected >= splits.best_cost
     if splits.is_found:
         order.uncovered = -1
-    elif order.may_be_short:
+    elif order.may_be_short and order.uncovered >= 0:
         opened = cover(splits)
         cut(splits, opened)
+        order.is_whole = False
         prepare(costs, order, splits)
         look_at(splits, opened)
         descend(splits, 0, 0, <u128>0)
         order.proved = False
-    else:
+    if not splits.is_found:
         order.piece_count = 0
+        order.is_too_small = splits.rejected < NO_COST
         return
     finish(splits)
 
@@ -80,6 +96,7 @@ cdef void prepare(const Costs *costs, Order *order, Splits *splits) noexcept nog
     splits.is_found = False
     splits.sets = 0
     splits.best_cost = NO_COST
+    splits.rejected = NO_COST
     splits.count = 0
     for n in range(order.node_count):
         if not has_any(order, n):
@@ -225,6 +242,7 @@ cdef void look_at(Splits *splits, int32_t opened) noexcept nogil:
     cdef int32_t nodes[MAX_SPLIT_NODES]
     cdef Load loads[MAX_SPLIT_NODES]
     cdef u128 total = <u128>0
+    cdef int64_t least_value = INT64_MAX
     cdef int32_t used = 0
     cdef int32_t i
     sort_for_filling(splits, nodes, opened)
@@ -232,8 +250,12 @@ cdef void look_at(Splits *splits, int32_t opened) noexcept nogil:
     for i in range(opened):
         if loads[i].units:
             total = total + parcel_cost(splits.costs, nodes[i], &loads[i])
+            least_value = least(least_value, loads[i].value)
             nodes[used] = nodes[i]
             used += 1
+    if least_value < splits.order.least_value and not (used == 1 and splits.order.is_whole):
+        splits.rejected = total if total < splits.rejected else splits.rejected
+        return
     sort_ascending(nodes, used)
     if splits.is_found and not is_better(splits, total, nodes, used):
         return

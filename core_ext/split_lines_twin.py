@@ -28,10 +28,12 @@ Best = tuple[int, int, tuple[int, ...], list[Piece]]
 
 
 def plan_split_lines(policy: Policy, order: Order, may_be_short: bool) -> Assignment:
-    """Cheapest plan over at most `policy.max_nodes` nodes; no pieces if they cannot hold the order.
+    """Cheapest plan over at most `max_nodes` nodes; no pieces if they cannot hold the order, or
+    only in parcels that are worth too little.
 
     With `may_be_short` an order they cannot hold is cut to what greedily opened nodes cover; then
-    nothing is proved. Proved if costs are additive and the search ended before SPLIT_SETS sets.
+    nothing is proved. Proved if costs are additive, the search ended before SPLIT_SETS sets, and no
+    set that was given up for the worth of its parcels would cost less.
     """
     search = _Search(policy, order)
     opened = search.cover()
@@ -40,17 +42,17 @@ def plan_split_lines(policy: Policy, order: Order, may_be_short: bool) -> Assign
         search.look_at(opened)
     search.descend(0, [])
     proved = search.is_additive and search.sets <= SPLIT_SETS
-    if search.best is None:
-        if not may_be_short or not opened:
-            return Assignment([], 0, 0, False, uncovered)
-        order = replace(order, quantities=search.covered(opened))
+    if search.best is not None:
+        uncovered = -1
+        proved = proved and (search.rejected is None or search.rejected >= search.best[0])
+    elif may_be_short and uncovered >= 0:
+        order = replace(order, quantities=search.covered(opened), is_whole=False)
         search = _Search(policy, order)
         search.look_at(opened)
         search.descend(0, [])
         proved = False
-    else:
-        uncovered = -1
-    assert search.best is not None
+    if search.best is None:
+        return Assignment([], 0, 0, False, uncovered, search.rejected is not None)
     cost, _, _, pieces = search.best
     lower_bound = cost if proved else min(cost, search.lower_bound())
     return Assignment(pieces, cost, lower_bound, proved, uncovered)
@@ -62,12 +64,15 @@ class _Search:
     order: Order
     sets: int = 0
     best: Best | None = None
+    rejected: int | None = None
+    """Least cost of a set that was given up for the worth of its parcels."""
     nodes: list[int] = field(init=False)
     opening: dict[int, int] = field(init=False)
     unit_cost: dict[int, int] = field(init=False)
 
     def __post_init__(self) -> None:
         policy, order = self.policy, self.order
+        self.most_nodes = min(policy.limits.max_nodes, policy.limits.max_parcels)
         self.is_additive = all(
             is_constant(t) or (t.kind == Kind.UNIT and is_additive(t, order)) for t in policy.terms
         )
@@ -113,7 +118,7 @@ class _Search:
     def cover(self) -> list[int]:
         """Open the node with most units still missing, until all is covered or the limit is met."""
         opened: list[int] = []
-        while len(opened) < self.policy.max_nodes and self.first_uncovered(opened) >= 0:
+        while len(opened) < self.most_nodes and self.first_uncovered(opened) >= 0:
             before = sum(self.covered(opened))
             closed = [n for n in self.nodes if n not in opened]
             gains = [(sum(self.covered([*opened, n])) - before, n) for n in closed]
@@ -127,13 +132,25 @@ class _Search:
         """Keep the set's plan if it is better; nodes it leaves unused are closed."""
         pieces = self.pieces(opened)
         used = tuple(sorted({n for _, n, _ in pieces}))
-        candidate = (total_cost(self.policy, self.order, pieces), len(used), used, pieces)
+        cost = total_cost(self.policy, self.order, pieces)
+        if not self._is_worth(pieces, used):
+            self.rejected = cost if self.rejected is None else min(cost, self.rejected)
+            return
+        candidate = (cost, len(used), used, pieces)
         if self.best is None or candidate < self.best:
             self.best = candidate
 
+    def _is_worth(self, pieces: list[Piece], used: tuple[int, ...]) -> bool:
+        if len(used) == 1 and self.order.is_whole:
+            return True
+        values = dict.fromkeys(used, 0)
+        for d, n, quantity in pieces:
+            values[n] += quantity * self.order.unit_values[d]
+        return all(value >= self.policy.limits.least_value for value in values.values())
+
     def descend(self, start: int, opened: list[int]) -> None:
         """Look at every set that adds nodes from `start` on, unless bounds exclude it."""
-        slots = self.policy.max_nodes - len(opened)
+        slots = self.most_nodes - len(opened)
         covered = self.covered(opened)
         deficits = [q - c for q, c in zip(self.order.quantities, covered, strict=True)]
         for at in range(start, len(self.nodes)):

@@ -11,7 +11,7 @@ node.
 | ---------------------- | --------- | --- |
 | node, able | candidate | int32 node index, ascending; int32 set of the demands it has |
 | lowest | candidate | uint128 least cost of any parcel from it |
-| units, weight_g, depth | set | int64 sums over the demands of the set |
+| units, weight_g, value, sum | set | int64 sums over the demands of the set |
 | ones | set | uint64 with a 1 in the digit of each demand of the set |
 | cost, rest, best | set | uint128: at the node in hand; least to cover it; best so far |
 | is_whole | set | byte: some candidate has all of its demands |
@@ -27,17 +27,18 @@ cheapest plan, and none that ties with it, goes through it (see `whole_bound`).
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from core_ext import limits
+from core_ext.bounded_lines cimport keeps_limits, plan_bounded_lines
+from core_ext.memory cimport Memory
 from core_ext.parcel_cost cimport (
-    KIND_DEPTH,
     KIND_TARIFF,
     KIND_UNIT,
     NO_COST,
     CostTerm,
     Costs,
     Order,
+    added_to_sum,
     alone_cost,
     fits,
-    missing,
     steps_up,
     u128,
     weighed,
@@ -53,11 +54,22 @@ ctypedef struct Single:
     u128 cost
 
 
-cdef void plan_whole_lines(const Costs *costs, Order *order, Lines *lines) noexcept nogil:
-    """Cheapest assignment; among equal ones the lexicographically smallest vector of nodes.
+cdef Lines *make_lines(Memory memory, int64_t nodes) except NULL:
+    cdef Lines *lines = <Lines *>memory.block(1, sizeof(Lines))
+    lines.node = <int32_t *>memory.block(nodes, sizeof(int32_t))
+    lines.able = <int32_t *>memory.block(nodes, sizeof(int32_t))
+    lines.is_kept = <unsigned char *>memory.block(nodes, 1)
+    lines.lowest = <u128 *>memory.block(nodes, sizeof(u128))
+    return lines
+
+
+cdef int plan_whole_lines(const Costs *costs, Order *order, Lines *lines) noexcept nogil:
+    """Cheapest assignment within the policy's limits; among equal ones the lexicographically
+    smallest vector of nodes. -1 if memory ran out.
 
     Every demand must fit some node. Proved unless more than 64 nodes remain after those are dropped
-    that even with the cheapest second parcel cost more than the best single node.
+    that even with the cheapest second parcel cost more than the best single node. Where the limits
+    leave no plan, see `bounded_lines`.
     """
     cdef Single single
     cdef u128 least
@@ -67,15 +79,18 @@ cdef void plan_whole_lines(const Costs *costs, Order *order, Lines *lines) noexc
     two_least = least_two_constants(costs, lines, &least)
     if order.demand_count == 1 or lines.count == 1 or single.cost < two_least:
         finish_single(order, single)
-        return
+        return 0
     drop_dear_nodes(costs, order, lines, single, least)
     if lines.count == 1:
         finish_single(order, single)
-        return
+        return 0
     cdef u128 dropped = choose_kept(costs, order, lines, single)
     run_program(costs, order, lines, single)
     order.proved = dropped > order.cost
     order.lower_bound = order.cost if order.proved else dropped
+    if not keeps_limits(order):
+        return plan_bounded_lines(costs, order, lines, dropped)
+    return 0
 
 
 cdef void find_candidates(const Order *order, Lines *lines) noexcept nogil:
@@ -139,6 +154,9 @@ cdef void finish_single(Order *order, Single single) noexcept nogil:
     order.cost = single.cost
     order.lower_bound = single.cost
     order.proved = True
+    order.is_too_small = not keeps_limits(order)
+    if order.is_too_small:
+        order.piece_count = 0
 
 
 cdef void drop_dear_nodes(
@@ -279,6 +297,7 @@ cdef void sum_sets(const Order *order, Lines *lines) noexcept nogil:
     cdef int32_t bit
     lines.units[0] = 0
     lines.weight_g[0] = 0
+    lines.value[0] = 0
     lines.ones[0] = 0
     for d in range(order.demand_count):
         bit = 1 << d
@@ -287,6 +306,7 @@ cdef void sum_sets(const Order *order, Lines *lines) noexcept nogil:
             lines.weight_g[bit | s] = (
                 lines.weight_g[s] + order.quantity[d] * order.unit_weight_g[d]
             )
+            lines.value[bit | s] = lines.value[s] + order.quantity[d] * order.unit_value[d]
             lines.ones[bit | s] = lines.ones[s] | (
                 <uint64_t>1 << (VECTOR_BITS * (order.demand_count - 1 - d))
             )
@@ -313,8 +333,8 @@ cdef void price_sets(
         s = next_part(s, able)
     for t in range(costs.term_count):
         term = &costs.terms[t]
-        if term.kind == KIND_DEPTH:
-            sum_depth(order, lines, term, node, able)
+        if term.kind != KIND_UNIT and term.kind != KIND_TARIFF:
+            sum_shares(costs, order, lines, term.sum, node, able)
         s = next_part(0, able)
         while s:
             if term.kind == KIND_UNIT:
@@ -323,28 +343,25 @@ cdef void price_sets(
                 value = term.rates[node] * steps_up(lines.weight_g[s], term.step)
                 value = value + term.values[node]
             else:
-                value = lines.depth[s]
+                value = lines.sum[s]
             lines.cost[s] = lines.cost[s] + weighed(term, value)
             s = next_part(s, able)
 
 
-cdef void sum_depth(
-    const Order *order, Lines *lines, const CostTerm *term, int32_t node, int32_t able
+cdef void sum_shares(
+    const Costs *costs, const Order *order, Lines *lines, int sum, int32_t node, int32_t able
 ) noexcept nogil:
-    """Units missing for each set that the node has: of its lowest demand, and of the others."""
+    """A DEPTH or GOODS term for each set that the node has: its lowest demand's, and the others'.
+    """
     cdef int32_t d
     cdef int32_t s = next_part(0, able)
-    lines.depth[0] = 0
+    lines.sum[0] = 0
     for d in range(order.demand_count):
         if able >> d & 1:
-            lines.depth[1 << d] = missing(
-                term.step,
-                order.available[<int64_t>d * order.node_count + node],
-                order.quantity[d],
-            )
+            lines.sum[1 << d] = added_to_sum(costs, order, sum, d, node, order.quantity[d])
     while s:
         if s & (s - 1):
-            lines.depth[s] = lines.depth[s & (s - 1)] + lines.depth[s & -s]
+            lines.sum[s] = lines.sum[s & (s - 1)] + lines.sum[s & -s]
         s = next_part(s, able)
 
 

@@ -10,6 +10,7 @@ node.
 
 from __future__ import annotations
 
+from core_ext.bounded_lines_twin import keeps_limits, plan_bounded_lines
 from core_ext.limits import WHOLE_NODES
 from core_ext.parcel_cost_twin import Assignment, Order, Policy, whole_parcel_cost
 
@@ -19,20 +20,24 @@ demand.
 """
 
 
-def plan_whole_lines(policy: Policy, order: Order) -> Assignment:
-    """Cheapest assignment; among equal ones the lexicographically smallest vector of nodes.
+def plan_whole_lines(policy: Policy, order: Order, may_be_short: bool) -> Assignment:
+    """Cheapest assignment within the policy's limits; among equal ones the lexicographically
+    smallest vector of nodes.
 
     Every demand must fit some node. Proved unless more than 64 nodes remain after those are dropped
-    that even with the cheapest second parcel cost more than the best single node.
+    that even with the cheapest second parcel cost more than the best single node. Where the limits
+    leave no plan, see `bounded_lines_twin`.
     """
     lowest = _lowest(policy, order)
     nodes, dropped = _kept(policy, order, lowest)
     cost, vector = _dynamic_program(policy, order, nodes)
-    proved, lower_bound = True, cost
+    proved, lower_bound, bound = True, cost, None
     if dropped:
         bound = min(lowest[n] for n in dropped) + min(lowest.values())
         proved, lower_bound = bound > cost, min(bound, cost)
     pieces = [(d, vector[d], order.quantities[d]) for d in order.demands]
+    if not keeps_limits(policy, order, pieces):
+        return plan_bounded_lines(policy, order, nodes, bound, may_be_short)
     return Assignment(pieces, cost, lower_bound, proved)
 
 

@@ -9,7 +9,7 @@ from backend.routing.network_view import NetworkView
 from backend.routing.places import Places
 from core_ext import Policy
 from core_ext.limits import MAX_SPLIT_NODES
-from core_ext.policy import Kind, Term, pack_lexicographic
+from core_ext.policy import Kind, Limits, Term, pack_lexicographic
 
 BAND_MAX = 1 << 62
 
@@ -81,5 +81,5 @@ def compile_policy(
         place_count=len(places),
         terms=pack_lexicographic(terms),
         filters=b"".join(view.serving(dealer_id) for dealer_id in dealer_ids),
-        max_nodes=document.max_nodes,
+        limits=Limits(max_nodes=document.max_nodes),
     )

@@ -48,7 +48,7 @@ class OrderPlanner:
             return [self.nothing(request) for request in requests]
         policy = self._compile(requests, book)
         demand = self._demand(requests)
-        plans = plan(book, policy, demand)
+        plans = plan(book, [policy], demand)
         return [self._order_plan(plans, demand, index) for index in range(len(requests))]
 
     def nothing(self, request: PlanRequest) -> OrderPlan:

@@ -133,7 +133,7 @@ def _three_lines(ground: Ground) -> Metrics:
         shaping.plan(batch, ground.book)
 
     def core(demand: Demand) -> Plans:
-        return plan(ground.book, ground.lexicographic, demand)
+        return plan(ground.book, [ground.lexicographic], demand)
 
     return {
         "orders_per_second": _rate(core, demands, ORDERS, ground.seconds),
@@ -148,7 +148,7 @@ def _many_lines(ground: Ground) -> Metrics:
     demands = _demands(ground, _requests(ground, ORDERS_OF_MANY_LINES, MANY_LINES))
 
     def core(demand: Demand) -> Plans:
-        return plan(ground.book, ground.lexicographic, demand)
+        return plan(ground.book, [ground.lexicographic], demand)
 
     rate = _rate(core, demands, ORDERS_OF_MANY_LINES, ground.seconds)
     proved = _proved_share([core(demand) for demand in demands])
@@ -166,10 +166,10 @@ def _against_twin(ground: Ground) -> Metrics:
     demand, policy = demand_of(ground.brand, requests), twin_policy(ground.lexicographic)
 
     def core(demand: Demand) -> Plans:
-        return plan(ground.book, ground.lexicographic, demand)
+        return plan(ground.book, [ground.lexicographic], demand)
 
     def twin(demand: Demand) -> Plans:
-        return planner_twin.plan(ground.twin_book, policy, demand)
+        return planner_twin.plan(ground.twin_book, [policy], demand)
 
     assert core(demand) == twin(demand), "the twin plans otherwise"
     slow = _rate(twin, [demand], TWINS_ORDERS, ground.seconds)
@@ -187,7 +187,7 @@ def _against_numpy(ground: Ground) -> Metrics:
     demands = _demands(ground, _requests(ground, ORDERS, LINES))
 
     def core(demand: Demand) -> Plans:
-        return plan(ground.book, ground.weighted, demand)
+        return plan(ground.book, [ground.weighted], demand)
 
     for demand in demands:
         plans, others = core(demand), baseline.plan(demand)
@@ -207,7 +207,7 @@ def largest_gap(ground: Ground, lines: int, sample: int) -> float:
     policy, gaps = twin_policy(ground.weighted), []
     for request in drawn_requests(ground.brand, ground.random, sample, lines):
         demand = demand_of(ground.brand, [request])
-        plans = plan(ground.book, ground.weighted, demand)
+        plans = plan(ground.book, [ground.weighted], demand)
         order = planner_twin.order_as_seen(ground.twin_book, policy, demand, 0)
         optimum = round(optimum_of_whole_lines(policy, order))
         assert plans.cost(0) >= optimum, "no plan costs less than the optimum"
@@ -233,11 +233,11 @@ def _wholesale(ground: Ground, book: StockBook, demands: list[Demand]) -> Metric
     """The rate over all sales; how many are proved, and how far the others are above the bound."""
 
     def core(demand: Demand) -> Plans:
-        return plan(book, ground.lexicographic, demand)
+        return plan(book, [ground.lexicographic], demand)
 
     rate = _rate(core, demands, SALES_A_BATCH, ground.seconds)
     plans = [core(demand) for demand in demands]
-    weighted = [plan(book, ground.weighted, demand) for demand in demands]
+    weighted = [plan(book, [ground.weighted], demand) for demand in demands]
     return {
         "wholesale_orders_per_second": rate,
         "wholesale_proved_share": _proved_share(plans),

@@ -21,7 +21,7 @@ from core_ext import Policy, StockBook
 from core_ext.demand import MAY_SPLIT, TAKE_WHAT_IS_THERE, Demand
 from core_ext.limits import UNLIMITED
 from core_ext.parcel_cost_twin import Policy as TwinPolicy
-from core_ext.policy import pack_weighted
+from core_ext.policy import Limits, pack_weighted
 from core_ext.stock_book_twin import StockBook as TwinBook
 from loadtests.bench.brands import districts
 
@@ -204,14 +204,14 @@ def weighted_policy(brand: Brand) -> Policy:
         place_count=len(places),
         terms=pack_weighted(terms, [weight for _, weight in WEIGHED.values()]),
         filters=b"".join(brand.view.serving(dealer) for dealer in DEALERS),
-        max_nodes=POLICY.max_nodes,
+        limits=Limits(max_nodes=POLICY.max_nodes),
     )
 
 
 def twin_policy(policy: Policy) -> TwinPolicy:
     """Return the same policy for the twin."""
     parts = (policy.node_count, policy.place_count, policy.terms, policy.filters)
-    return TwinPolicy(*parts, policy.max_nodes, policy.max_parcels)
+    return TwinPolicy(*parts, policy.limits, policy.goods_count)
 
 
 def drawn_requests(brand: Brand, random: Random, orders: int, lines: int) -> list[PlanRequest]:

@@ -3,7 +3,7 @@
 import csv
 import gzip
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -70,7 +70,7 @@ def test_every_criterion_has_a_part(
 def test_a_float_holds_every_weighted_sum(ground: planner.Ground) -> None:
     policy = ground.weighted
     worst = sum(term.limit * term.multiplier for term in policy.terms)
-    assert worst * policy.max_parcels < FLOAT_EXACT
+    assert worst * policy.limits.max_parcels < FLOAT_EXACT
 
 
 def test_nearly_every_node_is_a_candidate(ground: planner.Ground) -> None:
@@ -89,7 +89,7 @@ def test_numpy_finds_the_planners_plans(ground: planner.Ground, lines: int) -> N
     free = free_by_node(brand.stock[:3], brand.view.source_node, 2_000, 50)
     parcels = np.array(brand.free_parcels)
     demand = demand_of(brand, drawn_requests(brand, random, 200, lines))
-    plans = core_ext.plan(ground.book, ground.weighted, demand)
+    plans = core_ext.plan(ground.book, [ground.weighted], demand)
     found = NumpyPlanner(twin_policy(ground.weighted), free, parcels).plan(demand)
     assert [plan.cost for plan in found] == [plans.cost(order) for order in range(200)]
     assert [node for plan in found for node in plan.nodes] == list(plans.allocation_node)
@@ -100,8 +100,8 @@ def test_the_gap_is_nothing(ground: planner.Ground) -> None:
 
 
 def test_a_dearer_plan_has_a_gap(ground: planner.Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    def dearer(book: StockBook, policy: Policy, demand: Demand) -> Plans:
-        plans = core_ext.plan(book, policy, demand)
+    def dearer(book: StockBook, policies: Sequence[Policy], demand: Demand) -> Plans:
+        plans = core_ext.plan(book, policies, demand)
         return replace(plans, costs=array("Q", [plans.costs[0] + 1, plans.costs[1]]))
 
     monkeypatch.setattr(planner, "plan", dearer)
@@ -111,8 +111,8 @@ def test_a_dearer_plan_has_a_gap(ground: planner.Ground, monkeypatch: pytest.Mon
 def test_a_plan_below_the_optimum_is_no_plan(
     ground: planner.Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def cheaper(book: StockBook, policy: Policy, demand: Demand) -> Plans:
-        plans = core_ext.plan(book, policy, demand)
+    def cheaper(book: StockBook, policies: Sequence[Policy], demand: Demand) -> Plans:
+        plans = core_ext.plan(book, policies, demand)
         return replace(plans, costs=array("Q", [plans.costs[0] - 1, plans.costs[1]]))
 
     monkeypatch.setattr(planner, "plan", cheaper)

@@ -9,7 +9,7 @@ import core_ext
 from core_ext.demand import MAY_SPLIT, Demand
 from core_ext.parcel_cost_twin import Policy as TwinPolicy
 from core_ext.planner_twin import order_as_seen
-from core_ext.policy import Kind, Term
+from core_ext.policy import Kind, Limits, Term
 from core_ext.stock_book_twin import StockBook as TwinBook
 from loadtests.bench.milp import (
     NONE,
@@ -61,7 +61,7 @@ def test_whole_lines_with_any_cost_are_optimal(first: int) -> None:
         ]
         compiled, twin = books(random, nodes, demands, 6)
         demand = batch(random, demands, 0, 4)
-        plans = core_ext.plan(compiled, core_ext.Policy(nodes, 1, terms), demand)
+        plans = core_ext.plan(compiled, [core_ext.Policy(nodes, 1, terms)], demand)
         policy = TwinPolicy(nodes, 1, terms)
         order = order_as_seen(twin, policy, demand, 0)
         best = optimum_of_whole_lines(policy, order)
@@ -90,7 +90,11 @@ def test_split_quantities_with_additive_costs_are_optimal(first: int) -> None:
         compiled, _ = books(random, nodes, demands, 6)
         demand = batch(random, demands, MAY_SPLIT, 9)
         have = [[compiled.node_free(d, n) for n in range(nodes)] for d in range(demands)]
-        plans = core_ext.plan(compiled, core_ext.Policy(nodes, 1, terms, b"", most_nodes), demand)
+        plans = core_ext.plan(
+            compiled,
+            [core_ext.Policy(nodes, 1, terms, b"", Limits(max_nodes=most_nodes))],
+            demand,
+        )
         if all(max(have[d]) >= demand.quantity[d] for d in range(demands)):
             continue
         best = optimum_of_split_quantities(demand, have, fixed, unit, most_nodes)
@@ -115,7 +119,7 @@ def test_large_orders_have_a_true_lower_bound(first: int) -> None:
         compiled, _ = books(random, nodes, demands, 12)
         demand = batch(random, demands, 0, 4)
         have = [[compiled.node_free(d, n) for n in range(nodes)] for d in range(demands)]
-        plans = core_ext.plan(compiled, core_ext.Policy(nodes, 1, terms), demand)
+        plans = core_ext.plan(compiled, [core_ext.Policy(nodes, 1, terms)], demand)
         best = optimum_of_large_order(demand, have, fixed, unit)
         assert (plans.status[0] == 2) == (best == NONE), seed
         if plans.status[0] == 0:
@@ -137,7 +141,7 @@ def test_the_last_unit_goes_to_the_first_order_of_the_batch() -> None:
         array("i", [-1, -1]),
         array("B", [0, 0]),
     )
-    plans = core_ext.plan(book, core_ext.Policy(1, 1, []), two)
+    plans = core_ext.plan(book, [core_ext.Policy(1, 1, [])], two)
     assert list(plans.status) == [0, 2]
     assert list(plans.short) == [0, 1]
     assert book.free(1, 0) == 1
@@ -157,6 +161,6 @@ def test_a_node_takes_no_more_parcels_than_it_can() -> None:
         array("i", [-1] * 3),
         array("B", [0] * 3),
     )
-    plans = core_ext.plan(book, core_ext.Policy(2, 1, []), three)
+    plans = core_ext.plan(book, [core_ext.Policy(2, 1, [])], three)
     assert list(plans.status) == [0, 0, 2]
     assert list(plans.allocation_node) == [0, 1]

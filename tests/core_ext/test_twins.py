@@ -25,8 +25,11 @@ from tests.core_ext.instances import instance
 ROOT = Path(__file__).parents[2]
 SEEDS_A_TEST = 60
 NO_TWIN_OF_ITS_OWN = {
+    "answers": "planner_twin",
     "large_bound": "large_orders_twin",
+    "memory": "planner_twin",
     "pool_flow": "availability_twin",
+    "takings": "planner_twin",
     "whole_bound": "whole_lines_twin",
 }
 """Part of an algorithm whose twin stands in one module."""
@@ -64,11 +67,11 @@ def test_a_bad_scope_is_refused(scope: list[int], scopes: bytes) -> None:
     one, many = array("i", [0]), array("q", [1])
     demand = Demand(array("i", [0, 1]), many, many, many, one, one, array("B", [0]))
     demand = replace(demand, filter=array("i", [-1]), scope=array("i", scope), scopes=scopes)
-    compiled = core_ext.StockBook(array("i", [0, 0]), 1), core_ext.Policy(1, 1, [], b"", 1)
+    compiled = core_ext.StockBook(array("i", [0, 0]), 1), [core_ext.Policy(1, 1, [])]
     with pytest.raises(ValueError, match="scope"):
         core_ext.plan(*compiled, demand)
     twin_book = core_ext.stock_book_twin.StockBook(array("i", [0, 0]), 1)
-    twin_policy = core_ext.parcel_cost_twin.Policy(1, 1, [], b"", 1)
+    twin_policy = [core_ext.parcel_cost_twin.Policy(1, 1, [])]
     with pytest.raises(ValueError, match="scope"):
         core_ext.planner_twin.plan(twin_book, twin_policy, demand)
 
@@ -81,7 +84,7 @@ def test_an_order_takes_from_the_sources_of_its_scope() -> None:
         array("i", [0, 1]), array("q", [1]), array("q", [4]), array("q", [0]), array("i", [0]),
         array("i", [-1]), array("B", [0]), array("i", [0]), b"\0\1\1",
     )  # fmt: skip
-    plans = core_ext.plan(book, core_ext.Policy(2, 1, [], b"", 1), demand)
+    plans = core_ext.plan(book, [core_ext.Policy(2, 1, [])], demand)
     assert (list(plans.available), list(plans.allocation_source)) == ([10], [1])
 
 
