@@ -1,10 +1,10 @@
 """What a node can do and when and at what cost it sends, and the days on which it does not."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 from backend.db.errors import OutOfRange
-from backend.db.pool import TenantTransaction
+from backend.db.pool import Record, TenantTransaction
 from backend.network.errors import UnknownNode
 from backend.network.model import NodeTerms
 from backend.network.nodes import SQL, values_of_terms
@@ -60,7 +60,20 @@ async def closed_days(
     tx: TenantTransaction, first: date, last: date
 ) -> Mapping[int, tuple[date, ...]]:
     """Return the days, ascending, between two on which nodes do not dispatch, by node."""
+    return _by_node(await tx.fetch(SQL.closed_days, tx.tenant_id, first, last))
+
+
+async def closed_days_of_nodes(
+    tx: TenantTransaction, node_ids: Sequence[int], today: date
+) -> Mapping[int, tuple[date, ...]]:
+    """Return the days, ascending, on which nodes do not dispatch: CLOSED_DAYS_MAX from today on."""
+    last = today + timedelta(days=CLOSED_DAYS_MAX - 1)
+    rows = await tx.fetch(SQL.closed_days_of_nodes, tx.tenant_id, node_ids, today, last)
+    return _by_node(rows)
+
+
+def _by_node(rows: Sequence[Record]) -> Mapping[int, tuple[date, ...]]:
     found: dict[int, list[date]] = {}
-    for row in await tx.fetch(SQL.closed_days, tx.tenant_id, first, last):
+    for row in rows:
         found.setdefault(row["node_id"], []).append(row["day"])
     return {node_id: tuple(days) for node_id, days in found.items()}

@@ -127,6 +127,12 @@ delete from node_closed_day where tenant_id = $1 and node_id = $2 and day = any(
 select node_id, day from node_closed_day
 where tenant_id = $1 and day between $2 and $3 order by node_id, day
 
+-- closed_days_of_nodes --
+-- Days between two, both included, on which some nodes do not dispatch.
+select node_id, day from node_closed_day
+where tenant_id = $1 and node_id = any($2::bigint[]) and day between $3 and $4
+order by node_id, day
+
 -- set_lanes --
 -- What carriers charge and take; a lane that is there already is changed.
 insert into carrier_lane (tenant_id, origin_id, carrier, region_code, base_minor, step_minor,

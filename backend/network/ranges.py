@@ -43,8 +43,8 @@ def require_region(path: Path, code: int, regions: RegionTable) -> None:
 def require_node_terms(terms: NodeTerms) -> None:
     """Raise OutOfRange, with the path, for what a node's terms may not say."""
     if terms.cut_off_minute is not None:
-        require_between(("cutOffMinute",), terms.cut_off_minute, 0, MINUTES_A_DAY - 1)
+        require_between(("terms", "cutOffMinute"), terms.cut_off_minute, 0, MINUTES_A_DAY - 1)
     if not 1 <= terms.working_days <= EVERY_DAY:
-        raise OutOfRange("A node works on one day a week at least.", path=("workingDays",))
-    require_between(("serviceLevel",), terms.service_level, 0, SERVICE_LEVEL_MAX)
-    require_money(("handlingMinor",), terms.handling_minor)
+        raise OutOfRange("A node works on one day a week at least.", path=("terms", "workingDays"))
+    require_between(("terms", "serviceLevel"), terms.service_level, 0, SERVICE_LEVEL_MAX)
+    require_money(("terms", "handlingMinor"), terms.handling_minor)
