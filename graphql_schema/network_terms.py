@@ -174,7 +174,7 @@ class NetworkTermsMutation:
             int,
             partial(set_node_terms, code=input.code, terms=terms),
         )
-        info.context.nodes.clear(node_id)
+        info.context.nodes.clear_all()
         return LocationTermsSet(number=node_id)
 
     @strawberry.mutation(
@@ -193,7 +193,7 @@ class NetworkTermsMutation:
                 set_closed_days, code=input.code, first=first, last=last, is_closed=input.is_closed
             ),
         )
-        info.context.closed_days.clear(node_id)
+        info.context.closed_days.clear_all()
         return LocationClosedDaysSet(number=node_id)
 
     @strawberry.mutation(description="Replace what is agreed with a dealer who sends orders.")
