@@ -5,7 +5,7 @@ A loader is made when it is first asked for: most requests need one of them, or 
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property, partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -26,6 +26,7 @@ from backend.inventory.levels import levels_by_keys, newest_movements
 from backend.inventory.model import Level, LevelKey
 from backend.inventory.warehouses import list_warehouses
 from backend.network.model import FunctionalWarehouse
+from backend.network.node_terms import closed_days_of_nodes
 from backend.network.nodes import list_nodes
 from backend.network.regions.table import RegionTable
 from backend.orders import find_orders
@@ -172,6 +173,10 @@ class Context:
         return DataLoader(self._load_warehouses_of_nodes)
 
     @cached_property
+    def closed_days(self) -> "DataLoader[int, Sequence[date]]":
+        return DataLoader(self._load_closed_days)
+
+    @cached_property
     def orders(self) -> "DataLoader[int, Record | None]":
         return DataLoader(self._load_orders)
 
@@ -232,6 +237,12 @@ class Context:
         async with self.reading() as tx:
             listed = await list_warehouses(tx)
         return [[item for item in listed if item.node_id == node_id] for node_id in ids]
+
+    async def _load_closed_days(self, ids: list[int]) -> list[Sequence[date]]:
+        today = (await self.local_time()).date()
+        async with self.reading() as tx:
+            found = await closed_days_of_nodes(tx, ids, today)
+        return [found.get(node_id, ()) for node_id in ids]
 
     async def _load_listed(
         self, listed: Callable[[TenantTransaction], Awaitable[list[Any]]], ids: list[int]

@@ -1,10 +1,12 @@
 """Nodes, their functional warehouses, and shops."""
 
 from collections.abc import Iterable
+from datetime import date
 from functools import partial
 from typing import Annotated, Self
 
 import strawberry
+from msgspec.structs import asdict
 from strawberry import relay
 
 from backend.channels import shops as shop_cases
@@ -12,6 +14,7 @@ from backend.channels.model import Shop as ShopRecord
 from backend.channels.model import ShopDraft
 from backend.inventory.warehouses import create_warehouse
 from backend.network.model import (
+    Capability,
     Condition,
     FunctionalWarehouse,
     NodeDraft,
@@ -22,6 +25,7 @@ from backend.network.model import Node as NodeRecord
 from backend.network.nodes import create_node, delete_node, page_of_nodes, set_node_active
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import InputRefused, PermissionDenied
+from graphql_schema.node_terms import NodeTermsInput, Weekday, days_of, node_terms
 from graphql_schema.paging import (
     PAGE_DEFAULT,
     connection,
@@ -64,6 +68,21 @@ class Location(relay.Node):
     daily_capacity: BigInt | None
     lead_time_minutes: BigInt
     is_active: bool
+    capabilities: list[Capability]
+    cut_off_minute: int | None = strawberry.field(
+        description="The minute of the brand's day after which an order is dispatched on the next "
+        "working day; null: none."
+    )
+    working_days: list[Weekday]
+    service_level: int = strawberry.field(description="0 (least) to 9.")
+    handling_minor: BigInt = strawberry.field(description="What handling a parcel costs.")
+    keeps_for_region: bool = strawberry.field(
+        description="Its stock is meant for its own province first."
+    )
+
+    @strawberry.field(description="Days on which it does not dispatch, of 400 from today on.")
+    async def closed_days(self, info: YipanInfo) -> list[date]:
+        return list(await info.context.closed_days.load(self.number))
 
     @strawberry.field(description="The functional warehouses of the node.")
     async def warehouses(self, info: YipanInfo) -> list[Warehouse]:
@@ -115,6 +134,12 @@ def location_from(record: NodeRecord) -> Location:
         daily_capacity=record.daily_capacity,
         lead_time_minutes=record.lead_time_minutes,
         is_active=record.is_active,
+        capabilities=sorted(record.capabilities),
+        cut_off_minute=record.cut_off_minute,
+        working_days=days_of(record.working_days),
+        service_level=record.service_level,
+        handling_minor=record.handling_minor,
+        keeps_for_region=record.keeps_for_region,
     )
 
 
@@ -160,6 +185,9 @@ class LocationCreateInput:
     daily_capacity: BigInt | None = None
     lead_time_minutes: BigInt = 0
     dealer_id: strawberry.ID | None = None
+    terms: NodeTermsInput | None = strawberry.field(
+        default=None, description="Null: works every day, without a cut-off, and can nothing more."
+    )
 
 
 @strawberry.type
@@ -283,6 +311,7 @@ class NetworkMutation:
             daily_capacity=input.daily_capacity,
             lead_time_minutes=input.lead_time_minutes,
             dealer_id=_dealer(input.dealer_id),
+            **asdict(node_terms(input.terms)),
         )
         node_id = await info.context.apply_once(
             Permission.NETWORK_WRITE,

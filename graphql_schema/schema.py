@@ -9,6 +9,7 @@ from strawberry.types import ExecutionContext
 
 from backend.db.errors import YipanError
 from graphql_schema.allotments import AllotmentsMutation, AllotmentsQuery
+from graphql_schema.carrier_lanes import CarrierLanesMutation, CarrierLanesQuery
 from graphql_schema.catalog import CatalogMutation, CatalogQuery
 from graphql_schema.documents import Documents
 from graphql_schema.earmarks import EarmarksMutation, EarmarksQuery
@@ -19,6 +20,7 @@ from graphql_schema.inventory import InventoryMutation, InventoryQuery
 from graphql_schema.limits import CostLimit
 from graphql_schema.members import MembersMutation, MembersQuery
 from graphql_schema.network import NetworkMutation, NetworkQuery
+from graphql_schema.network_terms import NetworkTermsMutation, NetworkTermsQuery
 from graphql_schema.order_commands import OrdersMutation
 from graphql_schema.orders import OrdersQuery
 from graphql_schema.pools import PoolsMutation, PoolsQuery, PoolsSubscription
@@ -54,6 +56,8 @@ def _query_type() -> type:
         ReplenishmentQuery,
         PublishingQuery,
         NetworkQuery,
+        NetworkTermsQuery,
+        CarrierLanesQuery,
         CatalogQuery,
     ):
         node: relay.Node | None = relay.node(description="Anything by its id.")
@@ -77,6 +81,8 @@ class Mutation(
     ReplenishmentMutation,
     PublishingMutation,
     NetworkMutation,
+    NetworkTermsMutation,
+    CarrierLanesMutation,
     CatalogMutation,
 ):
     pass

@@ -115,6 +115,8 @@ CONSTRAINTS: dict[str, tuple[type[YipanError], str]] = {
     "node_lead_time_check": (OutOfRange, "A lead time is 0 minutes or more."),
     "node_region_code_fkey": (UnknownReference, "There is no region with this code."),
     "node_tenant_id_legal_entity_id_fkey": (UnknownReference, "There is no such legal entity."),
+    "carrier_lane_region_code_fkey": (UnknownReference, "There is no region with this code."),
+    "carrier_lane_tenant_id_origin_id_fkey": (UnknownReference, "There is no such node."),
     "shop_tenant_id_legal_entity_id_fkey": (UnknownReference, "There is no such legal entity."),
     "earmark_code_key": (AlreadyExists, "An earmark with this code exists already."),
     "functional_warehouse_code_key": (

@@ -10,6 +10,7 @@ from backend.db.pool import Database, TenantTransaction, Transaction
 from backend.demo import brand as demo
 from backend.demo.alerts import seed_alert_rules
 from backend.demo.layout import seed_layout
+from backend.demo.terms import seed_terms
 from backend.inventory import ledger
 from backend.inventory.model import CauseKind, LevelKey, Movement
 from backend.inventory.movement_types import MovementType
@@ -38,7 +39,8 @@ STORE_MAY = (Permission.ORDERS_READ, Permission.STOCK_READ, Permission.STOCK_WRI
 async def seed_demo(database: Database, brands: BrandDirectory) -> int:
     """Create what is missing of the demo's brand, and return its id.
 
-    Two steps, each whole or not at all: the organisation, then everything in it, and its rules.
+    Two steps, each whole or not at all: the organisation, then everything in it, with its rules and
+    terms.
     """
     known = {brand.code: brand.id for brand in await brands.all()}
     async with database.platform_transaction() as tx:
@@ -52,6 +54,7 @@ async def seed_demo(database: Database, brands: BrandDirectory) -> int:
             await _users(tx, brand_id, dealers, nodes)
         await seed_layout(tx, bundled_regions())
         await seed_alert_rules(tx, bundled_regions())
+        await seed_terms(tx, bundled_regions())
     return brand_id
 
 

@@ -19,3 +19,9 @@ class UnknownRegion(YipanError):
     """There is no region with this code; use a code of the region table, such as 310115."""
 
     code = "UNKNOWN_REGION"
+
+
+class InvalidTerms(YipanError):
+    """The terms cannot be kept; the message says which part."""
+
+    code = "INVALID_TERMS"

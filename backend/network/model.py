@@ -15,6 +15,21 @@ class NodeKind(StrEnum):
     PLATFORM = "platform"
 
 
+class Capability(StrEnum):
+    """What a node can handle beside ordinary parcels."""
+
+    OVERSIZE = "oversize"
+    CHILLED = "chilled"
+    FROZEN = "frozen"
+    DANGEROUS = "dangerous"
+    INSTALLS = "installs"
+    """It sends somebody who installs the goods."""
+
+
+EVERY_DAY = 127
+"""All seven days of the week."""
+
+
 class Condition(StrEnum):
     """The condition of goods in a functional warehouse."""
 
@@ -39,7 +54,27 @@ class Region(msgspec.Struct, frozen=True):
     latitude_e6: int
 
 
-class Node(msgspec.Struct, frozen=True, kw_only=True):
+class NodeTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node can do, and when and at what cost it sends."""
+
+    capabilities: frozenset[Capability] = frozenset()
+    cut_off_minute: int | None = None
+    """The minute of the brand's day after which an order is dispatched on the next working day."""
+    working_days: int = EVERY_DAY
+    """Bit 0 is Monday."""
+    service_level: int = 0
+    """0 (least) to 9."""
+    handling_minor: int = 0
+    """What handling a parcel costs."""
+    keeps_for_region: bool = False
+    """Its stock is meant for its own province first."""
+
+    def works_on(self, weekday: int) -> bool:
+        """Whether it works on a day of the week; 0 is Monday, as `date.weekday` says."""
+        return bool(self.working_days >> weekday & 1)
+
+
+class Node(NodeTerms, frozen=True, kw_only=True):
     """A place that holds goods and sends or hands them out."""
 
     id: int
@@ -75,7 +110,7 @@ class FunctionalWarehouse(msgspec.Struct, frozen=True, kw_only=True):
         return self.condition is SELLABLE_CONDITION and self.purpose == DEFAULT_PURPOSE
 
 
-class NodeDraft(msgspec.Struct, frozen=True, kw_only=True):
+class NodeDraft(NodeTerms, frozen=True, kw_only=True):
     """A node to be created; without coordinates it stands where its region does."""
 
     code: str
@@ -102,3 +137,57 @@ class WarehouseDraft(msgspec.Struct, frozen=True, kw_only=True):
     legal_entity_id: int | None = None
     dealer_id: int | None = None
     rank: int = 0
+
+
+class LaneDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """What a carrier charges and takes from a node, by code, to a province, city or district."""
+
+    node: str
+    carrier: str
+    region_code: int
+    base_minor: int
+    step_minor: int = 0
+    step_g: int = 1_000
+    transit_minutes: int
+    is_active: bool = True
+
+
+class Lane(msgspec.Struct, frozen=True, kw_only=True):
+    """What a carrier charges and takes from a node to a region; the most specific region counts."""
+
+    id: int
+    node_id: int
+    carrier: str
+    region_code: int
+    base_minor: int
+    """For a parcel of up to `step_g` (首重)."""
+    step_minor: int
+    """For each further `step_g` begun (续重)."""
+    step_g: int
+    transit_minutes: int
+    is_active: bool
+
+    def charge_minor(self, weight_g: int) -> int:
+        """Return what the carrier charges for a parcel."""
+        steps = -(-weight_g // self.step_g)
+        return self.base_minor + self.step_minor * max(0, steps - 1)
+
+
+class DealerTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What is agreed with a dealer who sends orders."""
+
+    dealer_id: int
+    territory: tuple[int, ...] = ()
+    """Codes of the regions that it sends to, ascending; none: everywhere."""
+    performance_bp: int = 10_000
+    """How well it sends, of 10,000."""
+    service_fee_minor: int = 0
+    """What the brand pays it for a parcel that it sends."""
+
+
+class ChannelTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What a channel charges of an order that a node of a kind sends."""
+
+    channel: str
+    node_kind: NodeKind
+    commission_bp: int

@@ -1,11 +1,13 @@
 """Creating and finding nodes, their functional warehouses and their legal entities."""
 
 from backend.db.errors import OutOfRange
-from backend.db.pool import TenantTransaction, Transaction
+from backend.db.pool import Record, TenantTransaction, Transaction
 from backend.db.sql import load_queries
 from backend.network.errors import NodeInUse, UnknownNode, UnknownRegion
-from backend.network.model import Node, NodeDraft, NodeKind
+from backend.network.model import Capability, Node, NodeDraft, NodeKind, NodeTerms
+from backend.network.ranges import require_node_terms
 from backend.network.regions.table import RegionTable, bundled_regions
+from backend.network.terms_version import raise_terms_version
 from tenants.dealers import require_dealer
 from tenants.principal import Permission
 
@@ -46,7 +48,15 @@ async def list_nodes(tx: TenantTransaction) -> list[Node]:
 async def page_of_nodes(tx: TenantTransaction, after: int, limit: int) -> list[Node]:
     """Return up to `limit` nodes that the principal may see, with ids above `after`."""
     rows = await tx.fetch(SQL.nodes, tx.tenant_id, after, limit)
-    return [Node(**{**row, "kind": NodeKind(row["kind"])}) for row in rows]
+    return [_node(row) for row in rows]
+
+
+def _node(row: Record) -> Node:
+    typed = {
+        "kind": NodeKind(row["kind"]),
+        "capabilities": frozenset(map(Capability, row["capabilities"])),
+    }
+    return Node(**{**row, **typed})
 
 
 async def create_node(tx: TenantTransaction, draft: NodeDraft, regions: RegionTable) -> int:
@@ -56,6 +66,7 @@ async def create_node(tx: TenantTransaction, draft: NodeDraft, regions: RegionTa
     """
     tx.principal.require(Permission.NETWORK_WRITE)
     _check_ranges(draft)
+    require_node_terms(draft)
     await require_dealer(tx, tx.tenant_id, draft.dealer_id)
     region = regions.by_code.get(draft.region_code)
     if region is None:
@@ -75,8 +86,21 @@ async def create_node(tx: TenantTransaction, draft: NodeDraft, regions: RegionTa
         draft.legal_entity_id,
         draft.dealer_id,
         draft.serves_all,
+        *values_of_terms(draft),
     )
     return node_id
+
+
+def values_of_terms(terms: NodeTerms) -> tuple[object, ...]:
+    """Return the columns of a node's terms, as the statements take them."""
+    return (
+        sorted(terms.capabilities),
+        terms.cut_off_minute,
+        terms.working_days,
+        terms.service_level,
+        terms.handling_minor,
+        terms.keeps_for_region,
+    )
 
 
 def _check_ranges(draft: NodeDraft) -> None:
@@ -101,12 +125,14 @@ async def set_node_active(tx: TenantTransaction, code: str, is_active: bool) -> 
 
 
 async def delete_node(tx: TenantTransaction, code: str) -> int:
-    """Delete a node that was never used, with its functional warehouses; returns what was its id.
+    """Delete a node that was never used, with all that is of it; returns what was its id.
 
-    Raises UnknownNode, and NodeInUse where it has, or ever had, stock or orders, or the active
-    layout of pools names it; then nothing has changed.
+    Locks the version of the terms, for its lanes go too, then the node. Raises UnknownNode, and
+    NodeInUse where it has, or ever had, stock or orders, or the active layout of pools names it;
+    then nothing has changed.
     """
     tx.principal.require(Permission.NETWORK_WRITE)
+    await raise_terms_version(tx)
     row = await tx.fetch_row(SQL.lock_node, tx.tenant_id, code)
     if row is None:
         raise UnknownNode(f"There is no node {code!r}.")

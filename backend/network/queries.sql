@@ -12,14 +12,24 @@ select count(*) from region
 -- nodes --
 -- Nodes that the principal may see, by id, after an id.
 select id, code, name, kind, region_code, longitude_e6, latitude_e6, priority, daily_capacity,
-       lead_time_minutes, legal_entity_id, dealer_id, serves_all, is_active
+       lead_time_minutes, legal_entity_id, dealer_id, serves_all, is_active, capabilities,
+       cut_off_minute, working_days, service_level, handling_minor, keeps_for_region
 from node where tenant_id = $1 and id > $2 order by id limit $3
 
 -- insert_node --
 -- Create a node.
 insert into node (tenant_id, code, name, kind, region_code, longitude_e6, latitude_e6, priority,
-                  daily_capacity, lead_time_minutes, legal_entity_id, dealer_id, serves_all)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning id
+                  daily_capacity, lead_time_minutes, legal_entity_id, dealer_id, serves_all,
+                  capabilities, cut_off_minute, working_days, service_level, handling_minor,
+                  keeps_for_region)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+returning id
+
+-- set_node_terms --
+-- What a node can do, and when and at what cost it sends.
+update node set capabilities = $3, cut_off_minute = $4, working_days = $5, service_level = $6,
+                handling_minor = $7, keeps_for_region = $8
+where tenant_id = $1 and code = $2 returning id
 
 -- set_node_active --
 -- Open or close a node.
@@ -30,10 +40,12 @@ update node set is_active = $3 where tenant_id = $1 and code = $2 returning id
 select id, node_in_use($1, id) as is_used from node where tenant_id = $1 and code = $2 for update
 
 -- delete_node --
--- Delete a node with its functional warehouses and days.
+-- Delete a node with its functional warehouses, its days and its lanes.
 with warehouses as (
     delete from functional_warehouse where tenant_id = $1 and node_id = $2),
-days as (delete from node_capacity where tenant_id = $1 and node_id = $2)
+days as (delete from node_capacity where tenant_id = $1 and node_id = $2),
+closed_days as (delete from node_closed_day where tenant_id = $1 and node_id = $2),
+lanes as (delete from carrier_lane where tenant_id = $1 and origin_id = $2)
 delete from node where tenant_id = $1 and id = $2
 
 -- insert_legal_entity --
@@ -84,3 +96,100 @@ returning c.node_id, c.day, c.limit_parcels - c.taken as free, c.version
 select c.node_id, c.day, c.limit_parcels - c.taken as free, c.version
 from unnest($2::bigint[], $3::date[]) as k(node_id, day)
 join node_capacity c on c.tenant_id = $1 and c.node_id = k.node_id and c.day = k.day
+
+-- next_terms_version --
+-- Say that terms change, and let one transaction at a time change them.
+insert into network_terms_version (tenant_id, version) values ($1, 1)
+on conflict (tenant_id) do update set version = network_terms_version.version + 1
+
+-- terms_version --
+-- How often terms have changed; no row: never.
+select version from network_terms_version where tenant_id = $1
+
+-- node_of_code --
+-- A node by its code, kept from being deleted.
+select id from node where tenant_id = $1 and code = $2 for key share
+
+-- close_days --
+-- Let a node not dispatch on days.
+insert into node_closed_day (tenant_id, node_id, dealer_id, day)
+select $1::bigint, n.id, n.dealer_id, d.day
+from node n cross join unnest($3::date[]) as d(day)
+where n.tenant_id = $1 and n.id = $2
+on conflict do nothing
+
+-- open_days --
+-- Let a node dispatch on days again.
+delete from node_closed_day where tenant_id = $1 and node_id = $2 and day = any($3::date[])
+
+-- closed_days --
+-- Days between two, both included, on which nodes do not dispatch.
+select node_id, day from node_closed_day
+where tenant_id = $1 and day between $2 and $3 order by node_id, day
+
+-- closed_days_of_nodes --
+-- Days between two, both included, on which some nodes do not dispatch.
+select node_id, day from node_closed_day
+where tenant_id = $1 and node_id = any($2::bigint[]) and day between $3 and $4
+order by node_id, day
+
+-- set_lanes --
+-- What carriers charge and take; a lane that is there already is changed.
+insert into carrier_lane (tenant_id, origin_id, carrier, region_code, base_minor, step_minor,
+                          step_g, transit_minutes, is_active)
+select $1::bigint, l.*
+from unnest($2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::integer[],
+            $8::integer[], $9::boolean[])
+     as l(origin_id, carrier, region_code, base_minor, step_minor, step_g, transit_minutes,
+          is_active)
+on conflict (tenant_id, origin_id, carrier, region_code) do update
+set base_minor = excluded.base_minor, step_minor = excluded.step_minor,
+    step_g = excluded.step_g, transit_minutes = excluded.transit_minutes,
+    is_active = excluded.is_active
+
+-- count_lanes --
+-- How many lanes there are, with those that are switched off.
+select count(*) from carrier_lane where tenant_id = $1
+
+-- lanes --
+-- The lanes in use, by node, carrier and region.
+select id, origin_id as node_id, carrier, region_code, base_minor, step_minor, step_g,
+       transit_minutes, is_active
+from carrier_lane where tenant_id = $1 and is_active order by origin_id, carrier, region_code
+
+-- page_of_lanes --
+-- All lanes, by id, after an id.
+select id, origin_id as node_id, carrier, region_code, base_minor, step_minor, step_g,
+       transit_minutes, is_active
+from carrier_lane where tenant_id = $1 and id > $2 order by id limit $3
+
+-- lanes_by_ids --
+-- Lanes by their ids.
+select id, origin_id as node_id, carrier, region_code, base_minor, step_minor, step_g,
+       transit_minutes, is_active
+from carrier_lane where tenant_id = $1 and id = any($2::bigint[])
+
+-- set_dealer_terms --
+-- What is agreed with a dealer who sends orders.
+insert into dealer_terms (tenant_id, dealer_id, territory, performance_bp, service_fee_minor)
+values ($1, $2, $3, $4, $5)
+on conflict (tenant_id, dealer_id) do update
+set territory = excluded.territory, performance_bp = excluded.performance_bp,
+    service_fee_minor = excluded.service_fee_minor
+
+-- dealer_terms --
+-- What is agreed with dealers who send orders, by dealer.
+select dealer_id, territory, performance_bp, service_fee_minor
+from dealer_terms where tenant_id = $1 order by dealer_id
+
+-- set_channel_terms --
+-- What channels charge; for a channel and a kind of node that are there already it is changed.
+insert into channel_terms (tenant_id, channel, node_kind, commission_bp)
+select $1::bigint, t.* from unnest($2::text[], $3::text[], $4::integer[])
+     as t(channel, node_kind, commission_bp)
+on conflict (tenant_id, channel, node_kind) do update set commission_bp = excluded.commission_bp
+
+-- channel_terms --
+-- What channels charge, by channel and kind of node.
+select channel, node_kind, commission_bp
+from channel_terms where tenant_id = $1 order by channel, node_kind

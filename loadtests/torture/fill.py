@@ -1,5 +1,8 @@
 """The world of a history, as rows."""
 
+from msgspec.structs import asdict
+
+from backend.network.model import NodeTerms
 from backend.network.regions.table import bundled_regions
 from loadtests.torture.database_server import DatabaseServer
 from loadtests.torture.history import SKUS, History
@@ -7,6 +10,7 @@ from loadtests.torture.played import TENANT, Played
 from loadtests.torture.stock_statements import BEGAN, FIGURES
 
 EARMARK = 1
+NODE_TERMS = asdict(NodeTerms()) | {"capabilities": []}
 
 
 def fill(played: Played, server: DatabaseServer) -> None:
@@ -51,6 +55,7 @@ def _fill_network(server: DatabaseServer, history: History) -> None:
             dealer_id=None,
             serves_all=True,
             is_active=True,
+            **NODE_TERMS,
         )
         kind = {"code": node.code, "condition": "good", "purpose": "default", "rank": 0}
         owner = {"legal_entity_id": None, "dealer_id": None}

@@ -33,7 +33,8 @@ MOVEMENT = (
 )
 NODE = (
     "id code name kind region_code longitude_e6 latitude_e6 priority daily_capacity"
-    " lead_time_minutes legal_entity_id dealer_id serves_all is_active"
+    " lead_time_minutes legal_entity_id dealer_id serves_all is_active capabilities cut_off_minute"
+    " working_days service_level handling_minor keeps_for_region"
 )
 WAREHOUSE = "id node_id code condition purpose legal_entity_id dealer_id rank"
 

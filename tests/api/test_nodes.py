@@ -20,6 +20,7 @@ from tests.inventory.allotments.allotting import allot
 from tests.inventory.earmarks.keeping import keep
 from tests.inventory.pools.layouts import EXAMPLE
 from tests.inventory.pools.living import Living
+from tests.network.terms import LANE, put_lanes
 from tests.orders.checks import placed
 from tests.orders.stock_holds.holding import take
 from tests.orders.supplies.coming import Coming, supply
@@ -63,6 +64,7 @@ async def test_what_is_no_key_is_refused(api: Api, world: World, kind: str) -> N
 
 LISTS = {
     "Allotment": "allotments",
+    "CarrierLane": "carrierLanes",
     "Earmark": "earmarks",
     "EarmarkLevel": 'earmarkLevels(earmark: "promo")',
     "Fulfilment": "fulfilments",
@@ -89,6 +91,7 @@ async def brand(live: Living, admin: Connection) -> World:
     await live.lay_out(EXAMPLE)
     for warehouse, units in (("wh", 20), ("store", 20), ("far", 20), ("dealer-node", 5)):
         await live.receive(warehouse, units)
+    await put_lanes(database, world.brand, [LANE])
     await keep(live, ("A", 2, "wh"))
     await allot(live, "dshop", 9)
     await take(live)

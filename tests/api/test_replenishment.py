@@ -7,18 +7,16 @@ from datetime import date
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
-from backend.runtime import Runtime
-from tenants import organisation
-from tenants.principal import Kind, Permission, Principal
+from tenants.principal import Permission, Principal
 from tests.api.client import Api
+from tests.api.users import user_with
 from tests.catalogue import Connection, contents
 from tests.inventory.pools.living import Living
 from tests.inventory.stock import Figures, figures
 from tests.replenishment.scene import Watched, node_rule
 from tests.replenishment.scene import rule as rule_draft
-from tests.world import ACTOR, HANGZHOU, PASSWORD, World, fresh_key
+from tests.world import HANGZHOU, World, fresh_key
 
 FAULT = "... on UserError { code message path } ... on PermissionDenied { permission }"
 RULE = """code scope measure firesBelow clearsAt transfers fillTo leaveDays transitDays where
@@ -58,17 +56,6 @@ async def watched(live: Living) -> Watched:
 async def proposed(watched: Watched) -> Watched:
     await watched.propose_eight()
     return watched
-
-
-async def user_with(runtime: Runtime, world: World, permission: Permission) -> Principal:
-    """Return a user of the brand with one permission only."""
-    granted, email = frozenset({permission}), f"{permission.name}@example.com"
-    async with runtime.database.platform_transaction() as tx:
-        user_id = await organisation.register_user(tx, ACTOR, email, "One", PASSWORD)
-        await organisation.grant_membership(
-            tx, ACTOR, user_id, Kind.BRAND, granted, brand_id=world.tenant_id
-        )
-    return replace(world.brand, subject=f"user:{user_id}", permissions=granted)
 
 
 async def run(api: Api, query: str, who: Principal, **values: Any) -> dict[str, Any]:

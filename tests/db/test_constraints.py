@@ -35,6 +35,21 @@ NAMES = """
 """
 INTERNAL = {
     # The code gives these values itself.
+    "carrier_lane_base_check",
+    "carrier_lane_key",
+    "carrier_lane_step_check",
+    "carrier_lane_step_g_check",
+    "carrier_lane_transit_check",
+    "channel_terms_commission_check",
+    "channel_terms_kind_check",
+    "dealer_terms_fee_check",
+    "dealer_terms_performance_check",
+    "node_capabilities_check",
+    "node_cut_off_check",
+    "node_handling_check",
+    "node_service_level_check",
+    "node_working_days_check",
+    "node_closed_day_tenant_id_node_id_fkey",
     "alert_rule_clears_check",
     "alert_rule_code_key",
     "alert_rule_fires_check",

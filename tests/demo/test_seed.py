@@ -27,6 +27,12 @@ PROMISED = {
     "select count(*) from shop where dealer_id is null": 4,
     "select count(distinct dealer_id) from shop": 4,
     "select count(*) from orders": 0,
+    "select count(*) from carrier_lane": 3 * 2 * 34,
+    "select count(distinct region_code) from carrier_lane": 34,
+    "select count(*) from dealer_terms where territory <> '{}'": 4,
+    "select count(distinct channel) from channel_terms": 3,
+    "select count(*) from node where cut_off_minute is null or handling_minor = 0": 0,
+    "select count(*) from node_closed_day": 0,
 }
 NODES_WITH_STOCK = """
     select count(distinct w.node_id) from functional_warehouse w

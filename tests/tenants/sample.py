@@ -56,6 +56,14 @@ class Table(NamedTuple):
     node_column: str | None
     required: tuple[Column, ...]
 
+    @property
+    def dealers(self) -> tuple[int | None, ...]:
+        """Whose a row may be: some tables have rows of dealers alone."""
+        if self.dealer_column is None:
+            return (None,)
+        needs_one = self.dealer_column in {column.name for column in self.required}
+        return tuple(dealer for dealer in DEALERS if dealer or not needs_one)
+
     def insert(self, tenant: int, dealer: int | None = None, node: int | None = None) -> str:
         """Return the statement that inserts a row of somebody's."""
         values = {column.name: VALUES[column.type] for column in self.required}
@@ -95,9 +103,8 @@ async def fill(url: str) -> None:
         for drop in await names(admin, UNIQUE_INDEXES):
             await admin.execute(drop)
         for table in await read_tables(admin):
-            dealers = DEALERS if table.dealer_column else (None,)
             nodes = NODES if table.node_column else (None,)
-            for row in itertools.product(TENANTS, dealers, nodes):
+            for row in itertools.product(TENANTS, table.dealers, nodes):
                 await admin.execute(table.insert(*row))
     finally:
         await admin.close()

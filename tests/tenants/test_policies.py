@@ -13,10 +13,8 @@ from tenants.principal import Kind, Principal, system_principal
 from tests.catalogue import PARTITIONS, Connection, contents, names, tenant_tables
 from tests.tenants.sample import (
     DEALER,
-    DEALERS,
     NODE,
     NODES,
-    OTHER_DEALER,
     OURS,
     THEIRS,
     Table,
@@ -83,11 +81,10 @@ async def enter(connection: Connection, who: Principal) -> None:
 
 async def test_the_sample_has_rows_of_everybody(sample_admin: Connection) -> None:
     for table in await read_tables(sample_admin):
-        dealers = len(DEALERS) if table.dealer_column else 1
         nodes = len(NODES) if table.node_column else 1
         for tenant in (OURS, THEIRS):
             rows = await names(sample_admin, rows_of(table, f"tenant_id = {tenant}"))
-            assert len(rows) == dealers * nodes, table.name
+            assert len(rows) == len(table.dealers) * nodes, table.name
 
 
 async def test_what_everybody_reads_exists(sample_admin: Connection) -> None:
@@ -185,7 +182,7 @@ def changes(table: Table, condition: str) -> list[str]:
 
 def attempts_on(table: Table, tenant: int) -> list[str]:
     """Return what somebody may try on a tenant's rows, as whoever the rows are of."""
-    inserts = [table.insert(tenant, dealer) for dealer in (DEALER, OTHER_DEALER, None)]
+    inserts = [table.insert(tenant, dealer) for dealer in table.dealers]
     return [*inserts, *changes(table, f"tenant_id = {tenant}")]
 
 
