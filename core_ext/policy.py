@@ -87,24 +87,34 @@ class Size(NamedTuple):
         return self.nodes * (self.goods if kind == Kind.GOODS else self.places)
 
 
-def pack_lexicographic(terms: Sequence[Term], max_parcels: int = MAX_PARCELS) -> list[Term]:
-    """The same terms, most important first, with multipliers that make one sum compare field by
-    field.
+def pack_levels(
+    levels: Sequence[Sequence[tuple[Term, int]]], max_parcels: int = MAX_PARCELS
+) -> list[Term]:
+    """The terms of all levels, most important first, with multipliers that make one sum compare
+    level by level; within a level the terms are summed by their weights.
 
-    Each field is wide enough for `limit * max_parcels`, so no field ever runs over into the next
-    one.
-    ValueError if the fields need more than 127 bits together; smaller limits (wider bands) help.
+    Each level has a field that is wide enough for its worst sum over `max_parcels` parcels, so no
+    field ever runs over into the next one. ValueError if the fields need more than 127 bits
+    together; smaller limits (wider bands) help.
     """
     packed: list[Term] = []
     shift = 0
-    for term in reversed(terms):
-        packed.append(replace(term, multiplier=1 << shift))
-        shift += (term.limit * max_parcels).bit_length()
+    widths = [
+        (sum(term.limit * weight for term, weight in level) * max_parcels).bit_length()
+        for level in levels
+    ]
+    for level, width in zip(reversed(levels), reversed(widths), strict=True):
+        packed += [replace(term, multiplier=weight << shift) for term, weight in reversed(level)]
+        shift += width
     if shift > COST_BITS:
-        widths = [(term.limit * max_parcels).bit_length() for term in terms]
         raise ValueError(f"the fields need {widths} = {shift} bits, there are {COST_BITS}")
     packed.reverse()
     return packed
+
+
+def pack_lexicographic(terms: Sequence[Term], max_parcels: int = MAX_PARCELS) -> list[Term]:
+    """The same terms, most important first, each a level of its own; see `pack_levels`."""
+    return pack_levels([[(term, 1)] for term in terms], max_parcels)
 
 
 def unpack_lexicographic(terms: Sequence[Term], cost: int) -> tuple[int, ...]:

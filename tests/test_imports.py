@@ -32,7 +32,13 @@ CENTRES: dict[str, frozenset[str]] = {
         {"backend.catalog", "backend.channels", "backend.network", "core_ext"}
     ),
     "backend.routing": frozenset(
-        {"backend.channels", "backend.inventory", "backend.network", "core_ext"}
+        {
+            "backend.catalog",
+            "backend.channels",
+            "backend.inventory",
+            "backend.network",
+            "core_ext",
+        }
     ),
     "backend.orders": frozenset(
         {
@@ -92,7 +98,8 @@ LAYERS: dict[str, frozenset[str]] = {
     "loadtests": frozenset(CENTRES)
     | GROUND
     | WHO
-    | {"core_ext", "backend.runtime", "backend.environment", "backend.logs", "backend.settings"}
+    | {"core_ext", "backend.conditions", "backend.runtime", "backend.environment"}
+    | {"backend.logs", "backend.settings"}
     # Who measures or breaks servers starts them.
     | {"backend.embedded", "backend.clock"}
     # A replay runs over the demo's nodes.

@@ -1097,10 +1097,17 @@ create table routing_policy (
     document     jsonb not null,
     created_at   timestamptz not null default clock_timestamp(),
     activated_at timestamptz,
+    -- The version that was active when this one was proposed; 0 for none.
+    based_on     integer not null default 0,
+    comment      text not null default '',
+    proposed_by  text not null default '',
+    activated_by text,
     primary key (tenant_id, version)
 );
 create unique index routing_policy_active_key on routing_policy (tenant_id)
     where status = 'active';
+create index routing_policy_activated_idx on routing_policy (tenant_id, activated_at)
+    where activated_at is not null;
 call protect('routing_policy', 'brand');
 
 create table routing_decision (
@@ -1119,6 +1126,9 @@ create table routing_decision (
     winner_nodes   bigint[] not null,
     runner_up_node bigint,
     runner_up_cost numeric,
+    -- The strategies that placed something, in turn, and what was to become of the rest.
+    strategies     text[] not null default '{}',
+    otherwise      text,
     primary key (tenant_id, order_id, decision_no, recorded_at)
 ) partition by range (recorded_at);
 call protect('routing_decision', 'brand');
@@ -1171,6 +1181,8 @@ create table orders (
     decision_count       integer not null,
     -- What was answered when it was placed, for whoever asks with the same key again.
     outcome              text not null default '',
+    -- What the order says for routing beside where it goes; see backend/routing/traits.py.
+    traits               jsonb not null default '{}',
     primary key (tenant_id, id),
     constraint orders_total_check check (
         total_minor = goods_minor - line_discount_minor - order_discount_minor
@@ -1247,7 +1259,7 @@ create table order_hold (
     line_no     integer,
     dealer_id   bigint,
     kind        text not null constraint order_hold_kind_check check (kind in (
-        'sku_unknown', 'address_unresolved', 'amount_mismatch', 'audit')),
+        'sku_unknown', 'address_unresolved', 'amount_mismatch', 'audit', 'routing')),
     reason      text not null,
     recorded_at timestamptz not null default clock_timestamp(),
     released_at timestamptz,
@@ -1258,6 +1270,26 @@ create table order_hold (
 create index order_hold_open_idx on order_hold (tenant_id, kind, order_id)
     where released_at is null;
 call protect('order_hold', 'dealer');
+
+-- Orders that wait otherwise than for stock alone: in a named queue, or until a day on which what
+-- still waits is cancelled.
+create table routing_wait (
+    tenant_id  bigint not null,
+    order_id   bigint not null,
+    dealer_id  bigint,
+    strategy   text not null,
+    queue      text,
+    cancel_on  date,
+    waits_from timestamptz not null default clock_timestamp(),
+    primary key (tenant_id, order_id),
+    foreign key (tenant_id, order_id) references orders,
+    constraint routing_wait_kind_check check ((queue is null) <> (cancel_on is null))
+);
+create index routing_wait_queue_idx on routing_wait (tenant_id, queue, order_id)
+    where queue is not null;
+create index routing_wait_cancel_idx on routing_wait (tenant_id, cancel_on)
+    where cancel_on is not null;
+call protect('routing_wait', 'dealer');
 
 -- Units that are kept for a cart, an unpaid order or a platform, until a time. Ids are those of
 -- orders; `state` decides: what is active can be converted, even late.
@@ -1450,7 +1482,8 @@ create type new_order as (
     currency text, goods_minor bigint, line_discount_minor bigint, order_discount_minor bigint,
     freight_minor bigint, fees_minor bigint, total_minor bigint, buyer_name text, buyer_phone text,
     region_code bigint, address text, remark text, ordered_at timestamptz, event_sequence integer,
-    fulfilment_count integer, reservation_count integer, decision_count integer, outcome text
+    fulfilment_count integer, reservation_count integer, decision_count integer, outcome text,
+    traits text
 );
 create type new_line as (
     order_id bigint, line_no integer, dealer_id bigint, sku_id bigint, sku_code text,
@@ -1485,7 +1518,8 @@ create type new_stock_hold_part as (
 create type new_decision as (
     order_id bigint, decision_no integer, policy_version integer, book_position bigint,
     batch_id bigint, batch_index integer, attempt smallint, is_proved boolean, cost text,
-    lower_bound text, winner_nodes bigint[], runner_up_node bigint, runner_up_cost text
+    lower_bound text, winner_nodes bigint[], runner_up_node bigint, runner_up_cost text,
+    strategies text[], otherwise text
 );
 create type new_take as (
     functional_warehouse_id bigint, sku_id bigint, quantity bigint, cause_id bigint,

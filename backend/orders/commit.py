@@ -43,6 +43,7 @@ from backend.orders.errors import (
     InsufficientStock,
     InvalidOrder,
     NoNode,
+    NoStrategy,
     NotAuthorised,
     ShortLine,
 )
@@ -384,6 +385,9 @@ async def _insert(tx: TenantTransaction, shaped: Shaped, keys: Sequence[KeyRow] 
     )
     if shaped.stock_holds:
         await insert_holds(tx, shaped.stock_holds, shaped.stock_hold_parts)
+    if shaped.routing_waits:
+        columns = zip(*shaped.routing_waits, strict=True)
+        await tx.execute(SQL.insert_routing_waits, tx.tenant_id, *map(list, columns))
     return bool(claimed == len(keys))
 
 
@@ -407,12 +411,14 @@ def _refusals(works: Sequence[Work], before: Before) -> dict[Work, Answer]:
     }
 
 
-def _refusal(work: Work) -> InsufficientStock | NoNode:
+def _refusal(work: Work) -> InsufficientStock | NoNode | NoStrategy:
     """Return why an order got nothing in the last attempt."""
     assert work.intake is not None, "only new orders are refused"
     codes = {line.sku_id: line.sku_code for line in work.intake.lines}
     if work.plan is None:
         return NoNode()
+    if not work.plan.is_matched:
+        return NoStrategy()
     coming = work.coming or (0,) * len(work.rows)
     short = [
         ShortLine(codes[row.sku_id], row.quantity, available + to_come)

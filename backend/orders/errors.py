@@ -39,6 +39,12 @@ class InsufficientStock(OrderRefused):
         return {"lines": [line._asdict() for line in self.lines]}
 
 
+class NoStrategy(OrderRefused):
+    """No strategy of the brand's routing policy takes this order."""
+
+    code = "NO_ROUTING_STRATEGY"
+
+
 class NoNode(OrderRefused):
     """No node may serve this order within the limits of the routing policy."""
 

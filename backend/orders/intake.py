@@ -5,9 +5,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from backend.catalog.model import Sku
 from backend.channels.model import Shop
 from backend.orders.model import HoldKind, OrderDraft, Shortage
 from backend.orders.stock_holds.model import HoldTerms
+from backend.routing.model import OrderFacts
 from tenants.principal import Principal
 
 
@@ -34,9 +36,12 @@ class IntakeLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     sku_code: str
     quantity: int
     unit_weight_g: int
+    """What carriers charge a unit by: its weight, or its volume's."""
     unit_price_minor: int
     line_discount_minor: int
     order_discount_minor: int
+    sku: Sku | None
+    """None where the code is unknown."""
 
     @property
     def amount_minor(self) -> int:
@@ -74,6 +79,20 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
     ordered_at: datetime
     hold: HoldTerms | None = None
     """Units are only to be kept for so long; there is no order yet."""
+
+    @property
+    def facts(self) -> OrderFacts:
+        """What policies of routing may ask about it."""
+        draft = self.draft
+        return OrderFacts(
+            shop=self.shop,
+            skus=[line.sku for line in self.lines if line.sku is not None],
+            amount_minor=self.amounts.total,
+            remark=draft.remark,
+            is_paid=draft.is_paid,
+            is_presale=self.shortage is Shortage.PRESALE,
+            traits=draft.known_traits,
+        )
 
     @property
     def is_blocked(self) -> bool:

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from backend.routing.traits import NO_TRAITS, OrderTraits
+
 LINES_MAX = 500
 """Lines of an order that a person or a web shop places."""
 LINES_MAX_BULK = 2_000
@@ -47,6 +49,8 @@ class HoldKind(StrEnum):
     ADDRESS_UNRESOLVED = "address_unresolved"
     AMOUNT_MISMATCH = "amount_mismatch"
     AUDIT = "audit"
+    ROUTING = "routing"
+    """No strategy takes it, or one leaves what it cannot send to a person (异常单)."""
 
     @property
     def blocks_stock(self) -> bool:
@@ -103,6 +107,13 @@ class OrderDraft(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
     hold: int | msgspec.UnsetType | None = msgspec.UNSET
     """The stock hold whose units it takes over. Left out it stands nowhere: orders that came before
     there were holds are known by the mark of what they said."""
+    traits: OrderTraits | msgspec.UnsetType = msgspec.UNSET
+    """What policies of routing may ask about; left out it stands nowhere, as above."""
+
+    @property
+    def known_traits(self) -> OrderTraits:
+        """What is said for routing; nothing where it is left out."""
+        return NO_TRAITS if self.traits is msgspec.UNSET else self.traits
 
     @property
     def wanted_shortage(self) -> Shortage:

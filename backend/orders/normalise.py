@@ -30,6 +30,8 @@ from backend.orders.model import (
     OrderDraft,
 )
 from backend.orders.stock_holds.model import HoldTerms
+from backend.routing.goods_needs import charged_weight_g
+from backend.routing.traits import fault_of
 from tenants.principal import Kind, Permission, Principal
 
 NOWHERE = AddressDraft(detail="")
@@ -123,6 +125,8 @@ def check_shape(draft: OrderDraft, *, is_bulk: bool) -> None:
                 path=("lines", index, "discountMinor"),
             )
     _check_amounts(draft)
+    if fault := fault_of(draft.known_traits):
+        raise InvalidOrder(fault, path=("traits",))
 
 
 def _check_texts(draft: OrderDraft) -> None:
@@ -156,6 +160,9 @@ def _texts(draft: OrderDraft) -> Iterator[tuple[str, str]]:
         yield "lines", line.sku
     for fee in draft.fees:
         yield "fees", fee.code + fee.description
+    traits = draft.known_traits
+    for label in (traits.order_type, traits.payment, *traits.tags, *traits.promotions):
+        yield "traits", label
 
 
 def _check_amounts(draft: OrderDraft) -> None:
@@ -209,10 +216,11 @@ def price(draft: OrderDraft, skus: list[Sku | None]) -> tuple[tuple[IntakeLine, 
             sku_id=sku.id if sku else None,
             sku_code=line.sku,
             quantity=line.quantity,
-            unit_weight_g=sku.weight_g if sku else 0,
+            unit_weight_g=charged_weight_g(sku) if sku else 0,
             unit_price_minor=line.unit_price_minor,
             line_discount_minor=line.discount_minor,
             order_discount_minor=shares[index],
+            sku=sku,
         )
         for index, (line, sku) in enumerate(zip(draft.lines, skus, strict=True))
     )

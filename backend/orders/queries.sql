@@ -28,12 +28,13 @@ with new_orders as (
     insert into orders (tenant_id, id, shop_id, external_id, dealer_id, status, shortage, currency,
         goods_minor, line_discount_minor, order_discount_minor, freight_minor, fees_minor,
         total_minor, buyer_name, buyer_phone, region_code, address, remark, ordered_at,
-        event_sequence, fulfilment_count, reservation_count, decision_count, outcome)
+        event_sequence, fulfilment_count, reservation_count, decision_count, outcome, traits)
     select $1::bigint, r.id, r.shop_id, r.external_id, r.dealer_id, r.status, r.shortage,
            r.currency, r.goods_minor, r.line_discount_minor, r.order_discount_minor,
            r.freight_minor, r.fees_minor, r.total_minor, r.buyer_name, r.buyer_phone,
            r.region_code, r.address, r.remark, r.ordered_at, r.event_sequence,
-           r.fulfilment_count, r.reservation_count, r.decision_count, r.outcome
+           r.fulfilment_count, r.reservation_count, r.decision_count, r.outcome,
+           r.traits::jsonb
     from unnest($2::new_order[]) as r),
 new_lines as (
     insert into order_line (tenant_id, order_id, line_no, dealer_id, sku_id, sku_code, quantity,
@@ -68,12 +69,18 @@ new_reservations as (
 new_decisions as (
     insert into routing_decision (tenant_id, order_id, decision_no, policy_version, book_position,
         batch_id, batch_index, attempt, is_proved, cost, lower_bound, winner_nodes, runner_up_node,
-        runner_up_cost)
+        runner_up_cost, strategies, otherwise)
     select $1::bigint, r.order_id, r.decision_no, r.policy_version, r.book_position, r.batch_id,
            r.batch_index, r.attempt, r.is_proved, r.cost::numeric, r.lower_bound::numeric,
-           r.winner_nodes, r.runner_up_node, r.runner_up_cost::numeric
+           r.winner_nodes, r.runner_up_node, r.runner_up_cost::numeric, r.strategies, r.otherwise
     from unnest($8::new_decision[]) as r)
 select claim_keys($1, $9::new_key[]) as claimed, append_events($1, $10::new_event[])
+
+-- insert_routing_waits --
+-- Say that new orders wait in a queue, or until a day.
+insert into routing_wait (tenant_id, order_id, dealer_id, strategy, queue, cancel_on)
+select $1::bigint, r.* from unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::date[])
+    as r(order_id, dealer_id, strategy, queue, cancel_on)
 
 -- lock_orders --
 -- Lock orders, in order.
@@ -156,12 +163,10 @@ order by o.placed_at, o.id limit $5
 
 -- backorders --
 -- The waiting lines of orders, the oldest order first, with where they go.
-select o.id as order_id, o.shop_id, o.dealer_id, o.region_code, s.legal_entity_id, l.line_no,
-       l.sku_id, l.backordered, k.weight_g
+select o.id as order_id, o.shop_id, o.dealer_id, o.region_code, o.total_minor, o.remark, o.traits,
+       o.shortage, l.line_no, l.sku_id, l.backordered, l.quantity, l.amount_minor
 from orders o
-join shop s on s.tenant_id = $1 and s.id = o.shop_id
 join order_line l on l.tenant_id = $1 and l.order_id = o.id and l.backordered > 0
-join sku k on k.tenant_id = $1 and k.id = l.sku_id
 where o.tenant_id = $1 and o.id = any($2::bigint[])
 order by o.placed_at, o.id, l.line_no
 

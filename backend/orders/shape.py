@@ -5,7 +5,7 @@ A row is a tuple in the order of its row type (`new_order`, `new_line`, … in t
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -14,11 +14,12 @@ from backend.events.model import NewEvent, Payload
 from backend.inventory.ledger import Take
 from backend.inventory.model import CauseKind
 from backend.orders.events import FulfilmentCreated, OrderAllocated, OrderPlaced
-from backend.orders.intake import Intake
-from backend.orders.model import Held, LineOutcome, OrderStatus, Placed, Shortage
+from backend.orders.intake import Hold, Intake
+from backend.orders.model import Held, HoldKind, LineOutcome, OrderStatus, Placed, Shortage
 from backend.orders.states import START, check_step, derive_status
 from backend.orders.stock_holds.model import HoldTerms
 from backend.orders.work import Share, Work, shares_of_lines
+from backend.routing.model import Otherwise
 
 Rows = list[tuple[object, ...]]
 
@@ -83,6 +84,7 @@ class Shaped:
         self.events: list[NewEvent] = []
         self.stock_holds: Rows = []
         self.stock_hold_parts: Rows = []
+        self.routing_waits: Rows = []
         self.moved_lines: Rows = []
         self.updated_orders: Rows = []
 
@@ -96,16 +98,19 @@ class Shaped:
         shares = shares_of_lines(work) if work.plan else []
         counts = Counts()
         outcomes = _line_outcomes(intake, shares)
-        status = check_step(START, derive_status(outcomes, is_held=bool(intake.holds)))
+        holds = (*intake.holds, *_holds_of_plan(work, outcomes))
+        status = check_step(START, derive_status(outcomes, is_held=bool(holds)))
         dealer_id, address = intake.shop.dealer_id, intake.draft.address
         self._add_lines(work.order_id, intake, outcomes)
-        payload = _order_placed(work.order_id, intake, status)
+        self._add_holds(work.order_id, dealer_id, holds)
+        self._add_wait(work, outcomes)
+        payload = _order_placed(work.order_id, intake, status, holds)
         self._event(counts, payload, work.order_id, dealer_id, None)
         ship_to = ShipTo(address.name, address.phone, intake.region_code, address.detail)
         parcels = self._add_shares(work, shares, counts, dealer_id, ship_to)
         self._add_decision(work, counts)
-        holds = tuple([hold.kind.value for hold in intake.holds])
-        placed = Placed(work.order_id, status, outcomes, holds, parcels)
+        kinds = tuple([hold.kind.value for hold in holds])
+        placed = Placed(work.order_id, status, outcomes, kinds, parcels)
         self._add_order_row(placed, intake, counts)
         self.placed[work] = placed
 
@@ -209,6 +214,7 @@ class Shaped:
                 counts.reservations,
                 counts.decisions,
                 _encode(placed).decode(),
+                _encode(draft.known_traits).decode(),
             )
         )
 
@@ -237,10 +243,24 @@ class Shaped:
             self.fees.append(
                 (order_id, number, dealer_id, fee.code, fee.description, fee.amount_minor)
             )
-        for number, hold in enumerate(intake.holds, 1):
+
+    def _add_holds(self, order_id: int, dealer_id: int | None, holds: Sequence[Hold]) -> None:
+        for number, hold in enumerate(holds, 1):
             self.holds.append(
                 (order_id, number, hold.line_no, dealer_id, hold.kind.value, hold.reason)
             )
+
+    def _add_wait(self, work: Work, outcomes: Sequence[LineOutcome]) -> None:
+        """Add that an order waits in a queue, or until a day, where its strategy says so."""
+        if work.plan is None or not any(line.backordered for line in outcomes):
+            return
+        rest = work.plan.remainder
+        cancel_on = None
+        if rest.cancel_after_days is not None:
+            cancel_on = self._around.day + timedelta(days=rest.cancel_after_days)
+        if rest.queue or cancel_on:
+            row = (work.order_id, work.dealer_id, rest.strategy, rest.queue or None, cancel_on)
+            self.routing_waits.append(row)
 
     def _add_shares(
         self,
@@ -316,6 +336,8 @@ class Shaped:
                 decision.winner_nodes,
                 decision.runner_up_node,
                 None if decision.runner_up_cost is None else str(decision.runner_up_cost),
+                decision.strategies,
+                None if work.plan.is_whole else work.plan.remainder.otherwise.value,
             )
         )
 
@@ -364,7 +386,24 @@ def _line_outcomes(intake: Intake, shares: Sequence[Share]) -> tuple[LineOutcome
     return tuple(outcomes)
 
 
-def _order_placed(order_id: int, intake: Intake, status: OrderStatus) -> OrderPlaced:
+def _holds_of_plan(work: Work, outcomes: Sequence[LineOutcome]) -> tuple[Hold, ...]:
+    """Return the hold of an order of which a part waits for a person, as its policy says."""
+    if work.plan is None or not any(line.backordered for line in outcomes):
+        return ()
+    rest = work.plan.remainder
+    if rest.otherwise is not Otherwise.HOLD:
+        return ()
+    version = work.plan.decision.policy_version
+    if rest.strategy:
+        reason = f"The strategy {rest.strategy!r} leaves what it cannot send to a person."
+    else:
+        reason = f"No strategy of policy {version} takes what is left."
+    return (Hold(HoldKind.ROUTING, reason),)
+
+
+def _order_placed(
+    order_id: int, intake: Intake, status: OrderStatus, holds: Sequence[Hold]
+) -> OrderPlaced:
     return OrderPlaced(
         order_id,
         intake.shop.code,
@@ -373,5 +412,5 @@ def _order_placed(order_id: int, intake: Intake, status: OrderStatus) -> OrderPl
         intake.amounts.total,
         intake.currency,
         sum([line.quantity for line in intake.lines]),
-        tuple([hold.kind for hold in intake.holds]),
+        tuple([hold.kind for hold in holds]),
     )

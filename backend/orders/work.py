@@ -10,7 +10,8 @@ from backend.inventory.allotments.book import AllotmentBook
 from backend.inventory.model import StockKey
 from backend.orders.intake import Intake
 from backend.orders.model import Answer, Shortage
-from backend.routing.model import OrderPlan, Place, PlanRequest, PlanRow
+from backend.routing.goods_needs import needs_of
+from backend.routing.model import OrderFacts, OrderPlan, Place, PlanRequest, PlanRow
 
 BREATH_ORDERS = 32
 """Orders worked on in one go: a millisecond or two, in which no answer of a server is heard, and
@@ -24,6 +25,10 @@ class WorkLine(msgspec.Struct, frozen=True, gc=False):
     sku_id: int
     quantity: int
     unit_weight_g: int
+    amount_minor: int = 0
+    """What its units cost together."""
+    needs: int = 0
+    """What they need of a node; see `backend.routing.goods_needs`."""
 
 
 class Backorder(NamedTuple):
@@ -38,6 +43,7 @@ class Backorder(NamedTuple):
     """Stock holds with what was received for it."""
     not_from: frozenset[int] = frozenset()
     """Nodes that could not send what was planned for them."""
+    facts: OrderFacts | None = None
 
 
 class Work:
@@ -144,11 +150,12 @@ class Work:
     @property
     def request(self) -> PlanRequest:
         """Return the order as the planner sees it."""
+        facts: OrderFacts | None
         if self.intake is not None:
-            place = Place(self.intake.region_code or 0, self._intake.shop.legal_entity_id)
+            place, facts = _place_of(self.intake), self.intake.facts
         else:
             assert self.backorder is not None, "a work is one or the other"
-            place = self.backorder.place
+            place, facts = self.backorder.place, self.backorder.facts
         takes_part = self.shortage is not Shortage.REFUSE
         return PlanRequest(
             self.rows,
@@ -159,6 +166,7 @@ class Work:
             sends_parcels=not self.is_hold,
             not_from=self.backorder.not_from if self.backorder else frozenset(),
             is_sold=self.is_sold,
+            facts=facts,
         )
 
     @property
@@ -189,6 +197,18 @@ class Work:
                 work.future.set_exception(error)
 
 
+def _place_of(intake: Intake) -> Place:
+    shop, traits = intake.shop, intake.draft.known_traits
+    return Place(
+        intake.region_code or 0,
+        shop.legal_entity_id,
+        channel=shop.channel,
+        customer_level=traits.customer_level,
+        promised_on=traits.promised_on,
+        subsidy_region=traits.subsidy_region,
+    )
+
+
 def _lines_to_plan(subject: Intake | Backorder) -> tuple[WorkLine, ...]:
     """Return the lines that want stock; an order held for its SKU or address reserves nothing."""
     if isinstance(subject, Backorder):
@@ -196,7 +216,14 @@ def _lines_to_plan(subject: Intake | Backorder) -> tuple[WorkLine, ...]:
     if subject.is_blocked:
         return ()
     return tuple(
-        WorkLine(line.line_no, line.sku_id, line.quantity, line.unit_weight_g)
+        WorkLine(
+            line.line_no,
+            line.sku_id,
+            line.quantity,
+            line.unit_weight_g,
+            max(0, line.amount_minor),
+            needs_of(line.sku) if line.sku else 0,
+        )
         for line in subject.lines
         if line.sku_id is not None
     )
@@ -207,8 +234,13 @@ def _merge(lines: Sequence[WorkLine]) -> tuple[PlanRow, ...]:
     rows: dict[int, PlanRow] = {}
     for line in lines:
         known = rows.get(line.sku_id)
-        quantity = line.quantity + (known.quantity if known else 0)
-        rows[line.sku_id] = PlanRow(line.sku_id, quantity, line.unit_weight_g)
+        quantity, amount = line.quantity, line.amount_minor
+        if known is not None:
+            quantity += known.quantity
+            amount += known.quantity * known.unit_value_minor
+        rows[line.sku_id] = PlanRow(
+            line.sku_id, quantity, line.unit_weight_g, amount // quantity, line.needs
+        )
     return tuple(rows.values())
 
 

@@ -1,55 +1,154 @@
 """Policies and plans, as the rest of the system sees them."""
 
 from collections.abc import Sequence
+from datetime import date
+from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
 
-from backend.db.errors import YipanError
+from backend.catalog.model import Sku
+from backend.channels.model import Shop
+from backend.conditions.model import Condition
+from backend.routing.traits import NO_TRAITS, OrderTraits
+
+NODES_OF_A_SPLIT = 3
+"""Nodes that quantities are split over, where a strategy says nothing."""
 
 
-class InvalidPolicy(YipanError):
-    """The routing policy cannot be used; the message says which part."""
-
-    code = "INVALID_POLICY"
-
-
-class Objective(msgspec.Struct, frozen=True):
-    """One criterion of a lexicographic objective; values within one band count as equal."""
+class Weighed(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One part of a weighted sum: `weight` minor units for each unit (or band) of a criterion."""
 
     criterion: str
+    weight: int = 1
     band: int | None = None
 
 
-class PolicyDocument(msgspec.Struct, frozen=True):
-    """A routing policy: which plan is the better one, and how far an order may be split."""
+class Objective(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One criterion, or a weighted sum of some; values within one band count as equal."""
 
-    objectives: tuple[Objective, ...]
-    max_nodes: int = 3
-    """Nodes that the quantity of an order may be split over."""
+    criterion: str = ""
+    band: int | None = None
+    sum: tuple[Weighed, ...] = ()
+
+
+class Preset(StrEnum):
+    """Objectives that have a name of their own."""
+
+    NEAREST = "nearest"
+    """就近"""
+    FEWEST_SPLITS = "fewest_splits"
+    """就全: nodes, not boxes."""
+    STOCK_DEPTH = "stock_depth"
+    """库存深度"""
+    COST = "cost"
+    """成本"""
+    TIME = "time"
+    """时效"""
+    SOURCING = "sourcing"
+    """From the brand to its dealers by near, cheap and fast (就近、就低、就快), weighed."""
+
+
+class SourcingWeights(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What counts how much in SOURCING, in minor units."""
+
+    near: int = 1
+    """For each 10 km."""
+    cheap: int = 1
+    """For each minor unit of freight and of what the dealer is paid."""
+    fast: int = 1
+    """For each quarter of an hour on the road."""
+
+
+class Otherwise(StrEnum):
+    """What happens to what a strategy leaves."""
+
+    NEXT = "next"
+    """The next strategy that matches has its turn."""
+    BACKORDER = "backorder"
+    """It waits for stock (缺货待发)."""
+    QUEUE = "queue"
+    """It waits in a named queue: for stock, and for whoever looks after the queue."""
+    HOLD = "hold"
+    """It waits for a person (异常单)."""
+    CANCEL = "cancel"
+    """It waits for stock until a day, and is cancelled then."""
+
+
+class Strategy(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One way to send the orders that it is for (寻源策略)."""
+
+    name: str
+    when: Condition | None = None
+    """Which orders it is for; all where left out."""
+    nodes: Condition | None = None
+    """Which nodes may send them; all where left out."""
+    preset: Preset | None = None
+    weights: SourcingWeights | None = None
+    """Of the preset SOURCING."""
+    objectives: tuple[Objective, ...] = ()
+    """Compared one after another; behind those of the preset, where there is one."""
+    max_parcels: int | None = None
+    """Most nodes that one order is sent from."""
+    max_nodes: int = NODES_OF_A_SPLIT
+    """Most nodes that the quantity of a line is split over."""
+    least_parcel_minor: int = 0
+    """A parcel is worth at least so much, unless it is the whole order; so is what is left."""
+    whole_only: bool = False
+    """It sends all of what is left of the order, or nothing."""
     may_split_lines: bool = True
+    otherwise: Otherwise = Otherwise.NEXT
+    queue: str = ""
+    cancel_after_days: int | None = None
 
 
-DEFAULT_POLICY = PolicyDocument(
-    objectives=(
-        Objective("split"),
-        Objective("legal_entity"),
-        Objective("distance", band=50_000),
-        Objective("node_priority"),
-        Objective("node_load", band=100),
-        Objective("lead_time", band=240),
-        Objective("freight"),
-        Objective("stock_depth"),
-    )
+class PolicyDocument(msgspec.Struct, frozen=True, rename="camel"):
+    """A routing policy: strategies, in the order in which they have their turn."""
+
+    strategies: tuple[Strategy, ...]
+
+
+DEFAULT_OBJECTIVES = (
+    Objective("split"),
+    Objective("legal_entity"),
+    Objective("distance", band=50_000),
+    Objective("node_priority"),
+    Objective("node_load", band=100),
+    Objective("lead_time", band=240),
+    Objective("freight"),
+    Objective("stock_depth"),
 )
 """就全, then 就近: fewest nodes, the nearest within 50 km bands, then priority, load, cost."""
 
+DEFAULT_POLICY = PolicyDocument(
+    (Strategy(name="default", objectives=DEFAULT_OBJECTIVES, otherwise=Otherwise.BACKORDER),)
+)
+"""Of a brand that has none of its own."""
+
 
 class Place(NamedTuple):
-    """Where an order goes and whose invoice it carries."""
+    """Where an order goes, and what else of it decides how nodes compare."""
 
     region_code: int
-    legal_entity_id: int | None
+    legal_entity_id: int | None = None
+    """Whose invoice it carries."""
+    dealer_id: int | None = None
+    channel: str = ""
+    customer_level: int = 0
+    promised_on: date | None = None
+    subsidy_region: int | None = None
+    needs: int = 0
+    """What its goods need of a node, together: bits of `goods_needs.Need`."""
+    joins: frozenset[int] = frozenset()
+    """Nodes that send a part of it already."""
+
+
+class Goods(NamedTuple):
+    """What of goods decides how nodes compare."""
+
+    needs: int
+    sku_id: int
+    """0 where nothing is known of the SKU by node."""
 
 
 class PlanRow(msgspec.Struct, frozen=True, gc=False):
@@ -58,6 +157,21 @@ class PlanRow(msgspec.Struct, frozen=True, gc=False):
     sku_id: int
     quantity: int
     unit_weight_g: int
+    unit_value_minor: int = 0
+    needs: int = 0
+
+
+class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a policy may ask about an order, beside its place and rows."""
+
+    shop: Shop
+    skus: Sequence[Sku]
+    """Of its lines, as far as they are known."""
+    amount_minor: int = 0
+    remark: str = ""
+    is_paid: bool = False
+    is_presale: bool = False
+    traits: OrderTraits = NO_TRAITS
 
 
 class PlanRequest(msgspec.Struct, frozen=True):
@@ -74,6 +188,8 @@ class PlanRequest(msgspec.Struct, frozen=True):
     """Nodes that could not send what was planned for them of this order."""
     is_sold: bool = False
     """A platform has sold it already, or it was taken before: what shops keep back is for it."""
+    facts: OrderFacts | None = None
+    """None where only strategies for all orders can match."""
 
 
 class Allocation(msgspec.Struct, frozen=True, gc=False):
@@ -85,6 +201,21 @@ class Allocation(msgspec.Struct, frozen=True, gc=False):
     quantity: int
     earmark_id: int = 0
     """The earmark that keeps them; 0 for what is free to all."""
+
+
+class Remainder(msgspec.Struct, frozen=True):
+    """What is to become of what a plan leaves short."""
+
+    otherwise: Otherwise
+    """Never NEXT."""
+    strategy: str = ""
+    """The strategy that says so; none where no strategy took what was left."""
+    queue: str = ""
+    cancel_after_days: int | None = None
+
+
+NO_STRATEGY = Remainder(Otherwise.HOLD)
+"""No strategy takes it: a person has to look."""
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
@@ -99,6 +230,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     winner_nodes: tuple[int, ...]
     runner_up_node: int | None
     runner_up_cost: int | None
+    strategies: tuple[str, ...] = ()
+    """Those that placed something, in turn; cost, bound and runner-up are the first one's."""
 
 
 class OrderPlan(msgspec.Struct, frozen=True):
@@ -108,6 +241,9 @@ class OrderPlan(msgspec.Struct, frozen=True):
     short: tuple[int, ...]
     available: tuple[int, ...]
     decision: Decision
+    remainder: Remainder = NO_STRATEGY
+    is_matched: bool = True
+    """Whether any strategy was for the order at all."""
 
     @property
     def is_whole(self) -> bool:

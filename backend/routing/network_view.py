@@ -1,7 +1,9 @@
 """The network of a tenant as the planner's arrays see it: dense indexes for nodes and sources."""
 
 from array import array
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
+from typing import NamedTuple
 
 from backend.inventory.earmarks.model import OpenEarmark, sources_of
 from backend.inventory.model import StockSource
@@ -10,12 +12,32 @@ from backend.inventory.warehouses import is_default_source
 from backend.network.geo import distance_m
 from backend.network.model import FunctionalWarehouse, Node
 from backend.network.regions.table import RegionTable
+from backend.network.terms import NetworkTerms
+from backend.routing.delivery import Delivery
 
 NOWHERE = 0
 """The region of who has not said yet where to: a cart."""
 LOAD_UNKNOWN = 0
 PERMILLE = 1000
 LOAD_STEP_PERMILLE = 10
+
+
+class Figures(NamedTuple):
+    """What is known of nodes, and of SKUs at nodes, from time to time."""
+
+    accuracy_bp: Mapping[int, int] = {}
+    """Of 10,000, by node; one that is left out has found all that it should have had."""
+    age_days: Mapping[int, Mapping[int, int]] = {}
+    """Days since units last came, by SKU and node."""
+    price_minor: Mapping[int, Mapping[int, int]] = {}
+    """What a unit is worth where it lies (影子价格), by SKU and node."""
+
+    def knows(self, sku_id: int) -> bool:
+        """Whether anything is known of a SKU by node."""
+        return sku_id in self.price_minor or sku_id in self.age_days
+
+
+NO_FIGURES = Figures()
 
 
 class NetworkView:
@@ -36,8 +58,10 @@ class NetworkView:
         regions: RegionTable,
         layout: CompiledLayout | None = None,
         earmarks: Sequence[OpenEarmark] = (),
+        terms: NetworkTerms | None = None,
     ) -> None:
         self.regions = regions
+        self.terms = terms
         self.nodes = [node for node in nodes if node.is_active]
         self.node_index = {node.id: index for index, node in enumerate(self.nodes)}
         self.layout = layout
@@ -64,6 +88,10 @@ class NetworkView:
         self.limited_nodes = {n.id for n in self.nodes if n.daily_capacity is not None}
         """Ids of the nodes that take so many parcels a day."""
         self.load_permille = array("i", [LOAD_UNKNOWN]) * len(self.nodes)
+        self.figures = NO_FIGURES
+        self.today: date | None = None
+        """The day where the brand is, as `look_at` was told."""
+        self.delivery = Delivery(self.nodes, regions, terms, None)
         self._distances: dict[int, list[int]] = {}
         self._scope_of_shop: dict[int, int] = {}
         defaults = {w.id for w in warehouses if is_default_source(w, by_id.get(w.node_id))}
@@ -87,6 +115,20 @@ class NetworkView:
             )
             self._scope_of_shop[shop_id] = rows.setdefault(row, len(rows))
         return b"".join(rows)
+
+    def look_at(self, local: datetime, figures: Figures) -> bool:
+        """Take over what time it is where the brand is, and what is known of nodes and SKUs.
+
+        Returns whether tables that were made before are to be made anew: nodes dispatch on other
+        days, or something else is known.
+        """
+        delivery = Delivery(self.nodes, self.regions, self.terms, local)
+        is_other_day = self.today != local.date()
+        changed = is_other_day or delivery.wait_days != self.delivery.wait_days
+        changed = changed or figures != self.figures
+        if changed:
+            self.today, self.delivery, self.figures = local.date(), delivery, figures
+        return changed
 
     def has_sources_of(self, other: "NetworkView") -> bool:
         """Whether a stock book that is numbered by the other view is numbered by this one too."""

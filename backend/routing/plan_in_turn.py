@@ -198,11 +198,13 @@ def _plan_bounded(
     allocations = tuple(
         [msgspec.structs.replace(part, row=kept[part.row]) for part in plan.allocations]
     )
-    return OrderPlan(allocations, tuple(short), tuple(available), plan.decision)
+    return msgspec.structs.replace(
+        plan, allocations=allocations, short=tuple(short), available=tuple(available)
+    )
 
 
 def _cut(row: PlanRow, quantity: int) -> PlanRow:
-    return PlanRow(row.sku_id, quantity, row.unit_weight_g)
+    return msgspec.structs.replace(row, quantity=quantity)
 
 
 def _take(planner: OrderPlanner, request: PlanRequest, plan: OrderPlan, book: StockBook) -> None:

@@ -37,8 +37,9 @@ from backend.network.capacity import CapacityAt, capacities_of_day
 from backend.network.model import FunctionalWarehouse, Node
 from backend.network.nodes import list_nodes
 from backend.network.regions.table import RegionTable
+from backend.network.terms import NetworkTerms, read_terms, terms_mark
 from backend.routing.model import DEFAULT_POLICY, PolicyDocument
-from backend.routing.network_view import NetworkView
+from backend.routing.network_view import Figures, NetworkView
 from backend.routing.plan_orders import OrderPlanner
 from core_ext import StockBook
 
@@ -62,6 +63,8 @@ class Topology(NamedTuple):
     earmarks: list[OpenEarmark]
     weights: Weights
     """What is known of the accuracy of nodes."""
+    terms_mark: int
+    """A mark that changes when lanes, closed days or terms of dealers and channels do."""
 
 
 class Stock(NamedTuple):
@@ -144,6 +147,7 @@ class TenantBook:
         meanwhile. Returns the counters that were read.
         """
         topology = await _topology(tx)
+        terms = await self._read_terms(tx, topology, local)
         levels: list[FreeAt] = []
         stock = self._stock
         try:
@@ -153,8 +157,8 @@ class TenantBook:
             floors: list[ShopFloor] = []
             if topology.layout_version:  # else no shop has a number to keep anything of
                 floors = await changed_shop_floors(tx, self._floors_since())
-            if topology != self._topology:
-                view, layout = await self._view(tx, topology)
+            if topology != self._topology or terms is not self.view.terms:
+                view, layout = await self._view(tx, topology, terms)
                 if not view.has_sources_of(stock.view):
                     # What is announced while it is being filled goes into it as well.
                     self._coming = Stock(view, StockBook(view.source_node, max(1, len(view.nodes))))
@@ -176,6 +180,7 @@ class TenantBook:
         self._topology = topology
         if self.planner.view is not stock.view or self.planner.policy_version != version:
             self.planner = OrderPlanner(stock.view, policy, version)
+        self.planner.look_at(local, self._figures(topology))
         self.day = local.date()
         self.apply_capacities(capacities)
         if changed and stock.pools is not None:
@@ -203,7 +208,7 @@ class TenantBook:
             self._tell(self.pools.update(sku_ids, recap=True))
 
     async def _view(
-        self, tx: TenantTransaction, topology: Topology
+        self, tx: TenantTransaction, topology: Topology, terms: NetworkTerms
     ) -> tuple[NetworkView, CompiledLayout | None]:
         """Return the network, under the active layout where there is one that can be used."""
         layout = None
@@ -214,9 +219,22 @@ class TenantBook:
             except YipanError as error:
                 log.exception("pools.not_compiled", tenant=tx.tenant_id, error=error.message)
         view = NetworkView(
-            topology.nodes, topology.warehouses, self._regions, layout, topology.earmarks
+            topology.nodes, topology.warehouses, self._regions, layout, topology.earmarks, terms
         )
         return view, layout
+
+    async def _read_terms(
+        self, tx: TenantTransaction, topology: Topology, local: datetime
+    ) -> NetworkTerms:
+        """Return the terms of the network, read again where they changed or another day began."""
+        known = self.view.terms
+        is_known = known is not None and known.first_day == local.date()
+        if known is None or not is_known or known.mark != topology.terms_mark:
+            return await read_terms(tx, local.date())
+        return known
+
+    def _figures(self, topology: Topology) -> Figures:
+        return Figures(accuracy_bp=topology.weights)
 
     async def refresh_rules(self, tx: TenantTransaction, local: datetime) -> None:
         """Look at the rules of the layout again; `local` is the time where the brand is."""
@@ -308,6 +326,7 @@ async def _topology(tx: TenantTransaction) -> Topology:
     version = await active_version(tx)
     shops = await shops_mark(tx) if version else (0, 0)
     earmarks = await open_earmarks(tx) if version else []
-    weights = await read_weights(tx) if version else {}
+    weights = await read_weights(tx)
     nodes, warehouses = await list_nodes(tx), await list_warehouses(tx)
-    return Topology(nodes, warehouses, version, shops, earmarks, weights)
+    mark = await terms_mark(tx)
+    return Topology(nodes, warehouses, version, shops, earmarks, weights, mark)

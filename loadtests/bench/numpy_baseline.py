@@ -75,8 +75,13 @@ class NumpyPlanner:
                 self._constants += _of_parcel(term, shape)
         others = [term for term in policy.terms if not is_constant(term)]
         self._tariffs = [_Tariff(term, shape) for term in others if term.kind is Kind.TARIFF]
+        self._units = [_by_place(term, shape) for term in others if term.kind is Kind.UNIT]
         self._depths = [term for term in others if term.kind is Kind.DEPTH]
-        assert len(self._tariffs) + len(self._depths) == len(others), "no other kind is made up"
+        self._goods = np.zeros((policy.goods_count + 1, policy.node_count), np.int64)
+        for term in others:
+            if term.kind is Kind.GOODS:  # the last row is that of goods of no class
+                values = np.array(term.values, np.int64).reshape(-1, policy.node_count)
+                self._goods[:-1] += term.multiplier * values
         assert all(term.band == 1 for term in others), "parts may cost less otherwise"
 
     def plan(self, demand: Demand) -> list[NumpyPlan]:
@@ -90,16 +95,22 @@ class NumpyPlanner:
             at = row_of[rows]
             allowed = self._filters[demand.filter[order]] & (parcels > 0)
             stock = np.where(allowed, free[at], 0)
-            plan = self._plan_order(demand.place[order], quantity[rows], weight[rows], stock)
+            goods = np.array(demand.goods[rows])
+            plan = self._plan_order(demand.place[order], quantity[rows], weight[rows], stock, goods)
             free[at, plan.nodes] -= quantity[rows]
             parcels[np.unique(plan.nodes)] -= 1
             plans.append(plan)
         return plans
 
-    def _plan_order(self, place: int, units: Numbers, weight: Numbers, stock: Numbers) -> NumpyPlan:
+    def _plan_order(
+        self, place: int, units: Numbers, weight: Numbers, stock: Numbers, goods: Numbers
+    ) -> NumpyPlan:
         ways = ways_of(len(units))
         left = stock - units[:, None]
-        cost = ways.members @ self._depth_costs(left)
+        of_lines = self._depth_costs(left) + self._goods[goods] * units[:, None]
+        for by_unit in self._units:
+            of_lines += by_unit[place] * units[:, None]
+        cost = ways.members @ of_lines
         cost += self._constants[place]
         for tariff in self._tariffs:
             cost += tariff.costs(place, ways.members @ (units * weight))
@@ -131,6 +142,11 @@ class _Tariff:
         steps = -(-weights_g // self._step)
         costs: Numbers = self._base[place] + self._rate[place] * steps[:, None]
         return costs
+
+
+def _by_place(term: Term, shape: tuple[int, int]) -> Numbers:
+    """Return what a unit adds, by place and node."""
+    return term.multiplier * np.array(term.values, np.int64).reshape(shape)
 
 
 def _of_parcel(term: Term, shape: tuple[int, int]) -> Numbers:

@@ -1,14 +1,16 @@
-"""The planner by itself: batches of 200 orders of three lines over 50 nodes, under all criteria.
+"""The planner by itself: batches of 200 orders of three lines over 50 nodes, under all criteria and
+a policy of ten strategies.
 
 Pure computing in this process and one thread: a rate is the median over repetitions, per second of
 the thread's processor time, so that what else the machine does is not counted. Only `core_ext.plan`
-is timed, and the whole of `OrderPlanner.plan` for the rate "with shaping". The lexicographic policy
-settles nearly all orders of three lines with one node; under the weighted one it pays to split some
-orders, and the exact program has to run. The ratios compare the same batches, and the plans must be
+is timed, and the whole of `OrderPlanner.plan` for the rate "with shaping". Under the policy of ten
+strategies each order goes through those that are for it; nearly all are settled with one node.
+Under the weighted one, a single sum, it pays to split some orders, and the exact program has to
+run. The ratios compare the same batches, and the plans must be
 the same; the gaps are against HiGHS, on samples and under the weighted policy, with all 50 nodes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from statistics import fmean, median
 from time import thread_time
@@ -16,6 +18,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from backend.routing.criteria import CRITERIA
 from backend.routing.model import PlanRequest
 from backend.routing.plan_orders import OrderPlanner
 from backend.settings import read_settings
@@ -26,15 +29,14 @@ from loadtests.bench.milp import optimum_of_whole_lines
 from loadtests.bench.numpy_baseline import NumpyPlanner, free_by_node
 from loadtests.bench.planner_world import (
     POLICY,
+    WEIGHTED,
     Brand,
     book_of,
-    demand_of,
     drawn_requests,
-    lexicographic_policy,
     made_up_brand,
+    planner_of,
     twin_book_of,
-    twin_policy,
-    weighted_policy,
+    twin_policies,
 )
 from loadtests.bench.report import BenchReport, Options, Processor, Stopwatch
 from loadtests.bench.wholesale import FOLDER, read_sales, requests_of, stocked_with
@@ -59,8 +61,9 @@ class Ground(NamedTuple):
     brand: Brand
     book: StockBook
     twin_book: TwinBook
-    lexicographic: Policy
-    weighted: Policy
+    planner: OrderPlanner
+    """Under the policy of ten strategies."""
+    weighted: OrderPlanner
     random: Random
     seconds: float
     """For one rate."""
@@ -94,8 +97,8 @@ def make_ground(random: Random, seconds: float) -> Ground:
         brand=brand,
         book=book_of(brand),
         twin_book=twin_book_of(brand),
-        lexicographic=lexicographic_policy(brand),
-        weighted=weighted_policy(brand),
+        planner=planner_of(brand, POLICY),
+        weighted=planner_of(brand, WEIGHTED),
         random=random,
         seconds=seconds,
     )
@@ -120,35 +123,44 @@ def _requests(ground: Ground, orders: int, lines: int) -> list[list[PlanRequest]
     return [drawn_requests(ground.brand, ground.random, orders, lines) for _ in range(BATCHES)]
 
 
-def _demands(ground: Ground, requests: Sequence[Sequence[PlanRequest]]) -> list[Demand]:
-    return [demand_of(ground.brand, batch) for batch in requests]
+def _prepared(
+    planner: OrderPlanner, book: StockBook, requests: Iterable[Sequence[PlanRequest]]
+) -> tuple[list[Policy], list[Demand]]:
+    """Return what the core plans batches by; the policies know the places of all of them."""
+    policies: list[Policy] = []
+    demands = []
+    for batch in requests:
+        policies, demand = planner.prepare(batch, book)
+        demands.append(demand)
+    return policies, demands
 
 
 def _three_lines(ground: Ground) -> Metrics:
     """The rate of the core, with and without what makes requests and plans of it."""
     requests = _requests(ground, ORDERS, LINES)
-    demands = _demands(ground, requests)
-    shaping = OrderPlanner(ground.brand.view, POLICY, 1)
-    for batch in requests:
-        shaping.plan(batch, ground.book)
+    policies, demands = _prepared(ground.planner, ground.book, requests)
 
     def core(demand: Demand) -> Plans:
-        return plan(ground.book, [ground.lexicographic], demand)
+        return plan(ground.book, policies, demand)
 
     return {
+        "criteria": float(len(CRITERIA)),
+        "strategies": float(len(policies)),
+        "strategies_an_order": round(fmean(len(d.chain) / ORDERS for d in demands), 2),
         "orders_per_second": _rate(core, demands, ORDERS, ground.seconds),
         "orders_per_second_with_shaping": _rate(
-            lambda batch: shaping.plan(batch, ground.book), requests, ORDERS, ground.seconds
+            lambda batch: ground.planner.plan(batch, ground.book), requests, ORDERS, ground.seconds
         ),
         "proved_share": _proved_share([core(demand) for demand in demands]),
     }
 
 
 def _many_lines(ground: Ground) -> Metrics:
-    demands = _demands(ground, _requests(ground, ORDERS_OF_MANY_LINES, MANY_LINES))
+    requests = _requests(ground, ORDERS_OF_MANY_LINES, MANY_LINES)
+    policies, demands = _prepared(ground.planner, ground.book, requests)
 
     def core(demand: Demand) -> Plans:
-        return plan(ground.book, [ground.lexicographic], demand)
+        return plan(ground.book, policies, demand)
 
     rate = _rate(core, demands, ORDERS_OF_MANY_LINES, ground.seconds)
     proved = _proved_share([core(demand) for demand in demands])
@@ -157,19 +169,20 @@ def _many_lines(ground: Ground) -> Metrics:
 
 def _proved_share(plans: Sequence[Plans]) -> float:
     """Return the share of the orders whose plan says that it is proved."""
-    return sum(sum(p.proved) for p in plans) / sum(len(p.proved) for p in plans)
+    return round(sum(sum(p.proved) for p in plans) / sum(len(p.proved) for p in plans), 4)
 
 
 def _against_twin(ground: Ground) -> Metrics:
     """The same batch through the twin, under the same policy and from the same stock."""
     requests = drawn_requests(ground.brand, ground.random, TWINS_ORDERS, LINES)
-    demand, policy = demand_of(ground.brand, requests), twin_policy(ground.lexicographic)
+    policies, demand = ground.planner.prepare(requests, ground.book)
+    twins = twin_policies(policies)
 
     def core(demand: Demand) -> Plans:
-        return plan(ground.book, [ground.lexicographic], demand)
+        return plan(ground.book, policies, demand)
 
     def twin(demand: Demand) -> Plans:
-        return planner_twin.plan(ground.twin_book, [policy], demand)
+        return planner_twin.plan(ground.twin_book, twins, demand)
 
     assert core(demand) == twin(demand), "the twin plans otherwise"
     slow = _rate(twin, [demand], TWINS_ORDERS, ground.seconds)
@@ -183,11 +196,12 @@ def _against_numpy(ground: Ground) -> Metrics:
     shape = len(brand.unit_weights_g), len(brand.view.nodes)
     free = free_by_node(brand.stock[:3], brand.view.source_node, *shape)
     parcels = np.array(brand.free_parcels)
-    baseline = NumpyPlanner(twin_policy(ground.weighted), free, parcels)
-    demands = _demands(ground, _requests(ground, ORDERS, LINES))
+    requests = _requests(ground, ORDERS, LINES)
+    policies, demands = _prepared(ground.weighted, ground.book, requests)
+    baseline = NumpyPlanner(twin_policies(policies)[0], free, parcels)
 
     def core(demand: Demand) -> Plans:
-        return plan(ground.book, [ground.weighted], demand)
+        return plan(ground.book, policies, demand)
 
     for demand in demands:
         plans, others = core(demand), baseline.plan(demand)
@@ -204,10 +218,11 @@ def _against_numpy(ground: Ground) -> Metrics:
 
 def largest_gap(ground: Ground, lines: int, sample: int) -> float:
     """Return how far a plan that says proved is above the optimum, at most: 0 if it is right."""
-    policy, gaps = twin_policy(ground.weighted), []
+    gaps = []
     for request in drawn_requests(ground.brand, ground.random, sample, lines):
-        demand = demand_of(ground.brand, [request])
-        plans = plan(ground.book, [ground.weighted], demand)
+        policies, demand = ground.weighted.prepare([request], ground.book)
+        policy = twin_policies(policies)[0]
+        plans = plan(ground.book, policies, demand)
         order = planner_twin.order_as_seen(ground.twin_book, policy, demand, 0)
         optimum = round(optimum_of_whole_lines(policy, order))
         assert plans.cost(0) >= optimum, "no plan costs less than the optimum"
@@ -217,7 +232,7 @@ def largest_gap(ground: Ground, lines: int, sample: int) -> float:
     return max(gaps)
 
 
-def wholesale_batches(ground: Ground) -> tuple[StockBook, list[Demand]] | None:
+def wholesale_batches(ground: Ground) -> tuple[StockBook, list[list[PlanRequest]]] | None:
     """Return a book and all real sales, or None where there is no real data."""
     data = read_settings().test_data
     if data is None or not (data / FOLDER).is_dir():
@@ -226,18 +241,20 @@ def wholesale_batches(ground: Ground) -> tuple[StockBook, list[Demand]] | None:
     brand, ids = stocked_with(ground.brand, sales, ground.random)
     requests = list(requests_of(brand, sales, ids, ground.random))
     ends = range(SALES_A_BATCH, len(requests) + 1, SALES_A_BATCH)
-    return book_of(brand), [demand_of(brand, requests[e - SALES_A_BATCH : e]) for e in ends]
+    return book_of(brand), [requests[end - SALES_A_BATCH : end] for end in ends]
 
 
-def _wholesale(ground: Ground, book: StockBook, demands: list[Demand]) -> Metrics:
+def _wholesale(ground: Ground, book: StockBook, requests: list[list[PlanRequest]]) -> Metrics:
     """The rate over all sales; how many are proved, and how far the others are above the bound."""
+    policies, demands = _prepared(ground.planner, book, requests)
+    sums, summed = _prepared(ground.weighted, book, requests)
 
     def core(demand: Demand) -> Plans:
-        return plan(book, [ground.lexicographic], demand)
+        return plan(book, policies, demand)
 
     rate = _rate(core, demands, SALES_A_BATCH, ground.seconds)
     plans = [core(demand) for demand in demands]
-    weighted = [plan(book, [ground.weighted], demand) for demand in demands]
+    weighted = [plan(book, sums, demand) for demand in summed]
     return {
         "wholesale_orders_per_second": rate,
         "wholesale_proved_share": _proved_share(plans),

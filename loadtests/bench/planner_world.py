@@ -5,25 +5,38 @@ half belongs to each of two legal entities, the last few are dealers'. Nothing i
 """
 
 from array import array
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from random import Random
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from backend.network.model import Condition, FunctionalWarehouse, Node, NodeKind
+from backend.channels.model import Shop
+from backend.conditions.model import Comparison, Condition, Operator
+from backend.network.model import Condition as GoodsCondition
+from backend.network.model import FunctionalWarehouse, Node, NodeKind
 from backend.network.regions.table import bundled_regions
-from backend.routing.compile_policy import check_policy, compile_policy
-from backend.routing.criteria import CRITERIA
-from backend.routing.model import Objective, Place, PlanRequest, PlanRow, PolicyDocument
+from backend.routing.check_policy import check_policy
+from backend.routing.goods_needs import Need
+from backend.routing.model import (
+    Objective,
+    OrderFacts,
+    Otherwise,
+    Place,
+    PlanRequest,
+    PlanRow,
+    PolicyDocument,
+    Strategy,
+    Weighed,
+)
 from backend.routing.network_view import NetworkView
-from backend.routing.places import Places
+from backend.routing.plan_orders import OrderPlanner
+from backend.routing.traits import OrderTraits
 from core_ext import Policy, StockBook
-from core_ext.demand import MAY_SPLIT, TAKE_WHAT_IS_THERE, Demand
 from core_ext.limits import UNLIMITED
 from core_ext.parcel_cost_twin import Policy as TwinPolicy
-from core_ext.policy import Limits, pack_weighted
 from core_ext.stock_book_twin import StockBook as TwinBook
 from loadtests.bench.brands import districts
+from loadtests.bench.planner_terms import drawn_figures, drawn_node_terms, drawn_terms
 
 NODES, SKUS, DESTINATIONS = 50, 2_000, 300
 CARRIED = 0.6
@@ -39,35 +52,145 @@ DEALERS_SHARE = 0.1
 """Share of the orders that are dealers'."""
 QUANTITY_MOST = 3
 WEIGHTS_G = (100, 3_000)
+PRICES = (1_000, 30_000)
+NEEDS = (*[Need(0)] * 7, Need.OVERSIZE, Need.FROZEN, Need.INSTALLS)
 
-POLICY = PolicyDocument(
-    objectives=(
-        Objective("split"),
-        Objective("legal_entity"),
-        Objective("distance", band=50_000),
-        Objective("node_priority", band=10),
-        Objective("node_load", band=100),
-        Objective("lead_time", band=240),
-        Objective("freight", band=10),
-        Objective("stock_depth", band=10),
-    )
-)
-"""Every criterion there is, compared one after another."""
+LOCAL = datetime(2026, 11, 26, 15, 30)
+"""The time at which all is planned: some nodes have passed their cut-off."""
+PROMISED_DAYS = (None, 0, 2, 4)
+SHADOWED_SKUS = 200
+"""SKUs with a shadow price and a known age at every node."""
 
+SPLIT, LATE = Objective("split"), Objective("promised_date")
+LEFT_OUT = {"split", "promised_date", "stock_depth"}
+"""Compared before all others, or behind them."""
 WEIGHED = {
-    "split": (1, 300),
-    "legal_entity": (1, 500),
-    "distance": (20_000, 2),
+    "cross_region": (1, 200),
     "node_priority": (1, 1),
     "node_load": (10, 2),
     "lead_time": (60, 5),
+    "transit_time": (60, 3),
     "freight": (1, 1),
-    "stock_depth": (1, 2),
+    "handling": (1, 1),
+    "dealer_margin": (1, 1),
+    "distance": (20_000, 2),
+    "cut_off": (1, 100),
+    "parcels": (1, 50),
+    "consolidation": (1, 30),
+    "node_kind": (1, 20),
+    "reject_rate": (100, 5),
+    "region_reserve": (1, 60),
+    "carrier_coverage": (1, 5_000),
+    "legal_entity": (1, 500),
+    "dealer_territory": (1, 900),
+    "dealer_performance": (100, 5),
+    "channel_commission": (50, 3),
+    "customer_level": (1, 40),
+    "subsidy_region": (1, 700),
+    "carbon": (1, 1),
+    "oversize": (1, 3_000),
+    "temperature": (1, 4_000),
+    "dangerous_goods": (1, 4_000),
+    "installation_service": (1, 800),
+    "stock_age": (1, 1),
+    "opportunity_cost": (1, 1),
 }
-"""Every criterion with a band and what a band costs, in fen: one sum that a float holds exactly.
+"""Criteria with a band and what a band costs, in fen: one sum, most in minor units.
 
 What depends on the parcel has a band of one, so that a parcel never costs more than its parts.
 """
+ALL_WEIGHED = WEIGHED | {"split": (1, 300), "promised_date": (1, 400), "stock_depth": (1, 2)}
+"""Every criterion there is, in a sum that a float holds exactly."""
+
+
+def _sum(weights: Mapping[str, tuple[int, int]]) -> Objective:
+    return Objective(
+        sum=tuple(
+            Weighed(name, weight, None if band == 1 else band)
+            for name, (band, weight) in weights.items()
+        )
+    )
+
+
+def _test(attribute: str, operator: Operator, *values: str) -> Condition:
+    return Condition(test=Comparison(attribute, operator, values))
+
+
+ALL_CRITERIA = (SPLIT, LATE, _sum(WEIGHED), Objective("stock_depth", band=10))
+"""Fewest nodes, nothing late, then what it costs, then depth: every criterion there is."""
+
+
+def _strategy(name: str, **changes: Any) -> Strategy:
+    values: dict[str, Any] = {"objectives": ALL_CRITERIA, "max_parcels": 10} | changes
+    return Strategy(name=name, **values)
+
+
+POLICY = PolicyDocument(
+    (
+        _strategy(
+            "frozen",
+            when=_test("order.needs", Operator.CONTAINS, "frozen"),
+            nodes=_test("node.can_handle", Operator.EQUALS, "true"),
+        ),
+        _strategy(
+            "express",
+            when=_test("order.days_to_promise", Operator.AT_MOST, "0"),
+            nodes=_test("node.wait_days", Operator.AT_MOST, "0"),
+        ),
+        _strategy(
+            "best customers",
+            when=_test("order.customer_level", Operator.AT_LEAST, "5"),
+            max_parcels=1,
+            whole_only=True,
+        ),
+        _strategy(
+            "subsidised",
+            when=_test("order.tags", Operator.CONTAINS, "subsidised"),
+            nodes=_test("node.is_same_province", Operator.EQUALS, "true"),
+        ),
+        _strategy(
+            "large amounts",
+            when=_test("order.amount_minor", Operator.AT_LEAST, "60000"),
+            nodes=_test("node.kind", Operator.EQUALS, "warehouse"),
+            whole_only=True,
+        ),
+        _strategy(
+            "dealers",
+            when=_test("order.is_dealers", Operator.EQUALS, "true"),
+            nodes=_test("node.is_in_territory", Operator.EQUALS, "true"),
+        ),
+        _strategy(
+            "live streams",
+            when=_test("order.channel", Operator.EQUALS, "douyin"),
+            least_parcel_minor=1_000,
+        ),
+        _strategy(
+            "near",
+            nodes=_test("node.distance_km", Operator.AT_MOST, "1000"),
+            max_parcels=2,
+            whole_only=True,
+        ),
+        _strategy("everywhere", max_parcels=3, whole_only=True),
+        _strategy("whatever", otherwise=Otherwise.BACKORDER),
+    )
+)
+"""Ten strategies, each with every criterion; an order goes through up to nine of them."""
+WEIGHTED = PolicyDocument(
+    (Strategy(name="sum", objectives=(_sum(ALL_WEIGHED),), otherwise=Otherwise.BACKORDER),)
+)
+"""One strategy, in which it pays to split some orders."""
+SHOPS = tuple(
+    Shop(
+        id=number,
+        code=channel,
+        name=channel,
+        channel=channel,
+        dealer_id=None,
+        legal_entity_id=None,
+        is_active=True,
+    )
+    for number, channel in enumerate(("tmall", "jd", "douyin", "pinduoduo"), 1)
+)
 
 
 class Brand(NamedTuple):
@@ -75,9 +198,12 @@ class Brand(NamedTuple):
 
     view: NetworkView
     free_parcels: list[int]
-    destinations: list[Place]
+    destinations: list[int]
+    """Codes of districts."""
     unit_weights_g: list[int]
     """By SKU; a SKU's id is its position."""
+    needs: list[int]
+    """By SKU: bits of what goods need."""
     stock: tuple["array[int]", "array[int]", "array[int]", "array[int]"]
     """SKU, source, free units and version, row by row."""
 
@@ -87,19 +213,19 @@ Book = TypeVar("Book", StockBook, TwinBook)
 
 def made_up_brand(random: Random) -> Brand:
     """Draw a brand."""
-    view = NetworkView(_nodes(random), _warehouses(), bundled_regions())
+    nodes = _nodes(random)
+    terms = drawn_terms(random, nodes, LOCAL.date())
+    view = NetworkView(nodes, _warehouses(), bundled_regions(), terms=terms)
+    view.look_at(LOCAL, drawn_figures(random, [node.id for node in nodes], SHADOWED_SKUS))
     free_parcels = [
         UNLIMITED if node.daily_capacity is None else random.randrange(500, node.daily_capacity)
         for node in view.nodes
     ]
-    view.set_loads(view.loads(free_parcels))
-    destinations = [
-        Place(code, random.choice(LEGAL_ENTITIES))
-        for code in random.sample(districts(), DESTINATIONS)
-    ]
     weights = [random.randrange(*WEIGHTS_G) for _ in range(SKUS)]
+    needs = [int(random.choice(NEEDS)) for _ in range(SKUS)]
     stock = drawn_stock(random, [UNITS] * SKUS, len(view.sources))
-    return Brand(view, free_parcels, destinations, weights, stock)
+    destinations = random.sample(districts(), DESTINATIONS)
+    return Brand(view, free_parcels, destinations, weights, needs, stock)
 
 
 def _nodes(random: Random) -> list[Node]:
@@ -121,6 +247,7 @@ def _nodes(random: Random) -> list[Node]:
             dealer_id=_dealer(number),
             serves_all=number % 2 == 0,
             is_active=True,
+            **drawn_node_terms(random),
         )
         for number, place in enumerate(places)
     ]
@@ -137,7 +264,7 @@ def _warehouses() -> list[FunctionalWarehouse]:
             id=5_000 + number,
             node_id=1_000 + number,
             code="good",
-            condition=Condition.GOOD,
+            condition=GoodsCondition.GOOD,
             purpose="default",
             legal_entity_id=None,
             dealer_id=_dealer(number),
@@ -177,74 +304,71 @@ def twin_book_of(brand: Brand) -> TwinBook:
     return filled(TwinBook(brand.view.source_node, len(brand.view.nodes)), brand)
 
 
-def numbered(brand: Brand) -> Places:
-    """Return the destinations, numbered as they stand."""
-    places = Places()
-    places.add(brand.destinations)
-    return places
+def planner_of(brand: Brand, document: PolicyDocument) -> OrderPlanner:
+    """Return a planner under a policy; raises InvalidPolicy."""
+    check_policy(document)
+    planner = OrderPlanner(brand.view, document, 1)
+    planner.local = LOCAL
+    return planner
 
 
-def lexicographic_policy(brand: Brand) -> Policy:
-    """Compile POLICY as an order's planning does."""
-    assert {o.criterion for o in POLICY.objectives} == set(CRITERIA), "name every criterion"
-    check_policy(POLICY)
-    return compile_policy(POLICY, brand.view, numbered(brand), DEALERS)
-
-
-def weighted_policy(brand: Brand) -> Policy:
-    """Compile WEIGHED."""
-    assert set(WEIGHED) == set(CRITERIA), "weigh every criterion"
-    places, terms = numbered(brand), []
-    for name, (band, _) in WEIGHED.items():
-        criterion = CRITERIA[name]
-        term = criterion.term(brand.view, places)
-        terms.append(replace(term, band=band, limit=max(1, criterion.limit // band)))
-    return Policy(
-        node_count=len(brand.view.nodes),
-        place_count=len(places),
-        terms=pack_weighted(terms, [weight for _, weight in WEIGHED.values()]),
-        filters=b"".join(brand.view.serving(dealer) for dealer in DEALERS),
-        limits=Limits(max_nodes=POLICY.max_nodes),
-    )
-
-
-def twin_policy(policy: Policy) -> TwinPolicy:
-    """Return the same policy for the twin."""
-    parts = (policy.node_count, policy.place_count, policy.terms, policy.filters)
-    return TwinPolicy(*parts, policy.limits, policy.goods_count)
+def twin_policies(policies: Sequence[Policy]) -> list[TwinPolicy]:
+    """Return the same policies for the twin."""
+    return [
+        TwinPolicy(p.node_count, p.place_count, p.terms, p.filters, p.limits, p.goods_count)
+        for p in policies
+    ]
 
 
 def drawn_requests(brand: Brand, random: Random, orders: int, lines: int) -> list[PlanRequest]:
     """Draw orders of so many lines."""
-    weights = brand.unit_weights_g
     return [
-        PlanRequest(
-            rows=[
-                PlanRow(sku, random.randint(1, QUANTITY_MOST), weights[sku])
-                for sku in random.sample(range(len(weights)), lines)
+        drawn_request(
+            brand,
+            random,
+            [
+                (sku, random.randint(1, QUANTITY_MOST))
+                for sku in random.sample(range(len(brand.unit_weights_g)), lines)
             ],
-            place=random.choice(brand.destinations),
-            shop_id=1,
-            dealer_id=random.choice(DEALERS[1:]) if random.random() < DEALERS_SHARE else None,
-            take_what_is_there=True,
         )
         for _ in range(orders)
     ]
 
 
-def demand_of(brand: Brand, requests: Sequence[PlanRequest]) -> Demand:
-    """Return the arrays of some orders, for the policies above."""
-    places = numbered(brand)
-    offsets = array("i", [0])
-    for request in requests:
-        offsets.append(offsets[-1] + len(request.rows))
-    rows = [row for request in requests for row in request.rows]
-    return Demand(
-        order_offsets=offsets,
-        sku=array("q", [row.sku_id for row in rows]),
-        quantity=array("q", [row.quantity for row in rows]),
-        unit_weight_g=array("q", [row.unit_weight_g for row in rows]),
-        place=array("i", [places.number(request.place) for request in requests]),
-        filter=array("i", [DEALERS.index(request.dealer_id) for request in requests]),
-        flags=array("B", [MAY_SPLIT | TAKE_WHAT_IS_THERE]) * len(requests),
+def drawn_request(brand: Brand, random: Random, units: Sequence[tuple[int, int]]) -> PlanRequest:
+    """Draw the rest of an order of units by SKU."""
+    shop = random.choice(SHOPS)
+    dealer_id = random.choice(DEALERS[1:]) if random.random() < DEALERS_SHARE else None
+    promised = random.choice(PROMISED_DAYS)
+    region_code = random.choice(brand.destinations)
+    traits = OrderTraits(
+        customer_level=random.choice((0, 0, 0, 3, 6)),
+        promised_on=None if promised is None else LOCAL.date() + timedelta(days=promised),
+        tags=("subsidised",) if random.random() < DEALERS_SHARE else (),
+    )
+    rows = [
+        PlanRow(
+            sku, quantity, brand.unit_weights_g[sku], random.randrange(*PRICES), brand.needs[sku]
+        )
+        for sku, quantity in units
+    ]
+    return PlanRequest(
+        rows=rows,
+        place=Place(
+            region_code,
+            random.choice(LEGAL_ENTITIES),
+            channel=shop.channel,
+            customer_level=traits.customer_level,
+            promised_on=traits.promised_on,
+            subsidy_region=region_code if traits.tags else None,
+        ),
+        shop_id=shop.id,
+        dealer_id=dealer_id,
+        take_what_is_there=True,
+        facts=OrderFacts(
+            shop=shop,
+            skus=(),
+            amount_minor=sum(row.quantity * row.unit_value_minor for row in rows),
+            traits=traits,
+        ),
     )

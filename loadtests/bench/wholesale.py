@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from backend.routing.model import PlanRequest, PlanRow
-from loadtests.bench.planner_world import Brand, drawn_stock
+from backend.routing.model import PlanRequest
+from loadtests.bench.planner_world import Brand, drawn_request, drawn_stock
 from loadtests.replay.retail_invoices import gather_invoices
 from loadtests.replay.retail_lines import InvoiceKind, RetailLine, read_lines
 from loadtests.replay.retail_rules import ProductNames, why_not
@@ -53,7 +53,8 @@ def stocked_with(brand: Brand, sales: list[Sale], random: Random) -> tuple[Brand
     stock = drawn_stock(random, bounds, len(brand.view.sources))
     weights = [random.randrange(*WEIGHTS_G) for _ in means]
     ids = {sku: number for number, sku in enumerate(units)}
-    return brand._replace(stock=stock, unit_weights_g=weights), ids
+    needs = [0] * len(weights)
+    return brand._replace(stock=stock, unit_weights_g=weights, needs=needs), ids
 
 
 def requests_of(
@@ -61,13 +62,5 @@ def requests_of(
 ) -> Iterator[PlanRequest]:
     """Yield the sales as orders to places drawn by chance."""
     for sale in sales:
-        yield PlanRequest(
-            rows=[
-                PlanRow(ids[sku], quantity, brand.unit_weights_g[ids[sku]])
-                for sku, quantity in sale.items()
-            ],
-            place=random.choice(brand.destinations),
-            shop_id=1,
-            dealer_id=None,
-            take_what_is_there=True,
-        )
+        units = [(ids[sku], quantity) for sku, quantity in sale.items()]
+        yield drawn_request(brand, random, units)

@@ -9,13 +9,23 @@ from typing import Any, cast
 from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import ACQUIRE_TIMEOUT_SECONDS, Record, TenantTransaction
 from backend.db.sql import Query
-from loadtests.torture import hold_statements, order_statements, stock_statements
+from loadtests.torture import (
+    hold_statements,
+    order_statements,
+    routing_statements,
+    stock_statements,
+)
 from loadtests.torture.database_server import DatabaseServer, Session, connection_lost
 from loadtests.torture.effects import Effects, Fault
 from loadtests.torture.rows import Row
 from tenants.principal import Principal, system_principal
 
-STATEMENTS = stock_statements.STATEMENTS | order_statements.STATEMENTS | hold_statements.STATEMENTS
+STATEMENTS = (
+    stock_statements.STATEMENTS
+    | order_statements.STATEMENTS
+    | hold_statements.STATEMENTS
+    | routing_statements.STATEMENTS
+)
 
 
 class SimulatedTransaction(TenantTransaction):

@@ -28,7 +28,7 @@ def _fill_brand(server: DatabaseServer) -> None:
     shop = {"code": "shop", "name": "Shop", "channel": "tmall", "is_active": True}
     store("shop", 1, id=1, dealer_id=None, legal_entity_id=None, **shop)
     for number, code in enumerate(SKUS, 1):
-        sizes = {"length_mm": None, "width_mm": None, "height_mm": None}
+        sizes = {"length_mm": 0, "width_mm": 0, "height_mm": 0}
         names = {"code": code, "name": code, "category": "", "product_line": ""}
         flags = {"needs_installation": False, "attributes": "{}", "is_active": True}
         store("sku", number, id=number, weight_g=1_000, **sizes, **names, **flags)

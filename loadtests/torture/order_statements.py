@@ -40,6 +40,7 @@ ORDER = (
     "reservation_count",
     "decision_count",
     "outcome",
+    "traits",
 )
 LINE = (
     "order_id",
@@ -373,9 +374,6 @@ async def backorders(session: Session, tenant: int, ids: Sequence[int]) -> list[
         if line["backordered"]:
             order = session.find("orders", line["order_id"])
             assert order is not None
-            shop, sku = session.find("shop", order["shop_id"]), session.find("sku", line["sku_id"])
-            assert shop is not None
-            assert sku is not None
             rows.append(
                 (
                     (order["placed_at"], order["id"], line["line_no"]),
@@ -384,11 +382,15 @@ async def backorders(session: Session, tenant: int, ids: Sequence[int]) -> list[
                         shop_id=order["shop_id"],
                         dealer_id=order["dealer_id"],
                         region_code=order["region_code"],
-                        legal_entity_id=shop["legal_entity_id"],
+                        total_minor=order["total_minor"],
+                        remark=order["remark"],
+                        traits=order["traits"],
+                        shortage=order["shortage"],
                         line_no=line["line_no"],
                         sku_id=line["sku_id"],
                         backordered=line["backordered"],
-                        weight_g=sku["weight_g"],
+                        quantity=line["quantity"],
+                        amount_minor=line["amount_minor"],
                     ),
                 )
             )

@@ -368,11 +368,6 @@ async def active_version(session: Session, tenant: int) -> list[Row]:
     return []
 
 
-@STATEMENTS.add
-async def active_policy(session: Session, tenant: int) -> list[Row]:
-    return []
-
-
 # ------------------------------------------------------------------------------ capacity
 
 

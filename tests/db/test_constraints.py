@@ -84,6 +84,8 @@ INTERNAL = {
     "region_parent_code_fkey",
     "routing_policy_active_key",
     "routing_policy_status_check",
+    "routing_wait_kind_check",
+    "routing_wait_tenant_id_order_id_fkey",
     "safety_rule_figure_check",
     "safety_rule_scope_key",
     "safety_rule_units_check",

@@ -12,10 +12,12 @@ from backend.routing.model import (
     DEFAULT_POLICY,
     Objective,
     OrderPlan,
+    Otherwise,
     Place,
     PlanRequest,
     PlanRow,
     PolicyDocument,
+    Strategy,
 )
 from backend.routing.network_view import NetworkView
 from backend.routing.plan_orders import OrderPlanner
@@ -98,7 +100,13 @@ def request(
 
 def policy(criterion: str, band: int | None = None, **changes: Any) -> PolicyDocument:
     """Return a policy that looks at one criterion: the cost of a plan is its value."""
-    return PolicyDocument(objectives=(Objective(criterion, band),), **changes)
+    return compared_by(Objective(criterion, band), **changes)
+
+
+def compared_by(*objectives: Objective, **changes: Any) -> PolicyDocument:
+    """Return a policy of one strategy for all orders; what it leaves waits for stock."""
+    values: dict[str, Any] = {"otherwise": Otherwise.BACKORDER} | changes
+    return PolicyDocument((Strategy(name="only", objectives=objectives, **values),))
 
 
 class SmallWorld:

@@ -2,40 +2,55 @@
 
 import pytest
 
-from backend.routing.compile_policy import check_policy, compile_policy
+from backend.routing.check_policy import check_policy
+from backend.routing.compile_policy import CompiledPolicy
 from backend.routing.criteria import CRITERIA
+from backend.routing.errors import InvalidPolicy
 from backend.routing.model import (
     DEFAULT_POLICY,
-    InvalidPolicy,
     Objective,
-    Place,
+    PlanRequest,
     PolicyDocument,
 )
-from backend.routing.places import Places
+from backend.routing.network_view import NetworkView
+from backend.routing.numbering import new_tables
+from core_ext import Policy
 from core_ext.policy import Kind, unpack_lexicographic
-from tests.routing.small_worlds import HERE, SmallWorld, node, policy, request
+from tests.routing.small_worlds import SmallWorld, compared_by, node, policy, request
 
 EVERYTHING = tuple(Objective(name) for name in CRITERIA)
-BANDED = {"distance": 50_000, "freight": 100, "lead_time": 60, "stock_depth": 10}
 
 REFUSED: dict[str, tuple[PolicyDocument, tuple[str | int, ...], str]] = {
-    "no objective": (PolicyDocument(()), ("objectives",), "at least one"),
+    "no strategy": (PolicyDocument(()), ("strategies",), "1 to 50"),
+    "no objective": (compared_by(), ("strategies", 0, "objectives"), "at least one"),
     "unknown criterion": (
-        PolicyDocument((Objective("split"), Objective("beauty"))),
-        ("objectives", 1, "criterion"),
-        "no criterion 'beauty'; there are distance, freight",
+        compared_by(Objective("split"), Objective("beauty")),
+        ("strategies", 0, "objectives", 1, "criterion"),
+        "no criterion 'beauty'; there are carbon, carrier_coverage",
     ),
-    "band 0": (policy("distance", 0), ("objectives", 0, "band"), "lies between"),
-    "band below 0": (policy("distance", -5), ("objectives", 0, "band"), "lies between"),
+    "band 0": (policy("distance", 0), ("strategies", 0, "objectives", 0, "band"), "lies between"),
+    "band below 0": (
+        policy("distance", -5),
+        ("strategies", 0, "objectives", 0, "band"),
+        "lies between",
+    ),
     "a criterion twice": (
-        PolicyDocument((Objective("distance", 50_000), Objective("split"), Objective("distance"))),
-        ("objectives",),
-        "stands once",
+        compared_by(Objective("distance", 50_000), Objective("split"), Objective("distance")),
+        ("strategies", 0, "objectives", 2),
+        "stands twice",
     ),
-    "band above 2^62": (policy("distance", 2**63), ("objectives", 0, "band"), "lies between"),
-    "too fine": (PolicyDocument(EVERYTHING), ("objectives",), "wider bands"),
-    "no node": (policy("split", max_nodes=0), ("maxNodes",), "between 1 and 10"),
-    "too many nodes": (policy("split", max_nodes=11), ("maxNodes",), "between 1 and 10"),
+    "band above 2^62": (
+        policy("distance", 2**63),
+        ("strategies", 0, "objectives", 0, "band"),
+        "lies between",
+    ),
+    "too fine": (compared_by(*EVERYTHING), ("strategies", 0, "objectives"), "wider bands"),
+    "no node": (policy("split", max_nodes=0), ("strategies", 0, "maxNodes"), "between 1 and 10"),
+    "too many nodes": (
+        policy("split", max_nodes=11),
+        ("strategies", 0, "maxNodes"),
+        "between 1 and 10",
+    ),
 }
 
 
@@ -55,10 +70,9 @@ def test_what_cannot_be_used_is_refused(name: str) -> None:
         policy("distance", 1),
         policy("split", max_nodes=1),
         policy("split", max_nodes=10),
-        PolicyDocument(tuple(Objective(name, BANDED.get(name)) for name in CRITERIA)),
         *(policy(name) for name in CRITERIA),
     ],
-    ids=lambda document: "+".join(objective.criterion for objective in document.objectives),
+    ids=lambda document: "+".join(o.criterion for o in document.strategies[0].objectives),
 )
 def test_what_can_be_used_is_compiled(document: PolicyDocument) -> None:
     check_policy(document)
@@ -66,16 +80,19 @@ def test_what_can_be_used_is_compiled(document: PolicyDocument) -> None:
     assert world.nodes_of(request({1: 1})) == (1,)
 
 
-def places(*region_codes: int) -> Places:
-    listed = Places()
-    listed.add([Place(code, None) for code in region_codes])
-    return listed
+def compiled(document: PolicyDocument, view: NetworkView, *requests: PlanRequest) -> Policy:
+    """Return the one strategy of a policy, compiled for some orders."""
+    policies = CompiledPolicy(document, view)
+    tables = new_tables()
+    tables.places.add([policies.place(one) for one in requests or [request({1: 1})]])
+    policies.grow(tables)
+    return policies.policies[0]
 
 
 def test_the_objectives_keep_their_order_and_their_bands() -> None:
     world = SmallWorld([node(1, 120_000, priority=7), node(2, 60_000)], {})
-    document = PolicyDocument((Objective("node_priority"), Objective("distance", 50_000)))
-    terms = compile_policy(document, world.view, places(HERE), [None]).terms
+    document = compared_by(Objective("node_priority"), Objective("distance", 50_000))
+    terms = compiled(document, world.view).terms
     assert [term.kind for term in terms] == [Kind.NODE, Kind.PLACE]
     assert [list(term.values) for term in terms] == [[7, 100], [120_000, 60_000]]
     assert [(term.band, term.limit) for term in terms] == [(1, 1_000), (50_000, 400)]
@@ -85,7 +102,7 @@ def test_a_cost_can_be_read_back_objective_by_objective() -> None:
     """Split 1, other entity 1, 120 km, priority 7, no load, 150 min, 6.50 + 2 · 1.50, depth 99."""
     world = SmallWorld([node(1, 120_000, priority=7, legal_entity_id=8)], {10: {1: 3}})
     cost = world.cost(request({1: 2}, grams=700, legal_entity_id=7))
-    terms = compile_policy(DEFAULT_POLICY, world.view, places(HERE), [None]).terms
+    terms = compiled(DEFAULT_POLICY, world.view).terms
     fields = unpack_lexicographic(terms, cost)
     assert fields == (1, 1, 120_000 // 50_000, 7, 0, 150 // 240, 800 + 2 * 150, 99)
 
@@ -93,5 +110,6 @@ def test_a_cost_can_be_read_back_objective_by_objective() -> None:
 def test_each_dealer_has_its_own_filter() -> None:
     nodes = [node(1), node(2, dealer_id=5, serves_all=False), node(3, dealer_id=6)]
     view = SmallWorld(nodes, {}).view
-    compiled = compile_policy(DEFAULT_POLICY, view, places(HERE), [None, 5, 6])
-    assert compiled.filters == bytes([1, 0, 1, 1, 1, 1, 1, 0, 1])
+    orders = [request({1: 1}, dealer_id=dealer_id) for dealer_id in (None, 5, 6)]
+    found = compiled(DEFAULT_POLICY, view, *orders)
+    assert found.filters == bytes([1, 0, 1, 1, 1, 1, 1, 0, 1])

@@ -259,7 +259,7 @@ def test_places_beyond_the_most_are_planned_alike(monkeypatch: pytest.MonkeyPatc
     regions = [HERE, ONE_DEGREE_EAST, HERE, ONE_DEGREE_EAST, HERE]
     chosen = [world.nodes_of(request({1: 1}, region_code=code)) for code in regions]
     assert chosen == [(1,), (2,), (1,), (2,), (1,)]
-    assert len(world.planner._places) == 1
+    assert len(world.planner._tables.places) == 1
 
 
 # ------------------------------------------------------------------- what is kept of a plan
@@ -278,6 +278,7 @@ def test_a_decision_says_how_it_came_about() -> None:
         "winner_nodes": (1,),
         "runner_up_node": 2,
         "runner_up_cost": 5,
+        "strategies": ("only",),
     }
 
 

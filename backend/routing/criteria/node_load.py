@@ -4,11 +4,11 @@ from array import array
 
 from backend.routing.criteria.criterion import Criterion
 from backend.routing.network_view import PERMILLE, NetworkView
-from backend.routing.places import Places
+from backend.routing.numbering import Tables
 from core_ext.policy import Kind, Term
 
 
-def _term(view: NetworkView, places: Places) -> Term:
+def _term(view: NetworkView, tables: Tables) -> Term:
     return Term(kind=Kind.NODE, values=array("i", view.load_permille))
 
 

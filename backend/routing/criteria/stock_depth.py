@@ -4,14 +4,14 @@ from array import array
 
 from backend.routing.criteria.criterion import Criterion
 from backend.routing.network_view import NetworkView
-from backend.routing.places import Places
+from backend.routing.numbering import Tables
 from core_ext.policy import Kind, Term
 
 COMFORTABLE_UNITS = 100
 """From this depth on, more stock makes a node no better."""
 
 
-def _term(view: NetworkView, places: Places) -> Term:
+def _term(view: NetworkView, tables: Tables) -> Term:
     return Term(kind=Kind.DEPTH, values=array("i"), step=COMFORTABLE_UNITS)
 
 

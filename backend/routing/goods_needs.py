@@ -1,0 +1,67 @@
+"""What goods need of the node that sends them."""
+
+from enum import IntFlag
+
+from backend.catalog.model import Sku
+from backend.network.model import Capability
+
+OVERSIZE_MM = 1_200
+"""The longest edge that parcel networks of express carriers take."""
+OVERSIZE_G = 30_000
+"""The heaviest piece that one person carries, and most express carriers take."""
+KILOGRAM_MM3 = 6_000_000
+"""Volume that is charged as a kilogram: express carriers divide cubic centimetres by 6,000."""
+
+
+class Need(IntFlag):
+    """Bits of what goods need; 0 for ordinary parcels."""
+
+    OVERSIZE = 1
+    CHILLED = 2
+    FROZEN = 4
+    DANGEROUS = 8
+    INSTALLS = 16
+
+
+CAPABILITY_OF = {
+    Need.OVERSIZE: Capability.OVERSIZE,
+    Need.CHILLED: Capability.CHILLED,
+    Need.FROZEN: Capability.FROZEN,
+    Need.DANGEROUS: Capability.DANGEROUS,
+    Need.INSTALLS: Capability.INSTALLS,
+}
+
+
+def needs_of(sku: Sku) -> int:
+    """Return what a SKU needs: its size and weight, its attributes `temperature` (chilled, frozen)
+    and `dangerous` (true), and whether it is installed.
+    """
+    needs = Need(0)
+    edges = (sku.length_mm, sku.width_mm, sku.height_mm)
+    if max(edges) > OVERSIZE_MM or sku.weight_g > OVERSIZE_G:
+        needs |= Need.OVERSIZE
+    temperature = sku.attributes.get("temperature")
+    if temperature == "chilled":
+        needs |= Need.CHILLED
+    if temperature == "frozen":
+        needs |= Need.FROZEN
+    if sku.attributes.get("dangerous") is True:
+        needs |= Need.DANGEROUS
+    if sku.needs_installation:
+        needs |= Need.INSTALLS
+    return int(needs)
+
+
+def lacks(needs: int, capabilities: frozenset[Capability]) -> int:
+    """Return the needs that these capabilities do not meet."""
+    return sum(
+        need
+        for need, capability in CAPABILITY_OF.items()
+        if needs & need and capability not in capabilities
+    )
+
+
+def charged_weight_g(sku: Sku) -> int:
+    """Return the weight that carriers charge a unit by: its own, or that of its volume."""
+    volume_mm3 = sku.length_mm * sku.width_mm * sku.height_mm
+    return max(sku.weight_g, volume_mm3 * 1_000 // KILOGRAM_MM3)
