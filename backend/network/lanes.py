@@ -18,9 +18,9 @@ from backend.network.terms_version import raise_terms_version
 from tenants.principal import Permission
 
 LANES_A_COMMAND_MAX = 5_000
-"""Ten nodes with five carriers to a hundred regions each; half a second."""
-LANES_MAX = 500_000
-"""Of a brand, those that are switched off too: planners hold all of them in memory."""
+"""Ten nodes with five carriers to a hundred regions each; a fifth of a second."""
+LANES_MAX = 200_000
+"""Of a brand, those that are switched off too: whoever plans reads them all, in a second or two."""
 STEP_G_MAX = 1_000_000
 TRANSIT_MINUTES_MAX = 100_000
 """Ten weeks."""
