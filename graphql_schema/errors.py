@@ -16,6 +16,7 @@ from backend.inventory.supplies.errors import ReceiptTooLarge, SupplyChanged
 from backend.orders.errors import InsufficientStock
 from backend.orders.model import Refused
 from backend.replenishment.errors import AlertRuleChanged
+from backend.routing.errors import PolicyChanged
 from graphql_schema.scalars import BigInt
 from tenants.errors import BrandChoiceRequired
 from tenants.principal import PermissionMissing
@@ -113,6 +114,11 @@ class LayoutChangedError(UserError):
     active_version: int
 
 
+@strawberry.type(name="RoutingPolicyChanged", description="Another policy was activated since.")
+class PolicyChangedError(UserError):
+    active_version: int
+
+
 @strawberry.type(name="BrandChoiceRequired", description="The brands that the user works for.")
 class BrandChoiceRequiredError(UserError):
     brands: list[str]
@@ -194,6 +200,7 @@ HANDLERS: tuple[strawberry.ExceptionHandler[Any, Any], ...] = (
     _WithDetails(AlertRuleChanged, AlertRuleChangedError),
     _WithDetails(ReceiptTooLarge, ReceiptTooLargeError),
     _WithDetails(LayoutChanged, LayoutChangedError),
+    _WithDetails(PolicyChanged, PolicyChangedError),
     _WithDetails(BrandChoiceRequired, BrandChoiceRequiredError),
     _Others(),
 )

@@ -1,7 +1,7 @@
 """Commands on orders: place, cancel, release a hold."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, cast
 
 import msgspec
@@ -67,6 +67,25 @@ class AddressInput:
     phone: str = ""
 
 
+@strawberry.input(description="What whoever sends an order may say about it for routing.")
+class OrderTraitsInput:
+    order_type: str = strawberry.field(
+        default="", description="As the channel calls it: normal, exchange, group buy."
+    )
+    customer_level: int = strawberry.field(
+        default=0, description="0 for anybody, to 9 for the best customers."
+    )
+    payment: str = ""
+    promised_on: date | None = strawberry.field(
+        default=None, description="The day by which the customer was promised to have it."
+    )
+    tags: list[str] = strawberry.field(default_factory=list)
+    promotions: list[str] = strawberry.field(default_factory=list)
+    subsidy_region: BigInt | None = strawberry.field(
+        default=None, description="The region whose subsidy (国补) it was sold with."
+    )
+
+
 @strawberry.input(description=f"An order of at most {LINES_MAX} lines.")
 class OrderPlaceInput:
     shop: str
@@ -89,6 +108,9 @@ class OrderPlaceInput:
     hold: strawberry.ID | None = strawberry.field(
         default=None,
         description="The stock hold whose units it takes over; one that has ended changes nothing.",
+    )
+    traits: OrderTraitsInput | None = strawberry.field(
+        default=None, description="What routing policies may ask about, beside all the rest."
     )
 
 
@@ -205,8 +227,9 @@ def _draft(_: type, values: Mapping[str, Any], __: InputContext) -> OrderDraft:
     hold = values.get("hold")
     if hold is not None:
         values = {**values, "hold": number_of("StockHold", hold)}
-    elif "hold" in values:
-        values = {name: value for name, value in values.items() if name != "hold"}
+    left_out = {name for name in ("hold", "traits") if values.get(name, 0) is None}
+    if left_out:
+        values = {name: value for name, value in values.items() if name not in left_out}
     return msgspec.convert(values, OrderDraft)
 
 

@@ -108,7 +108,7 @@ class PoolLayoutInput:
 def layout_of(given: PoolLayoutInput) -> Layout:
     """Return the layout that was given; raises InvalidLayout."""
     try:
-        return msgspec.convert(_plain(asdict(given)), Layout)
+        return msgspec.convert(plain(asdict(given)), Layout)
     except (msgspec.ValidationError, RecursionError) as error:
         raise InvalidLayout(f"The layout cannot be read: {error}.") from error
 
@@ -118,17 +118,17 @@ def condition_of(given: ConditionInput | None, path: tuple[str | int, ...]) -> C
     if given is None:
         return None
     try:
-        return msgspec.convert(_plain(asdict(given)), Condition)
+        return msgspec.convert(plain(asdict(given)), Condition)
     except (msgspec.ValidationError, RecursionError) as error:
         raise InvalidCondition(f"The condition cannot be read: {error}.", path=path) from error
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return dicts with the names that documents have, without what was left out."""
     if isinstance(value, dict):
         return {
-            to_camel_case(name.rstrip("_")): _plain(part)
+            to_camel_case(name.rstrip("_")): plain(part)
             for name, part in value.items()
             if part is not None
         }
-    return [_plain(part) for part in value] if isinstance(value, list) else value
+    return [plain(part) for part in value] if isinstance(value, list) else value

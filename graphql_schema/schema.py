@@ -26,6 +26,7 @@ from graphql_schema.orders import OrdersQuery
 from graphql_schema.pools import PoolsMutation, PoolsQuery, PoolsSubscription
 from graphql_schema.publishing import PublishingMutation, PublishingQuery
 from graphql_schema.replenishment import ReplenishmentMutation, ReplenishmentQuery
+from graphql_schema.routing import RoutingMutation, RoutingQuery
 from graphql_schema.safety import SafetyMutation, SafetyQuery
 from graphql_schema.scalars import schema_config
 from graphql_schema.sessions import SessionMutation, SessionQuery
@@ -58,6 +59,7 @@ def _query_type() -> type:
         NetworkQuery,
         NetworkTermsQuery,
         CarrierLanesQuery,
+        RoutingQuery,
         CatalogQuery,
     ):
         node: relay.Node | None = relay.node(description="Anything by its id.")
@@ -83,6 +85,7 @@ class Mutation(
     NetworkMutation,
     NetworkTermsMutation,
     CarrierLanesMutation,
+    RoutingMutation,
     CatalogMutation,
 ):
     pass

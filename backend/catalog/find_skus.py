@@ -37,6 +37,11 @@ async def sku_ids_by_codes(tx: TenantTransaction, codes: Sequence[str]) -> dict[
     return {code: found[code] for code in codes}
 
 
+async def known_sku_codes(tx: TenantTransaction, codes: Sequence[str]) -> set[str]:
+    """Return those of the codes that active SKUs have."""
+    return {row["code"] for row in await tx.fetch(SQL.skus_by_codes, tx.tenant_id, list(codes))}
+
+
 async def codes_of_skus(tx: TenantTransaction, ids: Sequence[int]) -> dict[int, str]:
     """Return the codes of the SKUs that exist among the ids."""
     rows = await tx.fetch(SQL.codes_of_skus, tx.tenant_id, ids)

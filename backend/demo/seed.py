@@ -10,6 +10,7 @@ from backend.db.pool import Database, TenantTransaction, Transaction
 from backend.demo import brand as demo
 from backend.demo.alerts import seed_alert_rules
 from backend.demo.layout import seed_layout
+from backend.demo.routing import seed_policy
 from backend.demo.terms import seed_terms
 from backend.inventory import ledger
 from backend.inventory.model import CauseKind, LevelKey, Movement
@@ -55,6 +56,7 @@ async def seed_demo(database: Database, brands: BrandDirectory) -> int:
         await seed_layout(tx, bundled_regions())
         await seed_alert_rules(tx, bundled_regions())
         await seed_terms(tx, bundled_regions())
+        await seed_policy(tx, bundled_regions())
     return brand_id
 
 

@@ -9,14 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-import msgspec
 import structlog
 
 from backend.channels.shops import shops_mark
 from backend.clock import now
 from backend.db.errors import YipanError
 from backend.db.pool import TenantTransaction
-from backend.db.sql import load_queries
 from backend.inventory.accuracy.accuracy import read_weights
 from backend.inventory.accuracy.model import Weights
 from backend.inventory.allotments.book import AllotmentBook
@@ -38,14 +36,13 @@ from backend.network.model import FunctionalWarehouse, Node
 from backend.network.nodes import list_nodes
 from backend.network.regions.table import RegionTable
 from backend.network.terms import NetworkTerms, read_terms, terms_mark
-from backend.routing.model import DEFAULT_POLICY, PolicyDocument
+from backend.routing.model import DEFAULT_POLICY
 from backend.routing.network_view import Figures, NetworkView
 from backend.routing.plan_orders import OrderPlanner
+from backend.routing.policies import active_policy
 from core_ext import StockBook
 
 log = structlog.get_logger(__name__)
-
-SQL = load_queries(__file__)
 
 TICK = timedelta(microseconds=1)
 """Of PostgreSQL's clock."""
@@ -151,7 +148,7 @@ class TenantBook:
         levels: list[FreeAt] = []
         stock = self._stock
         try:
-            policy, version = await self._policy(tx)
+            policy, version = await active_policy(tx)
             capacities = await capacities_of_day(tx, local.date())
             allotted = await changed_allotments(tx, self._allotted_at - SWEEP_OVERLAP)
             floors: list[ShopFloor] = []
@@ -264,14 +261,6 @@ class TenantBook:
             layout, view.sources, book, self.allotments, self._floors, topology.weights
         )
         return LivePools(topology.layout_version, ground, profiles)
-
-    async def _policy(self, tx: TenantTransaction) -> tuple[PolicyDocument, int]:
-        """Return the active policy and its version."""
-        known = self.planner.policy, self.planner.policy_version
-        row = await tx.fetch_row(SQL.active_policy, tx.tenant_id)
-        if row is None or row["version"] == known[1]:
-            return known
-        return msgspec.json.decode(row["document"], type=PolicyDocument), row["version"]
 
     def apply(self, counters: Counters) -> None:
         """Take over what is newer."""

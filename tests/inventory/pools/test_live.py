@@ -13,7 +13,7 @@ from backend.network.nodes import set_node_active
 from backend.orders.model import Refused
 from backend.routing import live_book
 from backend.routing.model import PolicyDocument
-from backend.routing.tenant_book import TenantBook
+from backend.routing.policies import active_policy
 from tests.catalogue import Connection
 from tests.inventory.pools.layouts import (
     EXAMPLE,
@@ -392,17 +392,17 @@ async def test_the_shop_that_shows_most_is_served_first(live: Living) -> None:
 async def test_what_moves_while_a_layout_is_read_is_not_lost(
     live: Living, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, heard = TenantBook._policy, asyncio.Event()
+    heard = asyncio.Event()
 
-    async def read_slowly(book: TenantBook, tx: TenantTransaction) -> tuple[PolicyDocument, int]:
+    async def read_slowly(tx: TenantTransaction) -> tuple[PolicyDocument, int]:
         if await active_version(tx) and not heard.is_set():
             heard.set()
             await live.receive("wh", 90)
             await asyncio.sleep(0.3)
-        return await read(book, tx)
+        return await active_policy(tx)
 
     await live.receive("wh", 10)
     await live.listen()
-    monkeypatch.setattr(TenantBook, "_policy", read_slowly)
+    monkeypatch.setattr("backend.routing.tenant_book.active_policy", read_slowly)
     await live.lay_out(EXAMPLE)
     assert live.shop("shop") == 80
