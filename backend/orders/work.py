@@ -144,30 +144,18 @@ class Work:
         return self.intake
 
     @property
+    def _backorder(self) -> Backorder:
+        assert self.backorder is not None, "a work is one or the other"
+        return self.backorder
+
+    @property
     def shortage(self) -> Shortage:
         return self.intake.shortage if self.intake else Shortage.BACKORDER
 
     @property
     def request(self) -> PlanRequest:
         """Return the order as the planner sees it."""
-        facts: OrderFacts | None
-        if self.intake is not None:
-            place, facts = _place_of(self.intake), self.intake.facts
-        else:
-            assert self.backorder is not None, "a work is one or the other"
-            place, facts = self.backorder.place, self.backorder.facts
-        takes_part = self.shortage is not Shortage.REFUSE
-        return PlanRequest(
-            self.rows,
-            place,
-            self.shop_id,
-            self.dealer_id,
-            takes_part,
-            sends_parcels=not self.is_hold,
-            not_from=self.backorder.not_from if self.backorder else frozenset(),
-            is_sold=self.is_sold,
-            facts=facts,
-        )
+        return request_of(self.intake or self._backorder, self.rows)
 
     @property
     def is_covered(self) -> bool:
@@ -195,6 +183,32 @@ class Work:
         for work in (self, *self.followers):
             if not work.future.done():
                 work.future.set_exception(error)
+
+
+def request_of(subject: Intake | Backorder, rows: Sequence[PlanRow] | None = None) -> PlanRequest:
+    """Return an order, or the waiting part of one, as the planner sees it."""
+    wanted = _merge(_lines_to_plan(subject)) if rows is None else rows
+    if isinstance(subject, Backorder):
+        return PlanRequest(
+            wanted,
+            subject.place,
+            subject.shop_id,
+            subject.dealer_id,
+            take_what_is_there=True,
+            not_from=subject.not_from,
+            is_sold=True,
+            facts=subject.facts,
+        )
+    return PlanRequest(
+        wanted,
+        _place_of(subject),
+        subject.shop.id,
+        subject.shop.dealer_id,
+        take_what_is_there=subject.shortage is not Shortage.REFUSE,
+        sends_parcels=subject.hold is None,
+        is_sold=subject.draft.is_paid,
+        facts=subject.facts,
+    )
 
 
 def _place_of(intake: Intake) -> Place:

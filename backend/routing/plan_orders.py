@@ -44,7 +44,8 @@ class OrderPlanner:
 
     def _forget(self) -> None:
         self._tables = new_tables()
-        self._compiled = CompiledPolicy(self.policy, self.view)
+        self.compiled = CompiledPolicy(self.policy, self.view)
+        """The policy, for what was asked for so far."""
 
     def look_at(self, local: datetime, figures: Figures) -> None:
         """Take over what time it is where the brand is, and what is known of nodes and SKUs."""
@@ -59,7 +60,7 @@ class OrderPlanner:
         """
         if not requests:
             return []
-        chains = [self._compiled.chain(request, self.local) for request in requests]
+        chains = [self.compiled.chain(request, self.local) for request in requests]
         plans = [
             self._nothing(request, remainder, is_matched=bool(chain))
             for request, (chain, remainder) in zip(requests, chains, strict=True)
@@ -81,12 +82,12 @@ class OrderPlanner:
         Some strategy must be for each order. Both stay good until another batch is prepared, and
         the policies for ever: they grow.
         """
-        chains = [self._compiled.chain(request, self.local)[0] for request in requests]
+        chains = [self.compiled.chain(request, self.local)[0] for request in requests]
         return self._prepared(requests, chains, book)
 
     def nothing(self, request: PlanRequest) -> OrderPlan:
         """Return the plan of an order that gets nothing: everything is short."""
-        chain, remainder = self._compiled.chain(request, self.local)
+        chain, remainder = self.compiled.chain(request, self.local)
         return self._nothing(request, remainder, is_matched=bool(chain))
 
     def _nothing(
@@ -105,10 +106,10 @@ class OrderPlanner:
         self, requests: Sequence[PlanRequest], chains: Sequence[list[int]], book: StockBook
     ) -> tuple[list[Policy], Demand]:
         """Return the policies, and the arrays of a batch whose places and goods they know."""
-        compiled, strategies = self._compiled, self.policy.strategies
+        compiled, strategies = self.compiled, self.policy.strategies
         if len(self._tables.places) > PLACES_MAX or len(self._tables.goods) > GOODS_MAX:
             self._forget()
-            compiled = self._compiled
+            compiled = self.compiled
         places = [compiled.place(request) for request in requests]
         rows = [row for request in requests for row in request.rows]
         goods = [self._goods_of(row) for row in rows]
@@ -157,7 +158,7 @@ class OrderPlanner:
         if anew or loads != self._loads:
             self._loads = loads
             self.view.set_loads(loads)
-            self._compiled.set_loads()
+            self.compiled.set_loads()
 
     def _scopes(self, requests: Sequence[PlanRequest]) -> tuple["array[int]", bytes]:
         """Return where each request may be sent from: a row of the view's, or one of its own."""

@@ -388,7 +388,7 @@ async def backorders(session: Session, tenant: int, ids: Sequence[int]) -> list[
                         shortage=order["shortage"],
                         line_no=line["line_no"],
                         sku_id=line["sku_id"],
-                        backordered=line["backordered"],
+                        wanted=line["backordered"],
                         quantity=line["quantity"],
                         amount_minor=line["amount_minor"],
                     ),
