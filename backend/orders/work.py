@@ -11,7 +11,14 @@ from backend.inventory.model import StockKey
 from backend.orders.intake import Intake
 from backend.orders.model import Answer, Shortage
 from backend.routing.goods_needs import needs_of
-from backend.routing.model import OrderFacts, OrderPlan, Place, PlanRequest, PlanRow
+from backend.routing.model import (
+    OrderFacts,
+    OrderPlan,
+    Place,
+    PlanRequest,
+    PlanRow,
+    lot_of,
+)
 
 BREATH_ORDERS = 32
 """Orders worked on in one go: a millisecond or two, in which no answer of a server is heard, and
@@ -62,6 +69,7 @@ class Work:
         "order_id",
         "plan",
         "rows",
+        "shadow",
         "token",
         "units_by_allotment",
         "units_by_key",
@@ -77,6 +85,8 @@ class Work:
         self.rows = _merge(self.lines)
         self.order_id = 0 if isinstance(subject, Intake) else subject.order_id
         self.plan: OrderPlan | None = None
+        self.shadow: OrderPlan | None = None
+        """What a policy on trial would do, where one plans in the shadow."""
         self.units_by_key: dict[StockKey, int] = {}
         """What the plan takes of each level, and of what earmarks keep."""
         self.allotment_ids: dict[int, tuple[int, ...]] = {}
@@ -155,7 +165,8 @@ class Work:
     @property
     def request(self) -> PlanRequest:
         """Return the order as the planner sees it."""
-        return request_of(self.intake or self._backorder, self.rows)
+        request = request_of(self.intake or self._backorder, self.rows)
+        return msgspec.structs.replace(request, lot=lot_of(self.order_id))
 
     @property
     def is_covered(self) -> bool:

@@ -27,9 +27,10 @@ from backend.network.capacity import CapacityAt, capacities_of_day
 from backend.network.regions.table import RegionTable
 from backend.routing.model import DEFAULT_POLICY
 from backend.routing.network_view import Figures, NetworkView
-from backend.routing.plan_orders import OrderPlanner
-from backend.routing.policies import active_policy
+from backend.routing.plan_orders import Candidate, OrderPlanner, Seen
+from backend.routing.policies import active_policy, document_of
 from backend.routing.read_network import Topology, read_topology, terms_in_force, view_of
+from backend.routing.rollouts import running_rollout
 from core_ext import StockBook
 
 log = structlog.get_logger(__name__)
@@ -63,6 +64,8 @@ class TenantBook:
         self._coming: Stock | None = None
         """What is being read while orders are still planned on `_stock`."""
         self.planner = OrderPlanner(self.view, DEFAULT_POLICY, 0)
+        self.seen: Seen = {}
+        """What the orders of a rollout came to, until it is stored."""
         self.day = date.min
         self.allotments = AllotmentBook()
         self._allotted_at = BEGINNING
@@ -123,6 +126,7 @@ class TenantBook:
         stock = self._stock
         try:
             policy, version = await active_policy(tx)
+            candidate = await self._candidate(tx)
             capacities = await capacities_of_day(tx, local.date())
             allotted = await changed_allotments(tx, self._allotted_at - SWEEP_OVERLAP)
             floors: list[ShopFloor] = []
@@ -149,14 +153,26 @@ class TenantBook:
         finally:
             self._coming = None
         self._topology = topology
-        if self.planner.view is not stock.view or self.planner.policy_version != version:
-            self.planner = OrderPlanner(stock.view, policy, version)
+        routed_by = stock.view, version, candidate
+        if routed_by != (self.planner.view, self.planner.policy_version, self.planner.candidate):
+            self.planner = OrderPlanner(stock.view, policy, version, candidate, self.seen)
         self.planner.look_at(local, Figures(accuracy_bp=topology.weights))
         self.day = local.date()
         self.apply_capacities(capacities)
         if changed and stock.pools is not None:
             self._tell(stock.pools.availability.take_changed())
         return Counters(levels, capacities, [state.at for state in allotted])
+
+    async def _candidate(self, tx: TenantTransaction) -> Candidate | None:
+        """Return the policy that is on trial, if one is."""
+        running = await running_rollout(tx)
+        if running is None:
+            return None
+        known = self.planner.candidate
+        if known is not None and known.rollout_id == running.id:
+            return known
+        document = await document_of(tx, running.candidate)
+        return Candidate(running.id, document, running.candidate, running.share_bp)
 
     def _learn_allotments(self, states: Sequence[AllotmentState]) -> None:
         self._allotted_at = max([self._allotted_at, *(state.changed_at for state in states)])
