@@ -135,18 +135,17 @@ class _Search:
 
     def look_at(self, opened: list[int]) -> None:
         """Keep the set's plan if it is better; nodes it leaves unused are closed."""
-        pieces: list[Piece] | None = self.pieces(opened)
-        assert pieces is not None
+        pieces = self.pieces(opened)
         used = tuple(sorted({n for _, n, _ in pieces}))
         cost = total_cost(self.policy, self.order, pieces)
         if not self._is_worth(pieces, used):
             self.rejected = cost if self.rejected is None else min(cost, self.rejected)
             if self.best is not None and (cost, len(used)) > self.best[:2]:
                 return
-            pieces = self._lifted(pieces, used)
-            if pieces is None:
+            lifted = self._lifted(pieces, used)
+            if lifted is None:
                 return
-            cost = total_cost(self.policy, self.order, pieces)
+            pieces, cost = lifted, total_cost(self.policy, self.order, lifted)
         candidate = (cost, len(used), used, pieces)
         if self.best is None or candidate < self.best:
             self.best = candidate
