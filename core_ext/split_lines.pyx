@@ -352,7 +352,7 @@ cdef void descend(Splits *splits, int32_t start, int32_t opened, u128 opening) n
         if splits.sets > SPLIT_SETS:
             return
         splits.chosen[opened] = splits.node[at]
-        if first_uncovered(splits, opened + 1) < 0:
+        if completes(splits, deficits, splits.node[at]):
             look_at(splits, opened + 1)
         if slots > 1:
             descend(splits, at + 1, opened + 1, lower)
@@ -372,6 +372,17 @@ cdef inline bint can_cover(
     cdef int32_t d
     for d in range(splits.order.demand_count):
         if (deficits[d] + slots - 1) // slots > splits.most[<int64_t>d * splits.count + start]:
+            return False
+    return True
+
+
+cdef inline bint completes(
+    const Splits *splits, const int64_t *deficits, int32_t node
+) noexcept nogil:
+    """The node has all that is missing."""
+    cdef int32_t d
+    for d in range(splits.order.demand_count):
+        if deficits[d] > units_at(splits.order, d, node):
             return False
     return True
 

@@ -41,7 +41,7 @@ PROGRESS_EVERY: Final = 500
 MISSED: Final = "missed for what parcels must be worth"
 """Split quantities whose parcels can only just be worth enough: the planner may give up on them."""
 MISSED_MOST_SHARE: Final = 0.001
-"""What it missed in 20,000 orders was a tenth of that."""
+"""It missed 3 of 20,000 orders when this was written."""
 
 
 class Held(NamedTuple):
