@@ -82,6 +82,15 @@ insert into routing_wait (tenant_id, order_id, dealer_id, strategy, queue, cance
 select $1::bigint, r.* from unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::date[])
     as r(order_id, dealer_id, strategy, queue, cancel_on)
 
+-- overdue_orders --
+-- Orders whose time to wait is over on a day.
+select order_id from routing_wait
+where tenant_id = $1 and cancel_on <= $2 order by cancel_on, order_id limit $3
+
+-- delete_routing_wait --
+-- An order waits for nothing but stock any more.
+delete from routing_wait where tenant_id = $1 and order_id = $2
+
 -- lock_orders --
 -- Lock orders, in order.
 select id, dealer_id, shop_id, status, buyer_name, buyer_phone, region_code, address,

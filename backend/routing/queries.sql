@@ -99,3 +99,4 @@ on conflict (tenant_id, rollout_id, side) do update set
     promised = f.promised + excluded.promised, late = f.late + excluded.late,
     cross_region = f.cross_region + excluded.cross_region,
     units_unplaced = f.units_unplaced + excluded.units_unplaced
+where f.tenant_id = $1
