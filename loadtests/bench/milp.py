@@ -31,7 +31,7 @@ class NotSolved(Exception):
 
 def solve(costs: list[int], rows: list[Row], most: int) -> float:
     """Return the least cost of whole numbers up to `most`, or NONE where there are none."""
-    with _greeting_on_stderr():
+    with greeting_on_stderr():
         model = highspy.Highs()  # type: ignore[no-untyped-call]
     model.silent()
     # By default HiGHS is content with a ten thousandth above the optimum.
@@ -53,7 +53,7 @@ def solve(costs: list[int], rows: list[Row], most: int) -> float:
 
 
 @contextmanager
-def _greeting_on_stderr() -> Iterator[None]:
+def greeting_on_stderr() -> Iterator[None]:
     """The first model prints a banner, silent or not; standard output is for the report."""
     sys.stdout.flush()
     kept = os.dup(1)
