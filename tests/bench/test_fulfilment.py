@@ -261,7 +261,7 @@ def test_the_planner_serves_as_the_table_does(seed: int) -> None:
 def test_policies_that_look_ahead_take_what_there_is(seed: int) -> None:
     instance, random = tiny(seed)
     arrivals, program = drawn_arrivals(instance, random), StockPrices(instance)
-    for source in (TransportPrices(instance), SampledPrices(instance, program, random)):
+    for source in (TransportPrices(instance), SampledPrices(instance, program, random, 2)):
         choices = served_ahead(instance, TableServer(instance), arrivals, source, 10)
         assert (taken_units(instance, arrivals, choices)[:-1] <= instance.stock).all()
 

@@ -14,9 +14,7 @@ from loadtests.bench.fulfilment.network import Floats
 from loadtests.bench.fulfilment.prices import StockPrices
 from loadtests.bench.fulfilment.serving import Server
 
-FUTURES = 2
-"""Sequences that are drawn for each new set of prices."""
-KEPT = 0.8
+KEPT = 0.7
 """Weight of the prices before, when new ones come: what a few futures say is smoothed over time."""
 
 
@@ -41,38 +39,30 @@ class ExpectedPrices:
 class SampledPrices:
     """Prices on average over drawn futures, and over those drawn before: one object a run.
 
-    The price of expected demand is that of a cell that is short or is not; a drawn future may be
-    either, so that the average says how likely it is (as in randomized linear programs, Talluri and
-    van Ryzin 1999).
+    In expected demand a cell is short or it is not. A drawn future may be either, so that the
+    average says how likely it is (as in randomized linear programs, Talluri and van Ryzin 1999).
+    They begin with the prices of expected demand.
     """
 
     def __init__(
-        self,
-        instance: Instance,
-        program: StockPrices,
-        random: Generator,
-        futures: int = FUTURES,
-        kept: float = KEPT,
+        self, instance: Instance, program: StockPrices, random: Generator, futures: int
     ) -> None:
-        self._program, self._random = program, random
-        self._futures, self._kept = futures, kept
+        """`futures` are drawn for each new set of prices."""
+        self._program, self._random, self._futures = program, random, futures
         self._rate = instance.rate
         self._shares = np.append(instance.rate, max(0.0, 1.0 - instance.rate.sum()))
-        self._smoothed: Floats | None = None
+        self._price: Floats | None = None
 
     def prices(self, stock: Numbers, periods: int) -> Floats:
         """As `PriceSource` says."""
-        if self._smoothed is None:
-            self._program.prices(stock, periods * self._rate)
+        if self._price is None:
+            self._price = self._program.prices(stock, periods * self._rate)
         drawn = [
             self._program.prices(stock, orders[:-1].astype(np.float64))
             for orders in self._random.multinomial(periods, self._shares, self._futures)
         ]
-        price: Floats = np.mean(drawn, axis=0)
-        if self._smoothed is not None:
-            price = self._kept * self._smoothed + (1 - self._kept) * price
-        self._smoothed = price
-        return price
+        self._price = KEPT * self._price + (1 - KEPT) * np.mean(drawn, axis=0)
+        return self._price
 
 
 def served_ahead(

@@ -67,7 +67,7 @@ def measured(network: Network, protocol: Protocol, seed: int) -> Measured:
     for number in range(protocol.instances):
         random = default_rng((seed, number))
         instance = drawn_instance(network, protocol.setting, random)
-        bound = deterministic_bound(instance)
+        bound = deterministic_bound(instance, "ipm" if protocol.is_large else "choose")
         sequences = [drawn_arrivals(instance, random) for _ in range(protocol.sequences)]
         for name, costing in costings(instance, bound, protocol).items():
             watch = Stopwatch()
@@ -94,9 +94,8 @@ def half_width(values: Sequence[float]) -> float:
 def costings(instance: Instance, bound: Bound, protocol: Protocol) -> dict[str, Costing]:
     """Return every policy, and the least costs of sequences that are known in advance."""
     found = _static(instance, bound) | _stock_aware(instance, protocol)
-    if not protocol.is_large:
-        program = StockPrices(instance)
-        found[CLAIRVOYANT_BOUND] = lambda orders, _: least_cost(program, instance, orders)
+    program = StockPrices(instance)
+    found[CLAIRVOYANT_BOUND] = lambda orders, _: least_cost(program, instance, orders)
     if protocol.has_optimum:
         found[CLAIRVOYANT] = lambda orders, _: optimum(program, instance, orders)
     return found
@@ -140,5 +139,5 @@ def _stock_aware(instance: Instance, protocol: Protocol) -> dict[str, Costing]:
         MYOPIC: myopic,
         "acimovic_graves": ahead(lambda _: transport),
         "expected_prices": ahead(lambda _: ExpectedPrices(instance, program)),
-        YIPAN: ahead(lambda random: SampledPrices(instance, program, random)),
+        YIPAN: ahead(lambda random: SampledPrices(instance, program, random, protocol.futures)),
     }

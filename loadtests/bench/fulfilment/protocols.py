@@ -17,6 +17,8 @@ class Protocol(NamedTuple):
     """On the network of 99 metros and ten centres."""
     prices_made: int = 50
     """How often a run makes its prices anew."""
+    futures: int = 4
+    """Drawn for each new set of prices by the policy that draws them."""
     has_optimum: bool = False
     """The integer program of the clairvoyant is solved for every sequence."""
 
@@ -33,14 +35,10 @@ FULL = (
     Protocol("two_items", AMIL._replace(largest=2), 30, 100),
     Protocol("five_items", AMIL, 30, 100),
     Protocol("clairvoyant", AMIL, 30, 3, has_optimum=True),
-    Protocol("large_half", LARGE, 5, 5, is_large=True, prices_made=10),
-    Protocol("large_quarter", LARGE._replace(carried=0.25), 5, 5, is_large=True, prices_made=10),
+    Protocol("large_half", LARGE, 5, 5, True, prices_made=10, futures=1),
+    Protocol("large_quarter", LARGE._replace(carried=0.25), 5, 5, True, prices_made=10, futures=1),
 )
-QUICK = (
-    Protocol("", MAIN, 5, 2),
-    Protocol("mean_stock", MAIN._replace(has_safety=False), 5, 2),
-    Protocol("two_items", AMIL._replace(largest=2), 5, 5),
-    Protocol("five_items", AMIL, 5, 5),
-    Protocol("clairvoyant", AMIL, 5, 1, has_optimum=True),
+QUICK = tuple(
+    protocol._replace(instances=10, sequences=1) for protocol in FULL if not protocol.is_large
 )
-"""The same in a few minutes, without the large network."""
+"""The same in minutes instead of hours, without the large network."""
