@@ -102,7 +102,8 @@ def _force_open(share: Floats, random: Generator) -> Numbers:
     favourite = share.argmax(axis=2)[:, :, None]
     largest = np.take_along_axis(share, favourite, axis=2)
     own = np.take_along_axis(np.broadcast_to(clock, share.shape), favourite, axis=2)
-    is_late = random.random(favourite.shape) < late_probability(largest)
+    # One draw for all items of an order: each keeps its probabilities, and they go together more.
+    is_late = random.random((len(share), 1, 1)) < late_probability(largest)
     time = np.where(is_late, 1.0, np.minimum(own, 1.0)) / np.where(largest > 0, largest, 1.0)
     np.put_along_axis(opening, favourite, time, axis=2)
     first: Numbers = opening.argmin(axis=2)
