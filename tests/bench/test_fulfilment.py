@@ -258,6 +258,43 @@ def test_the_planner_serves_as_the_table_does(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_a_batch_is_served_as_one_order_after_another(seed: int) -> None:
+    instance, random = tiny(seed, TINY._replace(periods=500))
+    arrivals, price = drawn_arrivals(instance, random), 3 * random.random((2, 4))
+    server, stock = TableServer(instance), instance.stock.copy()
+    batch = server.serve(arrivals, instance.stock.copy(), price)
+    for at in range(len(arrivals.kind)):
+        one = Arrivals(arrivals.kind[at : at + 1], arrivals.period[at : at + 1])
+        assert (server.serve(one, stock, price)[0] == batch[at]).all()
+    assert (stock == 0).any()
+
+
+def scarce() -> Instance:
+    """New York and Chicago order one item; IND1 is nearer to both, and has 8 of 10 units."""
+    instance = one_kind([[10], [8]], [0])
+    metros, rate = np.array([0, 2]), np.array([0.6, 0.4])
+    return instance._replace(items=np.array([[0], [0]]), metro=metros, rate=rate)
+
+
+def test_a_scarce_unit_is_worth_what_the_last_one_saves() -> None:
+    instance = scarce()
+    saved = instance.network.unit_cost[2, 0] - instance.network.unit_cost[2, 1]
+    of_ways = StockPrices(instance).prices(instance.stock, 10 * instance.rate)
+    of_items = TransportPrices(instance).prices(instance.stock, 10)
+    assert of_ways[:, 0] == pytest.approx([0.0, saved])
+    assert of_items[:, 0] == pytest.approx([0.0, saved])
+
+
+def test_a_price_keeps_units_for_whom_they_save_more() -> None:
+    instance = scarce()
+    saved = instance.network.unit_cost[[0, 2], 0] - instance.network.unit_cost[[0, 2], 1]
+    price = np.array([[0.0], [saved.mean()]])
+    arrivals = Arrivals(np.array([1, 0]), np.arange(2))
+    choices = TableServer(instance).serve(arrivals, instance.stock.copy(), price)
+    assert choices.tolist() == [[0], [1]]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_policies_that_look_ahead_take_what_there_is(seed: int) -> None:
     instance, random = tiny(seed)
     arrivals, program = drawn_arrivals(instance, random), StockPrices(instance)
@@ -270,7 +307,7 @@ def test_policies_that_look_ahead_take_what_there_is(seed: int) -> None:
 
 
 def test_the_optimum_of_few_orders_is_that_of_all_ways() -> None:
-    instance, random = tiny(6, TINY._replace(periods=6))
+    instance, random = tiny(6, TINY._replace(periods=5))
     arrivals = drawn_arrivals(instance, random)
     is_item = instance.is_item[arrivals.kind]
     every = []
