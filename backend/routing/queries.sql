@@ -86,17 +86,19 @@ from routing_rollout_figures where tenant_id = $1 and rollout_id = any($2::bigin
 
 -- add_figures --
 -- Add to the sums of one side of a rollout.
-insert into routing_rollout_figures as f (tenant_id, rollout_id, side, orders, whole, split,
-    parcels, freight_minor, fees_minor, distance_m, days, promised, late, cross_region,
-    units_unplaced)
+insert into routing_rollout_figures (tenant_id, rollout_id, side, orders, whole, split, parcels,
+    freight_minor, fees_minor, distance_m, days, promised, late, cross_region, units_unplaced)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 on conflict (tenant_id, rollout_id, side) do update set
-    orders = f.orders + excluded.orders, whole = f.whole + excluded.whole,
-    split = f.split + excluded.split, parcels = f.parcels + excluded.parcels,
-    freight_minor = f.freight_minor + excluded.freight_minor,
-    fees_minor = f.fees_minor + excluded.fees_minor,
-    distance_m = f.distance_m + excluded.distance_m, days = f.days + excluded.days,
-    promised = f.promised + excluded.promised, late = f.late + excluded.late,
-    cross_region = f.cross_region + excluded.cross_region,
-    units_unplaced = f.units_unplaced + excluded.units_unplaced
-where f.tenant_id = $1
+    orders = routing_rollout_figures.orders + excluded.orders,
+    whole = routing_rollout_figures.whole + excluded.whole,
+    split = routing_rollout_figures.split + excluded.split,
+    parcels = routing_rollout_figures.parcels + excluded.parcels,
+    freight_minor = routing_rollout_figures.freight_minor + excluded.freight_minor,
+    fees_minor = routing_rollout_figures.fees_minor + excluded.fees_minor,
+    distance_m = routing_rollout_figures.distance_m + excluded.distance_m,
+    days = routing_rollout_figures.days + excluded.days,
+    promised = routing_rollout_figures.promised + excluded.promised,
+    late = routing_rollout_figures.late + excluded.late,
+    cross_region = routing_rollout_figures.cross_region + excluded.cross_region,
+    units_unplaced = routing_rollout_figures.units_unplaced + excluded.units_unplaced

@@ -79,7 +79,7 @@ def _program(costs: Sequence[int], rows: Sequence[Row], most: Sequence[int]) -> 
 
 @cache
 def _solver() -> highspy.Highs:
-    with _greeting_on_stderr():
+    with greeting_on_stderr():
         model = highspy.Highs()  # type: ignore[no-untyped-call]
     model.silent()
     # By default HiGHS is content with a ten thousandth above the optimum.
@@ -90,7 +90,7 @@ def _solver() -> highspy.Highs:
 
 
 @contextmanager
-def _greeting_on_stderr() -> Iterator[None]:
+def greeting_on_stderr() -> Iterator[None]:
     """The first model prints a banner, silent or not; standard output is for the report."""
     sys.stdout.flush()
     kept = os.dup(1)
