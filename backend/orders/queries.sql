@@ -297,3 +297,11 @@ from orders o
 join order_line l on l.tenant_id = $1 and l.order_id = o.id
 where o.tenant_id = $1 and o.placed_at >= $2 and o.placed_at <= $3 and l.sku_id is not null
 group by o.shop_id, l.sku_id
+
+-- units_by_region --
+-- Units of each SKU that were ordered into each region since a time, and not cancelled.
+select o.region_code, l.sku_id, sum(l.quantity - l.cancelled)::bigint as units
+from orders o
+join order_line l on l.tenant_id = $1 and l.order_id = o.id
+where o.tenant_id = $1 and o.placed_at >= $2 and o.region_code is not null and l.sku_id is not null
+group by o.region_code, l.sku_id
