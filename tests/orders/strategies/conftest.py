@@ -1,7 +1,5 @@
 """A process that looks at the policy whenever an order comes; its books add up in the end."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from backend.orders import sold_out
@@ -13,7 +11,7 @@ live = _live
 
 
 @pytest.fixture
-async def routed(live: Living, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Routed]:
+async def routed(live: Living, monkeypatch: pytest.MonkeyPatch) -> Routed:
     """No stock; nothing is taken for sold out because it was a moment ago."""
     monkeypatch.setattr(sold_out, "MEMORY_SECONDS", 0.0)
-    yield Routed(live)
+    return Routed(live)
