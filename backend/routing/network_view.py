@@ -91,6 +91,7 @@ class NetworkView:
         self.figures = NO_FIGURES
         self.today: date | None = None
         """The day where the brand is, as `look_at` was told."""
+        self._hour: datetime | None = None
         self.delivery = Delivery(self.nodes, regions, terms, None)
         self._distances: dict[int, list[int]] = {}
         self._scope_of_shop: dict[int, int] = {}
@@ -119,14 +120,15 @@ class NetworkView:
     def look_at(self, local: datetime, figures: Figures) -> bool:
         """Take over what time it is where the brand is, and what is known of nodes and SKUs.
 
-        Returns whether tables that were made before are to be made anew: nodes dispatch on other
-        days, or something else is known.
+        Returns whether tables that were made before are to be made anew: another hour has begun
+        (parcels arrive so much later), nodes dispatch on other days, or something else is known.
         """
         delivery = Delivery(self.nodes, self.regions, self.terms, local)
-        is_other_day = self.today != local.date()
-        changed = is_other_day or delivery.wait_days != self.delivery.wait_days
+        hour = local.replace(minute=0, second=0, microsecond=0)
+        changed = hour != self._hour or delivery.wait_days != self.delivery.wait_days
         changed = changed or figures != self.figures
         if changed:
+            self._hour = hour
             self.today, self.delivery, self.figures = local.date(), delivery, figures
         return changed
 

@@ -40,9 +40,9 @@ def tariffs(view: NetworkView, region_code: int) -> list[Tariff]:
 
 
 def _of_lane(lane: Lane) -> Tariff:
-    """The base pays for the first step, and the planner counts that step too."""
-    rate = lane.step_minor * STEP_G // lane.step_g
-    return Tariff(max(0, lane.base_minor - rate), rate)
+    """What a kilogram costs is what the carrier charges; each further one costs its steps."""
+    rate = min(LIMIT_MINOR, lane.step_minor * STEP_G // lane.step_g)
+    return Tariff(min(LIMIT_MINOR, max(0, lane.charge_minor(STEP_G) - rate)), rate)
 
 
 def _of_distance(metres: int) -> Tariff:
