@@ -1,5 +1,6 @@
 """Routing: policies, what may be asked in them, and what is wrong with them."""
 
+import asyncio
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Self
@@ -183,7 +184,8 @@ class RoutingQuery:
         async with context.reading() as tx:
             document = await cases.document_of(tx, version)
         view = (await context.book()).view
-        return [_finding_from(one) for one in findings_of(document, view)]
+        found = await asyncio.to_thread(findings_of, document, view)  # it may take seconds
+        return [_finding_from(one) for one in found]
 
     @strawberry.field(description="The criteria that objectives may name.")
     async def routing_criteria(self, info: YipanInfo) -> list[RoutingCriterion]:

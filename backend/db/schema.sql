@@ -1242,6 +1242,8 @@ create table orders (
     outcome              text not null default '',
     -- What the order says for routing beside where it goes; see backend/routing/traits.py.
     traits               jsonb not null default '{}',
+    -- Whether it was paid when it came.
+    is_paid              boolean not null default false,
     primary key (tenant_id, id),
     constraint orders_total_check check (
         total_minor = goods_minor - line_discount_minor - order_discount_minor
@@ -1542,7 +1544,7 @@ create type new_order as (
     freight_minor bigint, fees_minor bigint, total_minor bigint, buyer_name text, buyer_phone text,
     region_code bigint, address text, remark text, ordered_at timestamptz, event_sequence integer,
     fulfilment_count integer, reservation_count integer, decision_count integer, outcome text,
-    traits text
+    traits text, is_paid boolean
 );
 create type new_line as (
     order_id bigint, line_no integer, dealer_id bigint, sku_id bigint, sku_code text,

@@ -17,12 +17,16 @@ DEALERS_WAREHOUSE = {
 }
 STORES_BP = 5_000
 """Of the stores' goods that may be sold online; a store keeps one of each for who walks in."""
+DROPSHIP_BP = 5_000
+"""Of their own goods that dealers send for the brand."""
 SHARES_BP = {"tmall": 8_000, "jd": 6_000, "douyin": 5_000, "app": 10_000}
 """More than the whole together: shares shape what is offered, stock decides what is sold."""
 
 
 def demo_layout() -> Layout:
-    """Return the layout: two supply pools online, one a dealer, and what each shop is given."""
+    """Return the layout: two supply pools online, one of what dealers send for the brand, one a
+    dealer, and what each shop is given.
+    """
     warehouses = tuple(_good(node.code) for node in demo.WAREHOUSES)
     stores = tuple(_good(node.code) for node in demo.STORES)
     pools = [
@@ -45,7 +49,9 @@ def demo_layout() -> Layout:
             feeds=(Feed(pools=("online-supply",)), Feed(pools=("store-supply",))),
         ),
     ]
+    pools.append(_dropship())
     shares = [Share(pool="online", shop=shop, ratio_bp=bp) for shop, bp in SHARES_BP.items()]
+    shares.append(Share(pool="dropship", shop="app"))
     for code, name, _ in demo.DEALERS:
         pools += _dealers_pools(code, name)
         shares.append(Share(pool=f"{code}-pool", shop=f"shop-{code}"))
@@ -57,6 +63,17 @@ def demo_layout() -> Layout:
             Sync(shop="jd", zero_below=3),
             Sync(shop="douyin", cap=500),
         ),
+    )
+
+
+def _dropship() -> Pool:
+    """Return what dealers send of their own goods for the brand's shops (一件代发)."""
+    own = tuple(_good(node.code) for node in demo.DEALER_NODES)
+    return Pool(
+        code="dropship",
+        name="经销商代发逻辑仓",
+        layer=Layer.SUPPLY,
+        supplies=(Supply(warehouses=own, ratio_bp=DROPSHIP_BP),),
     )
 
 

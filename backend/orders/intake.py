@@ -84,9 +84,13 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
     def facts(self) -> OrderFacts:
         """What policies of routing may ask about it."""
         draft = self.draft
+        known = {line.sku.id: line.sku for line in self.lines if line.sku is not None}
+        lines = [line for line in self.lines if line.sku is not None]
         return OrderFacts(
             shop=self.shop,
-            skus=[line.sku for line in self.lines if line.sku is not None],
+            skus=list(known.values()),
+            units=sum([line.quantity for line in lines]),
+            weight_g=sum([line.quantity * line.unit_weight_g for line in lines]),
             amount_minor=self.amounts.total,
             remark=draft.remark,
             is_paid=draft.is_paid,

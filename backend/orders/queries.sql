@@ -28,13 +28,14 @@ with new_orders as (
     insert into orders (tenant_id, id, shop_id, external_id, dealer_id, status, shortage, currency,
         goods_minor, line_discount_minor, order_discount_minor, freight_minor, fees_minor,
         total_minor, buyer_name, buyer_phone, region_code, address, remark, ordered_at,
-        event_sequence, fulfilment_count, reservation_count, decision_count, outcome, traits)
+        event_sequence, fulfilment_count, reservation_count, decision_count, outcome, traits,
+        is_paid)
     select $1::bigint, r.id, r.shop_id, r.external_id, r.dealer_id, r.status, r.shortage,
            r.currency, r.goods_minor, r.line_discount_minor, r.order_discount_minor,
            r.freight_minor, r.fees_minor, r.total_minor, r.buyer_name, r.buyer_phone,
            r.region_code, r.address, r.remark, r.ordered_at, r.event_sequence,
            r.fulfilment_count, r.reservation_count, r.decision_count, r.outcome,
-           r.traits::jsonb
+           r.traits::jsonb, r.is_paid
     from unnest($2::new_order[]) as r),
 new_lines as (
     insert into order_line (tenant_id, order_id, line_no, dealer_id, sku_id, sku_code, quantity,
@@ -173,7 +174,8 @@ order by o.placed_at, o.id limit $5
 -- backorders --
 -- The waiting lines of orders, the oldest order first, with where they go.
 select o.id as order_id, o.shop_id, o.dealer_id, o.region_code, o.total_minor, o.remark, o.traits,
-       o.shortage, l.line_no, l.sku_id, l.backordered as wanted, l.quantity, l.amount_minor
+       o.shortage, o.is_paid, l.line_no, l.sku_id, l.backordered as wanted, l.quantity,
+       l.amount_minor
 from orders o
 join order_line l on l.tenant_id = $1 and l.order_id = o.id and l.backordered > 0
 where o.tenant_id = $1 and o.id = any($2::bigint[])
@@ -182,7 +184,7 @@ order by o.placed_at, o.id, l.line_no
 -- whole_orders --
 -- The lines of orders as they were placed, each order's together, with where they go.
 select o.id as order_id, o.shop_id, o.dealer_id, o.region_code, o.total_minor, o.remark, o.traits,
-       o.shortage, l.line_no, l.sku_id, l.quantity as wanted, l.quantity, l.amount_minor
+       o.shortage, o.is_paid, l.line_no, l.sku_id, l.quantity as wanted, l.quantity, l.amount_minor
 from orders o
 join order_line l on l.tenant_id = $1 and l.order_id = o.id and l.sku_id is not null
 where o.tenant_id = $1 and o.id = any($2::bigint[]) and o.region_code is not null

@@ -215,6 +215,7 @@ class Shaped:
                 counts.decisions,
                 _encode(placed).decode(),
                 _encode(draft.known_traits).decode(),
+                draft.is_paid,
             )
         )
 

@@ -1,6 +1,6 @@
 """Orders that exist, as the planner sees them: from their rows, as the intake saw them."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
@@ -29,6 +29,8 @@ class _Around(NamedTuple):
     skus: Mapping[int, Sku]
     sending: Mapping[int, frozenset[int]]
     """The nodes that send a part of an order already."""
+    ordered: Mapping[int, Mapping[int, int]]
+    """By order, the units of each SKU that it had when it came."""
 
 
 async def understand_stored(tx: TenantTransaction, rows: Sequence[Record]) -> list[Backorder]:
@@ -45,11 +47,16 @@ async def understand_stored(tx: TenantTransaction, rows: Sequence[Record]) -> li
 
 async def _look_up(tx: TenantTransaction, ids: Sequence[int], rows: Sequence[Record]) -> _Around:
     shops = await shops_by_ids(tx, list({row["shop_id"] for row in rows}))
-    skus = await skus_by_ids(tx, list({row["sku_id"] for row in rows}))
+    ordered: defaultdict[int, Counter[int]] = defaultdict(Counter)
+    for row in await tx.fetch(SQL.lines_of_orders, tx.tenant_id, ids):
+        if row["sku_id"] is not None:
+            ordered[row["order_id"]][row["sku_id"]] += row["quantity"]
+    skus = await skus_by_ids(tx, list({sku_id for units in ordered.values() for sku_id in units}))
     sending: defaultdict[int, set[int]] = defaultdict(set)
     for row in await tx.fetch(SQL.live_fulfilments, tx.tenant_id, ids):
         sending[row["order_id"]].add(row["node_id"])
-    return _Around(shops, skus, {one: frozenset(nodes) for one, nodes in sending.items()})
+    nodes = {one: frozenset(found) for one, found in sending.items()}
+    return _Around(shops, skus, nodes, ordered)
 
 
 def _backorder(rows: list[Record], around: _Around) -> Backorder:
@@ -70,15 +77,23 @@ def _backorder(rows: list[Record], around: _Around) -> Backorder:
             joins=around.sending.get(first["order_id"], frozenset()),
         ),
         lines=tuple([_line(row, around.skus[row["sku_id"]]) for row in rows]),
-        facts=OrderFacts(
-            shop=shop,
-            skus=[around.skus[row["sku_id"]] for row in rows],
-            amount_minor=first["total_minor"],
-            remark=first["remark"],
-            is_paid=first["shortage"] == Shortage.BACKORDER,
-            is_presale=first["shortage"] == Shortage.PRESALE,
-            traits=traits,
-        ),
+        facts=_facts(first, shop, around, traits),
+    )
+
+
+def _facts(order: Record, shop: Shop, around: _Around, traits: OrderTraits) -> OrderFacts:
+    """Return what policies could ask about an order when it came."""
+    ordered = [(around.skus[one], n) for one, n in around.ordered[order["order_id"]].items()]
+    return OrderFacts(
+        shop=shop,
+        skus=[sku for sku, _ in ordered],
+        units=sum(units for _, units in ordered),
+        weight_g=sum(units * charged_weight_g(sku) for sku, units in ordered),
+        amount_minor=order["total_minor"],
+        remark=order["remark"],
+        is_paid=order["is_paid"],
+        is_presale=order["shortage"] == Shortage.PRESALE,
+        traits=traits,
     )
 
 

@@ -8,7 +8,7 @@ from backend.catalog.model import Sku
 from backend.conditions.attributes import Type, attributes
 from backend.network.model import Node
 from backend.routing.dealers import is_outside_territory
-from backend.routing.goods_needs import Need, lacks
+from backend.routing.goods_needs import Need, lacks, needs_of
 from backend.routing.model import OrderFacts, Place, PlanRequest
 from backend.routing.network_view import NetworkView
 
@@ -116,9 +116,16 @@ def _days_to_promise(facts: OrderFacts, local: datetime | None) -> int | None:
     return None if promised is None or local is None else (promised - local.date()).days
 
 
-def _age_days(request: PlanRequest, view: NetworkView) -> int | None:
-    ages = [view.figures.age_days.get(row.sku_id, {}) for row in request.rows]
+def _age_days(facts: OrderFacts, view: NetworkView) -> int | None:
+    ages = [view.figures.age_days.get(sku.id, {}) for sku in facts.skus]
     return max((days for by_node in ages for days in by_node.values()), default=None)
+
+
+def _needs(facts: OrderFacts) -> int:
+    needs = 0
+    for sku in facts.skus:
+        needs |= needs_of(sku)
+    return needs
 
 
 def _volume_cm3(skus: Collection[Sku]) -> int:
@@ -133,12 +140,10 @@ _ASK: dict[str, Ask] = {
     "order.type": lambda _, facts, *__: facts.traits.order_type,
     "order.region": lambda request, _, view, __: _region_codes(view, request.place.region_code),
     "order.amount_minor": lambda _, facts, *__: facts.amount_minor,
-    "order.weight_g": lambda request, *_: sum(
-        [row.quantity * row.unit_weight_g for row in request.rows]
-    ),
+    "order.weight_g": lambda _, facts, *__: facts.weight_g,
     "order.volume_cm3": lambda _, facts, *__: _volume_cm3(facts.skus),
-    "order.lines": lambda request, *_: len(request.rows),
-    "order.units": lambda request, *_: sum([row.quantity for row in request.rows]),
+    "order.lines": lambda _, facts, *__: len(facts.skus),
+    "order.units": lambda _, facts, *__: facts.units,
     "order.customer_level": lambda _, facts, *__: facts.traits.customer_level,
     "order.payment": lambda _, facts, *__: facts.traits.payment,
     "order.is_paid": lambda _, facts, *__: facts.is_paid,
@@ -151,18 +156,16 @@ _ASK: dict[str, Ask] = {
     "order.subsidy_region": lambda _, facts, view, __: _region_codes(
         view, facts.traits.subsidy_region
     ),
-    "order.needs_installation": lambda request, *_: any(
-        row.needs & Need.INSTALLS for row in request.rows
-    ),
-    "order.needs": lambda request, *_: {
-        label for need, label in _LABELS.items() if any(row.needs & need for row in request.rows)
+    "order.needs_installation": lambda _, facts, *__: bool(_needs(facts) & Need.INSTALLS),
+    "order.needs": lambda _, facts, *__: {
+        label for need, label in _LABELS.items() if _needs(facts) & need
     },
     "goods.skus": lambda _, facts, *__: {sku.code for sku in facts.skus},
     "goods.categories": lambda _, facts, *__: {sku.category for sku in facts.skus},
     "goods.product_lines": lambda _, facts, *__: {sku.product_line for sku in facts.skus},
     "goods.brands": lambda _, facts, *__: _labels(facts, "brand"),
     "goods.tags": lambda _, facts, *__: _labels(facts, "tags"),
-    "stock.age_days": lambda request, _, view, __: _age_days(request, view),
+    "stock.age_days": lambda _, facts, view, __: _age_days(facts, view),
     "time.date": lambda *parts: parts[-1] and parts[-1].date(),
     "time.weekday": lambda *parts: parts[-1] and parts[-1].isoweekday(),
     "time.of_day": lambda *parts: (

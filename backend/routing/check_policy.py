@@ -98,10 +98,14 @@ def _check_limits(strategy: Strategy, path: Path) -> None:
 
 def _check_remainder(strategy: Strategy, path: Path) -> None:
     is_queue = strategy.otherwise is Otherwise.QUEUE
-    if is_queue != bool(strategy.queue) or len(strategy.queue) > NAME_LENGTH_MAX:
+    if is_queue != bool(strategy.queue):
         raise InvalidPolicy(
             "The name of a queue belongs to `otherwise: queue`, and only there.",
             path=(*path, "queue"),
+        )
+    if len(strategy.queue) > NAME_LENGTH_MAX or "\0" in strategy.queue:
+        raise InvalidPolicy(
+            f"The name of a queue has up to {NAME_LENGTH_MAX} characters.", path=(*path, "queue")
         )
     if (strategy.otherwise is Otherwise.CANCEL) != (strategy.cancel_after_days is not None):
         raise InvalidPolicy(

@@ -4,9 +4,14 @@ Conditions ask about attributes with few interesting values: those that tests na
 them, and one that no test names. Search goes through combinations of such values, and gives up a
 branch as soon as it decides the question. What is found impossible is so, where attributes are what
 they say; two that depend on each other are known in `_is_consistent`.
+
+A set is asked value by value whether it contains it: each is a question of its own, so that none of
+their combinations is left out.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, timedelta
 from enum import StrEnum
 from itertools import combinations
@@ -25,16 +30,35 @@ from backend.routing.attributes import (
 from backend.routing.check_policy import REGION_ATTRIBUTES
 from backend.routing.model import Otherwise, Place, PolicyDocument
 from backend.routing.network_view import NOWHERE, NetworkView
+from backend.routing.traits import LEVEL_MAX
 
 STEPS_MAX = 100_000
 """Combinations that are looked at for one question: a second or two."""
-SUBSETS_OF_MAX = 6
-"""Values of a set that are combined in every way; of more, one at a time, all and none."""
+LOOKS_IN_ALL_MAX = 1_000_000
+"""Conditions that are looked at for all questions of a policy together: seconds."""
 MAY_BE_UNKNOWN = frozenset(
     {"order.dealer", "order.promised_on", "order.days_to_promise", "stock.age_days"}
 )
+VARIES = frozenset(PLACE_FIELDS_OF_NODE_ATTRIBUTES) | {"node.wait_days", "node.accuracy_bp"}
+"""Attributes of a node that are others for other orders, or at another time."""
+NO_LIMIT = 2**62
+RANGES = {
+    "order.customer_level": (0, LEVEL_MAX),
+    "order.weight_g": (0, NO_LIMIT),
+    "order.volume_cm3": (0, NO_LIMIT),
+    "order.lines": (1, NO_LIMIT),
+    "order.units": (1, NO_LIMIT),
+    "stock.age_days": (0, NO_LIMIT),
+    "time.weekday": (1, 7),
+}
+"""What numbers can be at all."""
+
+MEMBER = "\0"
+"""Between the name of a set and the value that it may contain; no value has it."""
 
 Facts = dict[str, Any]
+_Asked = tuple[str, tuple[Any, ...]]
+"""Something to be decided, and what it may be."""
 
 
 class FindingKind(StrEnum):
@@ -95,12 +119,15 @@ def _of_condition(search: "_Search", document: PolicyDocument, number: int) -> l
                 _contradiction(search, strategy.when)
             )
             return [Finding(FindingKind.NEVER_MATCHES, strategy.name, message, {})]
-        if search.example([strategy.when], [earlier.when for earlier in ending]) is not None:
+        taken = [earlier.when for earlier in ending]
+        if search.example([strategy.when], taken) is not None:
             return []
+        example = search.example([strategy.when], [], taken)
+        assert example is not None, "there is one without what the others ask about"
+        taker = next(one for one in ending if search.holds(one.when, example))
     except _Undecided:
         message = f"The conditions up to {strategy.name!r} have too many combinations to check."
         return [Finding(FindingKind.NOT_DECIDED, strategy.name, message, {})]
-    taker = next(one for one in ending if search.holds(one.when, example))
     message = (
         f"Orders for {strategy.name!r} never come so far: an order like this one ends with "
         f"{taker.name!r}."
@@ -137,10 +164,11 @@ def _of_all(search: "_Search", document: PolicyDocument) -> list[Finding]:
 def _contradiction(search: "_Search", condition: Condition | None) -> list[str]:
     """Return the fewest tests of a conjunction that contradict each other, in words."""
     parts = list(condition.all or ()) if condition is not None and condition.all else []
-    for count in range(1, min(4, len(parts) + 1)):
-        for some in combinations(parts, count):
-            if search.example(list(some), []) is None:
-                return [words_of(part) for part in some]
+    with suppress(_Undecided):  # that it cannot be met is known
+        for count in range(1, min(4, len(parts) + 1)):
+            for some in combinations(parts, count):
+                if search.example(list(some), []) is None:
+                    return [words_of(part) for part in some]
     return [words_of(condition)] if condition is not None else []
 
 
@@ -157,15 +185,10 @@ def words_of(condition: Condition) -> str:
 
 
 def _any_node_passes(condition: Condition, view: NetworkView) -> bool:
-    """Whether some node might pass, for an order to somewhere."""
-    unknown = {
-        name
-        for name, attribute in NODE_ATTRIBUTES.items()
-        if attribute.name in PLACE_FIELDS_OF_NODE_ATTRIBUTES
-    }
+    """Whether some node might pass, for an order to somewhere, at some time."""
     truth = _Truth(NODE_ATTRIBUTES)
     for facts in facts_of_nodes(view, Place(NOWHERE)):
-        known = {name: value for name, value in facts.items() if name not in unknown}
+        known = {name: value for name, value in facts.items() if name not in VARIES}
         if truth.of(condition, known) is not False:
             return True
     return False
@@ -194,6 +217,9 @@ class _Truth:
         return None if None in found else is_all
 
     def _test(self, test: Comparison, facts: Facts) -> bool | None:
+        if test.operator is Operator.CONTAINS and test.attribute not in facts:
+            member: bool | None = facts.get(_member(test.attribute, test.values[0]))
+            return member
         if test.attribute not in facts:
             return None
         check = self._checks.get(test)
@@ -213,63 +239,83 @@ class _Search:
         values: dict[str, list[Comparison]] = {}
         for test in (test for condition in conditions for test in _tests(condition)):
             values.setdefault(test.attribute, []).append(test)
-        self._domains = {name: self._domain(name, tests) for name, tests in values.items()}
-        self._steps = 0
+        self._asked = {name: self._questions(name, tests) for name, tests in values.items()}
+        self._steps = self._looks_in_all = 0
 
     def holds(self, condition: Condition | None, facts: Facts) -> bool:
         return self._truth.of(condition, facts) is True
 
     def example(
-        self, wanted: Sequence[Condition | None], unwanted: Sequence[Condition | None]
+        self,
+        wanted: Sequence[Condition | None],
+        unwanted: Sequence[Condition | None],
+        about: Sequence[Condition | None] = (),
     ) -> Facts | None:
-        """Return attributes of an order that meets all of `wanted` and none of `unwanted`."""
+        """Return attributes of an order that meets all of `wanted` and none of `unwanted`.
+
+        It has those that they ask about, and those that the conditions of `about` do.
+        """
         self._steps = 0
-        asked = {
+        names = {
             name
-            for condition in (*wanted, *unwanted)
+            for condition in (*wanted, *unwanted, *about)
             if condition is not None
             for name in attributes_of(condition)
         }
-        names = sorted(asked, key=lambda name: len(self._domains[name]))
-        return self._descend(names, {}, wanted, unwanted)
+        asked = [one for name in sorted(names) for one in self._asked[name]]
+        return self._descend(sorted(asked, key=lambda one: len(one[1])), {}, wanted, unwanted)
 
     def _descend(
         self,
-        names: Sequence[str],
+        asked: Sequence[_Asked],
         facts: Facts,
         wanted: Sequence[Condition | None],
         unwanted: Sequence[Condition | None],
     ) -> Facts | None:
         self._steps += 1
-        if self._steps > STEPS_MAX:
+        self._looks_in_all += len(wanted) + len(unwanted)
+        if self._steps > STEPS_MAX or self._looks_in_all > LOOKS_IN_ALL_MAX:
             raise _Undecided
         if any(self._truth.of(one, facts) is False for one in wanted):
             return None
         if any(self._truth.of(one, facts) is True for one in unwanted):
             return None
-        if not names:
-            return facts if _is_consistent(facts) else None
-        for value in self._domains[names[0]]:
-            found = self._descend(names[1:], facts | {names[0]: value}, wanted, unwanted)
+        if not _is_consistent(facts):
+            return None
+        if not asked:
+            return _as_told(facts)
+        name, values = asked[0]
+        for value in values:
+            found = self._descend(asked[1:], facts | {name: value}, wanted, unwanted)
             if found is not None:
                 return found
         return None
 
-    def _domain(self, name: str, tests: Sequence[Comparison]) -> list[Any]:
-        """Return the values of an attribute that tests tell apart."""
-        type_ = ORDER_ATTRIBUTES[name].type
+    def _questions(self, name: str, tests: Sequence[Comparison]) -> list[_Asked]:
+        """Return what is to be decided about an attribute, with the values that tests tell apart.
+
+        Of a set that is each of its values on its own.
+        """
         texts = list(dict.fromkeys(value for test in tests for value in test.values))
+        if ORDER_ATTRIBUTES[name].type is Type.SET and name not in REGION_ATTRIBUTES:
+            return [(_member(name, text), (False, True)) for text in texts]
+        found = tuple(dict.fromkeys(self._values(name, texts, tests)))
+        return [(name, (*found, None) if name in MAY_BE_UNKNOWN else found)]
+
+    def _values(self, name: str, texts: list[str], tests: Sequence[Comparison]) -> list[Any]:
+        type_ = ORDER_ATTRIBUTES[name].type
         if name in REGION_ATTRIBUTES:
-            values: list[Any] = [self._region(text) for text in texts] + [frozenset()]
-        elif type_ is Type.SET:
-            values = list(_subsets(texts))
-        elif type_ is Type.TEXT:
+            return [self._region(text) for text in texts] + [frozenset()]
+        if type_ is Type.TEXT:
             prefixes = [t.values[0] for t in tests if t.operator is Operator.STARTS_WITH]
-            values = [*texts, *(f"{prefix}~" for prefix in prefixes), "another"]
-        else:
-            values = [near for text in texts for near in _around(type_, type_.read(text))]
-        found = list(dict.fromkeys(values))
-        return [*found, None] if name in MAY_BE_UNKNOWN else found
+            unused = _unused_character(texts)
+            other = unused if any("another".startswith(text) for text in texts) else "another"
+            return [*texts, *(prefix + unused for prefix in prefixes), other]
+        values = [near for text in texts for near in _around(type_, type_.read(text))]
+        if name not in RANGES:
+            return values
+        least, most = RANGES[name]
+        return [value for value in values if least <= value <= most] or [least]
 
     def _region(self, code: str) -> frozenset[str]:
         return frozenset(str(region.code) for region in self._regions.ancestors(int(code)))
@@ -284,11 +330,27 @@ def _tests(condition: Condition) -> Iterator[Comparison]:
         yield from _tests(condition.not_)
 
 
-def _subsets(texts: Sequence[str]) -> Iterator[frozenset[str]]:
-    sizes = range(len(texts) + 1) if len(texts) <= SUBSETS_OF_MAX else (0, 1, len(texts))
-    for size in sizes:
-        for some in combinations(texts, size):
-            yield frozenset(some)
+def _member(name: str, text: str) -> str:
+    """Return the name of the question whether a set contains a text."""
+    return f"{name}{MEMBER}{text}"
+
+
+def _as_told(facts: Facts) -> Facts:
+    """Return facts with the sets in them put together."""
+    told: Facts = {}
+    for name, value in facts.items():
+        of_set, is_member, text = name.partition(MEMBER)
+        if is_member:
+            told[of_set] = told.get(of_set, frozenset()) | (frozenset({text}) if value else set())
+        else:
+            told[name] = value
+    return told
+
+
+def _unused_character(texts: Sequence[str]) -> str:
+    used = set().union(*texts)
+    letters = map(chr, range(ord("~"), sys.maxunicode))
+    return next(letter for letter in letters if letter not in used)
 
 
 def _around(type_: Type, value: Any) -> list[Any]:
@@ -304,8 +366,23 @@ def _around(type_: Type, value: Any) -> list[Any]:
 
 def _is_consistent(facts: Facts) -> bool:
     """Whether attributes that depend on each other fit."""
-    if {"order.dealer", "order.is_dealers"} <= facts.keys():
-        return bool(facts["order.dealer"]) is bool(facts["order.is_dealers"])
-    if {"order.needs", "order.needs_installation"} <= facts.keys():
-        return ("installs" in facts["order.needs"]) is bool(facts["order.needs_installation"])
-    return True
+    installs = _member("order.needs", "installs")
+    if {"order.dealer", "order.is_dealers"} <= facts.keys() and (
+        bool(facts["order.dealer"]) is not facts["order.is_dealers"]
+    ):
+        return False
+    if {"order.promised_on", "order.days_to_promise"} <= facts.keys() and (
+        (facts["order.promised_on"] is None) is not (facts["order.days_to_promise"] is None)
+    ):
+        return False
+    if {installs, "order.needs_installation"} <= facts.keys():
+        return facts[installs] is facts["order.needs_installation"]
+    return _are_words(facts)
+
+
+def _are_words(facts: Facts) -> bool:
+    """Whether what a remark has and lacks fits: who has a word has all parts of it."""
+    start = _member("order.remark", "")
+    found = {name.removeprefix(start): has for name, has in facts.items() if name.startswith(start)}
+    words = [word for word, has in found.items() if has]
+    return all(found[part] for word in (*words, "") for part in found if part in word)

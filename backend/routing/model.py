@@ -162,11 +162,18 @@ class PlanRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a policy may ask about an order, beside its place and rows."""
+    """What a policy may ask about an order, beside its place.
+
+    They are those of the whole order, however much of it is still to be planned: who waits is for
+    the same strategies as when it came.
+    """
 
     shop: Shop
     skus: Sequence[Sku]
-    """Of its lines, as far as they are known."""
+    """Those of its lines, each once, as far as they are known."""
+    units: int = 0
+    weight_g: int = 0
+    """As carriers charge it."""
     amount_minor: int = 0
     remark: str = ""
     is_paid: bool = False

@@ -14,6 +14,10 @@ from backend.inventory.allotments.book import AllotmentBook
 from backend.routing.model import OrderPlan, PlanRequest, PlanRow
 from backend.routing.plan_orders import OrderPlanner
 from core_ext import StockBook
+from core_ext.limits import MAX_DEMANDS
+
+NO_SKU = -1
+"""Of which there is nothing anywhere."""
 
 Offered = Callable[[int, int, bool], int | None]
 """What a shop is offered of a SKU on the stock as it is; None where it may have all.
@@ -186,7 +190,9 @@ def _plan_bounded(
     kept = [at for at, row in enumerate(cut) if row.quantity]
     if not kept:
         return planner.nothing(request)
-    rows = tuple([cut[at] for at in kept])
+    rows = [cut[at] for at in kept]
+    if planner.has_limits and len(rows) < MAX_DEMANDS:
+        rows += _out_of_reach(request.rows, cut)
     plan = planner.plan([msgspec.structs.replace(request, rows=rows)], book)[0]
     short = [row.quantity for row in request.rows]
     available = [0] * len(short)
@@ -201,6 +207,21 @@ def _plan_bounded(
     return msgspec.structs.replace(
         plan, allocations=allocations, short=tuple(short), available=tuple(available)
     )
+
+
+def _out_of_reach(rows: Sequence[PlanRow], cut: Sequence[PlanRow]) -> list[PlanRow]:
+    """Return a row that stands for what bounds keep from an order, if anything: nobody has it.
+
+    So a strategy knows that the order is not whole, and what is left of it is worth.
+    """
+    gone = [(row, row.quantity - part.quantity) for row, part in zip(rows, cut, strict=True)]
+    gone = [(row, units) for row, units in gone if units]
+    if not gone:
+        return []
+    needs = 0
+    for row, _ in gone:
+        needs |= row.needs
+    return [PlanRow(NO_SKU, 1, 0, sum(row.unit_value_minor * n for row, n in gone), needs)]
 
 
 def _cut(row: PlanRow, quantity: int) -> PlanRow:

@@ -64,15 +64,7 @@ async def propose_policy(
     changed.
     """
     tx.principal.require(Permission.NETWORK_WRITE)
-    if len(comment) > COMMENT_LENGTH_MAX or "\0" in comment:
-        raise InvalidPolicy(
-            f"A comment has at most {COMMENT_LENGTH_MAX} characters.", path=("comment",)
-        )
-    encoded = msgspec.json.encode(document)
-    if len(encoded) > DOCUMENT_BYTES_MAX:
-        raise InvalidPolicy(
-            f"A policy has at most {DOCUMENT_BYTES_MAX} bytes.", path=("strategies",)
-        )
+    encoded = _encoded(document, comment)
 
     async def work() -> PolicyVersion:
         await check_in_network(tx, document, regions)
@@ -119,10 +111,33 @@ async def activate_policy(
     return await apply_once(tx, key, ("activate_policy", version), PolicyVersion, work)
 
 
+def _encoded(document: PolicyDocument, comment: str) -> bytes:
+    """Return a document as it is stored; raises InvalidPolicy where it, or the comment, cannot."""
+    if len(comment) > COMMENT_LENGTH_MAX or "\0" in comment or not _is_text(comment):
+        raise InvalidPolicy(
+            f"A comment has at most {COMMENT_LENGTH_MAX} characters.", path=("comment",)
+        )
+    try:
+        encoded = msgspec.json.encode(document)
+    except UnicodeEncodeError as error:
+        raise InvalidPolicy("A text here contains half of a surrogate pair.") from error
+    if len(encoded) > DOCUMENT_BYTES_MAX:
+        raise InvalidPolicy(
+            f"A policy has at most {DOCUMENT_BYTES_MAX} bytes.", path=("strategies",)
+        )
+    return encoded
+
+
+def _is_text(text: str) -> bool:
+    """Whether it has no half of a surrogate pair."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 async def check_in_network(
     tx: TenantTransaction, document: PolicyDocument, regions: RegionTable
 ) -> None:
     """Raise InvalidPolicy or InvalidCondition where the brand cannot be routed by a document."""
+    check_policy(document)  # what it names can be looked up then
     codes = sorted(named_in(document, "goods.skus"))
     known = Known(
         regions=regions,

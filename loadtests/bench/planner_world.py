@@ -368,6 +368,8 @@ def drawn_request(brand: Brand, random: Random, units: Sequence[tuple[int, int]]
         facts=OrderFacts(
             shop=shop,
             skus=(),
+            units=sum(row.quantity for row in rows),
+            weight_g=sum(row.quantity * row.unit_weight_g for row in rows),
             amount_minor=sum(row.quantity * row.unit_value_minor for row in rows),
             traits=traits,
         ),

@@ -41,6 +41,7 @@ ORDER = (
     "decision_count",
     "outcome",
     "traits",
+    "is_paid",
 )
 LINE = (
     "order_id",
@@ -386,6 +387,7 @@ async def backorders(session: Session, tenant: int, ids: Sequence[int]) -> list[
                         remark=order["remark"],
                         traits=order["traits"],
                         shortage=order["shortage"],
+                        is_paid=order["is_paid"],
                         line_no=line["line_no"],
                         sku_id=line["sku_id"],
                         wanted=line["backordered"],

@@ -1,16 +1,20 @@
 """Small worlds to plan in: nodes on one meridian, so many metres north of where orders go.
 
-Node n has the functional warehouse 10 · n; the orders go to HERE, on the equator.
+Node n has the functional warehouse 10 · n; the orders go to HERE, on the equator. HERE is a
+province; PROVINCE has a CITY with a DISTRICT, all three on the same spot.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
 
-from backend.network.model import Condition, FunctionalWarehouse, Node, NodeKind, Region
+from backend.network.model import Condition, FunctionalWarehouse, Lane, Node, NodeKind, Region
 from backend.network.regions.table import RegionTable
+from backend.network.terms import NetworkTerms
 from backend.routing.model import (
     DEFAULT_POLICY,
     Objective,
+    OrderFacts,
     OrderPlan,
     Otherwise,
     Place,
@@ -19,29 +23,38 @@ from backend.routing.model import (
     PolicyDocument,
     Strategy,
 )
-from backend.routing.network_view import NetworkView
+from backend.routing.network_view import NO_FIGURES, Figures, NetworkView
 from backend.routing.plan_orders import OrderPlanner
 from core_ext import StockBook
 
 METRES_A_MICRODEGREE = 0.111_195_08
 """6,371,008.8 m · π / 180 / 1,000,000."""
 HERE, ONE_DEGREE_EAST = 1, 2
+PROVINCE, CITY, DISTRICT = 33, 3301, 330106
 POLICY_VERSION = 4
 
 
-def region(code: int, longitude_e6: int) -> Region:
+def region(code: int, longitude_e6: int, parent_code: int | None = None) -> Region:
     return Region(
         code=code,
         country="XX",
         name=f"region {code}",
-        parent_code=None,
+        parent_code=parent_code,
         level=1,
         longitude_e6=longitude_e6,
         latitude_e6=0,
     )
 
 
-REGIONS = RegionTable([region(HERE, 0), region(ONE_DEGREE_EAST, 1_000_000)])
+REGIONS = RegionTable(
+    [
+        region(HERE, 0),
+        region(ONE_DEGREE_EAST, 1_000_000),
+        region(PROVINCE, 0),
+        region(CITY, 0, PROVINCE),
+        region(DISTRICT, 0, CITY),
+    ]
+)
 
 
 def node(number: int, metres: int = 0, **changes: Any) -> Node:
@@ -82,20 +95,50 @@ def own_warehouses(nodes: Sequence[Node]) -> list[FunctionalWarehouse]:
     return [warehouse(10 * n.id, n.id, dealer_id=n.dealer_id) for n in nodes]
 
 
+def lane(node_id: int = 1, region_code: int = HERE, **changes: Any) -> Lane:
+    """Return a lane of the carrier "sf": 8.00 for the first kilogram, 2.00 for each further one."""
+    values: dict[str, Any] = {
+        "id": 0,
+        "carrier": "sf",
+        "base_minor": 800,
+        "step_minor": 200,
+        "step_g": 1_000,
+        "transit_minutes": 600,
+        "is_active": True,
+    }
+    return Lane(node_id=node_id, region_code=region_code, **(values | changes))
+
+
+def terms(*lanes: Lane, **changes: Any) -> NetworkTerms:
+    """Return terms of the network: lanes, and nothing else that is agreed."""
+    nodes = {lane.node_id for lane in lanes}
+    values: dict[str, Any] = {
+        "mark": 1,
+        "first_day": date(2026, 11, 26),
+        "closed_days": {},
+        "lanes": {n: tuple(one for one in lanes if one.node_id == n) for n in nodes},
+        "dealers": {},
+        "channels": {},
+    }
+    return NetworkTerms(**(values | changes))
+
+
 def request(
     units: Mapping[int, int],
     *,
     grams: int = 0,
-    region_code: int = HERE,
-    legal_entity_id: int | None = None,
+    needs: int = 0,
+    value_minor: int = 0,
     shop_id: int = 1,
     dealer_id: int | None = None,
     takes_what_is_there: bool = False,
+    facts: OrderFacts | None = None,
+    **place: Any,
 ) -> PlanRequest:
-    """Return an order of units by SKU, of so many grams a unit."""
-    rows = [PlanRow(sku_id, quantity, grams) for sku_id, quantity in units.items()]
-    place = Place(region_code, legal_entity_id)
-    return PlanRequest(rows, place, shop_id, dealer_id, takes_what_is_there)
+    """Return an order of units by SKU, each so heavy and worth so much, with the same needs."""
+    rows = [PlanRow(sku_id, n, grams, value_minor, needs) for sku_id, n in units.items()]
+    going = Place(**({"region_code": HERE} | place))
+    return PlanRequest(rows, going, shop_id, dealer_id, takes_what_is_there, facts=facts)
 
 
 def policy(criterion: str, band: int | None = None, **changes: Any) -> PolicyDocument:
@@ -118,16 +161,22 @@ class SmallWorld:
         stock: Mapping[int, Mapping[int, int]],
         document: PolicyDocument = DEFAULT_POLICY,
         warehouses: Sequence[FunctionalWarehouse] | None = None,
+        *,
+        terms: NetworkTerms | None = None,
+        local: datetime | None = None,
+        figures: Figures = NO_FIGURES,
     ) -> None:
-        """`stock` has units by SKU for each functional warehouse."""
+        """`stock` has units by SKU for each functional warehouse; `local` is what time it is."""
         listed = own_warehouses(nodes) if warehouses is None else warehouses
-        self.view = NetworkView(nodes, listed, REGIONS)
+        self.view = NetworkView(nodes, listed, REGIONS, terms=terms)
         self.book = StockBook(self.view.source_node, max(1, len(self.view.nodes)))
         for warehouse_id, units in stock.items():
             source = self.view.source_index.get((warehouse_id, 0))
             for sku_id, free in units.items() if source is not None else ():
                 self.book.put(sku_id, source or 0, free, 1)
         self.planner = OrderPlanner(self.view, document, POLICY_VERSION)
+        if local is not None or figures is not NO_FIGURES:
+            self.planner.look_at(local or datetime(2026, 11, 26), figures)
 
     def set_capacity(self, node_id: int, parcels: int) -> None:
         """Say how many parcels a node still takes today."""

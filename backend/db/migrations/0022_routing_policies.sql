@@ -17,9 +17,14 @@ alter type new_decision
     add attribute strategies text[],
     add attribute otherwise text;
 
--- What the order says for routing beside where it goes; see backend/routing/traits.py.
-alter table orders add column traits jsonb not null default '{}';
-alter type new_order add attribute traits text;
+-- What the order says for routing beside where it goes; see backend/routing/traits.py. And whether
+-- it was paid when it came: who may wait need not have paid.
+alter table orders
+    add column traits jsonb not null default '{}',
+    add column is_paid boolean not null default false;
+alter type new_order
+    add attribute traits text,
+    add attribute is_paid boolean;
 
 alter table order_hold drop constraint order_hold_kind_check;
 alter table order_hold add constraint order_hold_kind_check check (kind in (
