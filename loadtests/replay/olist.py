@@ -6,21 +6,13 @@ theirs. What its payments add up to is compared and counted, not enforced: vouch
 fees make it differ, and the goods were paid all the same.
 """
 
-import csv
-import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from decimal import Decimal
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
-
-import msgspec
 
 from backend.catalog.model import SkuDraft
 from backend.inventory.model import LevelKey
-from backend.network.model import NodeDraft, NodeKind, Region
-from backend.network.regions.table import RegionTable
+from backend.network.model import NodeDraft, NodeKind
 from backend.orders.model import AddressDraft, LineDraft, OrderDraft, Placed
 from backend.runtime import Runtime
 from loadtests.errors import NotTheData
@@ -28,49 +20,25 @@ from loadtests.fresh_brand import SHOP, BrandDraft, create_fresh_brand
 from loadtests.receive_stock import receive_stock
 from loadtests.replay.cancel import Wanted, cancel_many
 from loadtests.replay.close_replay import close_replay
+from loadtests.replay.olist_data import (
+    COLUMNS,
+    Data,
+    OlistLine,
+    Places,
+    Sale,
+    minor,
+    ordered_at,
+    read_data,
+)
 from loadtests.replay.rejects import RejectsFile
 from loadtests.replay.report import NoProgress, Progress, ReplayReport, Tally
 
 SEED = 2016
 REPLAY = "olist"
 BRAND = BrandDraft(f"replay-{REPLAY}", "Olist", "BRL", "America/Sao_Paulo", "marketplace")
-FILES = ("orders", "order_items", "order_payments", "customers", "products", "sellers")
 CANCELLED = {"canceled", "unavailable"}
 """Statuses of orders that were given up; they are placed, and then cancelled."""
-COLUMNS = ("order_id", "order_item_id", "product_id", "seller_id")
 ORDERS_AT_ONCE = 200
-MINOR_PER_UNIT = 100
-
-Row = dict[str, str]
-
-
-class OlistLine(msgspec.Struct, frozen=True):
-    """An item as it was read."""
-
-    file: str
-    number: int
-    raw: tuple[str, ...]
-    row: Row
-
-
-class Sale(NamedTuple):
-    """An order with its items, and where it goes."""
-
-    row: Row
-    items: list[OlistLine]
-    region_code: int | None
-    city: str
-
-
-class Data(NamedTuple):
-    """Everything that a replay needs of the files."""
-
-    sales: list[Sale]
-    orphans: list[OlistLine]
-    """Items whose order is not there."""
-    products: dict[str, Row]
-    sellers: dict[str, Row]
-    paid_minor: dict[str, int]
 
 
 async def replay_olist(
@@ -137,80 +105,20 @@ async def replay_olist(
         return await close_replay(runtime, brand.principal, tally)
 
 
-class Places:
-    """Municipalities of Brazil by state and by name without accents."""
-
-    def __init__(self, regions: RegionTable) -> None:
-        self._states = {
-            region.name: region
-            for region in regions.by_code.values()
-            if region.country == "BR" and region.level == 1
-        }
-        names = {state.code: name for name, state in self._states.items()}
-        self._cities = {
-            (names[region.parent_code], plain(region.name)): region
-            for region in regions.by_code.values()
-            if region.country == "BR" and region.parent_code in names
-        }
-
-    def find(self, state: str, city: str) -> Region | None:
-        """Return the municipality, or the state where the city's name is not known in it."""
-        return self._cities.get((state, plain(city))) or self._states.get(state)
-
-
-def plain(name: str) -> str:
-    """Return a name in small letters, without accents, hyphens or apostrophes."""
-    letters = unicodedata.normalize("NFKD", name.lower())
-    kept = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    return " ".join(kept.replace("-", " ").replace("'", " ").split())
-
-
-def read_data(folder: Path, places: Places) -> Data:
-    """Return the data of the folder's six files; raises NotTheData."""
-    paths = {name: folder / f"olist_{name}.csv" for name in FILES}
-    for path in paths.values():
-        if not path.is_file():
-            raise NotTheData(f"There is no file {path.name} in {folder}.")
-    customers = {row["customer_id"]: row for row in _rows(paths["customers"])}
-    items: defaultdict[str, list[OlistLine]] = defaultdict(list)
-    for number, row in enumerate(_rows(paths["order_items"]), 2):
-        line = OlistLine(paths["order_items"].name, number, tuple(row[c] for c in COLUMNS), row)
-        items[row["order_id"]].append(line)
-    paid: defaultdict[str, int] = defaultdict(int)
-    for row in _rows(paths["order_payments"]):
-        paid[row["order_id"]] += _minor(row["payment_value"])
-    orders = sorted(_rows(paths["orders"]), key=lambda row: row["order_purchase_timestamp"])
-    sales = []
-    for row in orders:
-        if row["order_id"] in items:
-            customer = customers.get(row["customer_id"], {})
-            city = customer.get("customer_city", "")
-            region = places.find(customer.get("customer_state", ""), city)
-            code = region.code if region else None
-            sales.append(Sale(row, items.pop(row["order_id"]), code, city))
-    return Data(
-        sales,
-        [line for lines in items.values() for line in lines],
-        {row["product_id"]: row for row in _rows(paths["products"])},
-        {row["seller_id"]: row for row in _rows(paths["sellers"])},
-        paid,
-    )
-
-
 def order_of(sale: Sale) -> OrderDraft:
     """Return the paid order of a sale: a line for each item."""
     return OrderDraft(
         shop=SHOP,
         external_id=sale.row["order_id"],
         is_paid=True,
-        ordered_at=datetime.fromisoformat(sale.row["order_purchase_timestamp"]).replace(tzinfo=UTC),
+        ordered_at=ordered_at(sale),
         address=AddressDraft(
             detail=sale.city, name=sale.row["customer_id"], region_code=sale.region_code
         ),
         lines=tuple(
-            LineDraft(item.row["product_id"], 1, _minor(item.row["price"])) for item in sale.items
+            LineDraft(item.row["product_id"], 1, minor(item.row["price"])) for item in sale.items
         ),
-        freight_minor=sum(_minor(item.row["freight_value"]) for item in sale.items),
+        freight_minor=sum(minor(item.row["freight_value"]) for item in sale.items),
     )
 
 
@@ -220,7 +128,7 @@ def _cancellation(sale: Sale, placed: Placed) -> Wanted:
 
 
 def _total_minor(sale: Sale) -> int:
-    return sum(_minor(item.row["price"]) + _minor(item.row["freight_value"]) for item in sale.items)
+    return sum(minor(item.row["price"]) + minor(item.row["freight_value"]) for item in sale.items)
 
 
 def _stock_key(item: OlistLine) -> tuple[str, str]:
@@ -268,15 +176,3 @@ def _skus(data: Data, sold: Counter[tuple[str, str]]) -> Sequence[SkuDraft]:
 
 def _millimetres(centimetres: str | None) -> int:
     return int(float(centimetres or 0) * 10)
-
-
-def _minor(amount: str) -> int:
-    return int(Decimal(amount) * MINOR_PER_UNIT)
-
-
-def _rows(path: Path) -> Iterator[Row]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            yield from csv.DictReader(file)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise NotTheData(f"{path.name} cannot be read: {error}") from error

@@ -7,7 +7,8 @@ import pytest
 
 from backend.network.regions.table import bundled_regions
 from backend.runtime import Runtime
-from loadtests.replay.olist import Places, plain, replay_olist
+from loadtests.replay.olist import replay_olist
+from loadtests.replay.olist_data import Places, plain
 
 
 def test_cities_are_found_without_their_accents() -> None:
