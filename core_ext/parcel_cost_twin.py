@@ -57,7 +57,7 @@ class Policy:
         known = Size(self.node_count, self.place_count, self.goods_count)
         if len(terms) != len(self.terms) or len(filters) < len(self.filters):
             raise ValueError("a policy grows by places and goods alone")
-        check_tables(size, terms, filters, extremes, known)
+        check_tables(size, terms, filters[len(self.filters) :], extremes, known)
         self._take_over(size, terms, filters)
 
     def set_node_values(self, index: int, values: array[int]) -> None:

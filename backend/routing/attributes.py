@@ -88,12 +88,13 @@ PLACE_FIELDS_OF_NODE_ATTRIBUTES = {
 
 Ask = Callable[[PlanRequest, OrderFacts, NetworkView, datetime | None], Any]
 
+INSTALLS = int(Need.INSTALLS)
 _LABELS = {
-    Need.OVERSIZE: "oversize",
-    Need.CHILLED: "chilled",
-    Need.FROZEN: "frozen",
-    Need.DANGEROUS: "dangerous",
-    Need.INSTALLS: "installs",
+    int(Need.OVERSIZE): "oversize",
+    int(Need.CHILLED): "chilled",
+    int(Need.FROZEN): "frozen",
+    int(Need.DANGEROUS): "dangerous",
+    int(Need.INSTALLS): "installs",
 }
 
 
@@ -156,7 +157,7 @@ _ASK: dict[str, Ask] = {
     "order.subsidy_region": lambda _, facts, view, __: _region_codes(
         view, facts.traits.subsidy_region
     ),
-    "order.needs_installation": lambda _, facts, *__: bool(_needs(facts) & Need.INSTALLS),
+    "order.needs_installation": lambda _, facts, *__: bool(_needs(facts) & INSTALLS),
     "order.needs": lambda _, facts, *__: {
         label for need, label in _LABELS.items() if _needs(facts) & need
     },

@@ -24,7 +24,7 @@ from backend.routing.model import (
 )
 from backend.routing.network_view import NetworkView
 from backend.routing.numbering import Tables
-from backend.routing.terms import pack, parcels_of, terms_of
+from backend.routing.terms import Terms, pack, parcels_of
 from core_ext import Policy
 from core_ext.policy import Limits
 
@@ -94,8 +94,9 @@ class CompiledPolicy:
         """Take over the places and goods that are new in the tables."""
         self._filter_new_places(tables)
         places, goods = len(tables.places), len(tables.goods)
+        made = Terms(self._view, tables)
         for number, strategy in enumerate(self.strategies):
-            terms = terms_of(strategy.parts, self._view, tables)
+            terms = made.of(strategy.parts)
             filters = bytes(self._filters[number])
             if number < len(self.policies):
                 self.policies[number].grow(places, goods, terms, filters)

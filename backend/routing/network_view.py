@@ -95,6 +95,7 @@ class NetworkView:
         self._hour: datetime | None = None
         self.delivery = Delivery(self.nodes, regions, terms, None)
         self._distances: dict[int, list[int]] = {}
+        self._tariffs: dict[int, list[Tariff]] = {}
         self._scope_of_shop: dict[int, int] = {}
         defaults = {w.id for w in warehouses if is_default_source(w, by_id.get(w.node_id))}
         self.scopes = self._scopes(layout, defaults) if layout else b""
@@ -184,7 +185,11 @@ class NetworkView:
 
     def tariffs(self, region_code: int) -> list[Tariff]:
         """Return what a parcel of each node to a region costs."""
-        return tariffs_of(self.delivery.lanes(region_code), self.distances_m(region_code))
+        known = self._tariffs.get(region_code)
+        if known is None:
+            lanes, distances = self.delivery.lanes(region_code), self.distances_m(region_code)
+            known = self._tariffs[region_code] = tariffs_of(lanes, distances)
+        return known
 
     def serving(self, dealer_id: int | None) -> bytes:
         """Return, per node, 1 where it may serve the orders of a dealer (None: the brand's)."""

@@ -10,7 +10,7 @@ from datetime import date
 import msgspec
 
 from backend.network.model import NodeKind
-from backend.routing.model import OrderPlan, PlanRequest
+from backend.routing.model import OrderPlan, PlanRequest, PlanRow
 from backend.routing.plan_orders import OrderPlanner
 from backend.routing.trace import available_at_nodes
 from core_ext import StockBook
@@ -63,53 +63,96 @@ def delivery_promise(
     region_code = request.place.region_code
     distances = view.distances_m(region_code)
     arrivals = view.delivery.arrivals(region_code, distances)
-    days = sorted(set(arrivals))[:DAYS_TRIED_MAX]
-    late = {
-        day: frozenset(
-            node.id for node, arrival in zip(view.nodes, arrivals, strict=True) if arrival > day
-        )
-        for day in days
-    }
     whole = msgspec.structs.replace(request, take_what_is_there=False)
+    days = _Days(planner, whole, book, arrivals)
     return DeliveryPromise(
-        tuple(_lines(planner, whole, book, late)),
-        tuple(_days(planner, whole, book, late)),
+        tuple(days.of_lines()),
+        tuple(days.of_everything()),
         tuple(_stores(planner, whole, book, distances)),
     )
 
 
-def _lines(
-    planner: OrderPlanner, request: PlanRequest, book: StockBook, late: dict[date, frozenset[int]]
-) -> list[LinePromise]:
-    """Find each SKU's earliest day; SKUs differ, so all of a day are planned in one go."""
-    found: dict[int, date] = {}
-    for day, nodes in late.items():
-        open_rows = [row for row in request.rows if row.sku_id not in found]
-        if not open_rows:
-            break
+class _Days:
+    """The days on which an order, or a part of it, can arrive.
+
+    Without a day in mind the policy sends as it always does, and everything arrives by some day;
+    only the days before that one are then tried.
+    """
+
+    def __init__(
+        self,
+        planner: OrderPlanner,
+        request: PlanRequest,
+        book: StockBook,
+        arrivals: Sequence[date],
+    ) -> None:
+        self._planner = planner
+        self._request = request
+        self._book = book
+        ids = [node.id for node in planner.view.nodes]
+        self._arrival = dict(zip(ids, arrivals, strict=True))
+        self._days = sorted(set(arrivals))[:DAYS_TRIED_MAX]
+
+    def _late(self, day: date) -> frozenset[int]:
+        """Return the nodes whose parcels come after a day."""
+        return frozenset(one for one, arrival in self._arrival.items() if arrival > day)
+
+    def _last(self, plan: OrderPlan) -> date:
+        return max(self._arrival[node_id] for node_id in plan.decision.winner_nodes)
+
+    def of_lines(self) -> list[LinePromise]:
+        """Find each SKU's earliest day; SKUs differ, so all of a day are planned in one go."""
+        rows = self._request.rows
+        plans = self._alone(rows, frozenset())
+        found = {
+            row.sku_id: self._last(plan)
+            for row, plan in zip(rows, plans, strict=True)
+            if plan.is_whole
+        }
+        settled: set[int] = set()
+        for day in self._days:
+            earlier = [
+                row
+                for row in rows
+                if row.sku_id not in settled and day < found.get(row.sku_id, date.min)
+            ]
+            if not earlier:
+                break
+            for row, plan in zip(earlier, self._alone(earlier, self._late(day)), strict=True):
+                if plan.is_whole:
+                    found[row.sku_id] = day
+                    settled.add(row.sku_id)
+        return [LinePromise(row.sku_id, found.get(row.sku_id)) for row in rows]
+
+    def _alone(self, rows: Sequence[PlanRow], without: frozenset[int]) -> list[OrderPlan]:
+        not_from = self._request.not_from | without
         alone = [
-            msgspec.structs.replace(request, rows=(row,), not_from=request.not_from | nodes)
-            for row in open_rows
+            msgspec.structs.replace(self._request, rows=(row,), not_from=not_from) for row in rows
         ]
-        for row, plan in zip(open_rows, planner.plan(alone, book), strict=True):
+        return self._planner.plan(alone, self._book)
+
+    def of_everything(self) -> list[DayOption]:
+        """Return the days by which everything can arrive, the earliest first."""
+        (usual,) = self._planner.plan([self._request], self._book)
+        if not usual.is_whole:
+            return []
+        found: list[DayOption] = []
+        last = self._last(usual)
+        for day in self._days:
+            if day >= last:
+                break
+            not_from = self._request.not_from | self._late(day)
+            by_then = msgspec.structs.replace(self._request, not_from=not_from)
+            (plan,) = self._planner.plan([by_then], self._book)
             if plan.is_whole:
-                found[row.sku_id] = day
-    return [LinePromise(row.sku_id, found.get(row.sku_id)) for row in request.rows]
+                self._add(found, day, plan)
+        self._add(found, last, usual)
+        return found
 
-
-def _days(
-    planner: OrderPlanner, request: PlanRequest, book: StockBook, late: dict[date, frozenset[int]]
-) -> list[DayOption]:
-    found: list[DayOption] = []
-    for day, nodes in late.items():
-        by_then = msgspec.structs.replace(request, not_from=request.not_from | nodes)
-        (plan,) = planner.plan([by_then], book)
-        if not plan.is_whole:
-            continue
-        option = DayOption(day, plan.decision.winner_nodes, _freight(planner, request, plan))
-        if not found or option.node_ids != found[-1].node_ids:
-            found.append(option)
-    return found
+    def _add(self, found: list[DayOption], day: date, plan: OrderPlan) -> None:
+        nodes = plan.decision.winner_nodes
+        if not found or nodes != found[-1].node_ids:
+            found.append(DayOption(day, nodes, _freight(self._planner, self._request, plan)))
 
 
 def _freight(planner: OrderPlanner, request: PlanRequest, plan: OrderPlan) -> int:

@@ -68,20 +68,29 @@ def _limit(criterion: str, band: int) -> int:
     return max(1, CRITERIA[criterion].limit // band)
 
 
-def terms_of(parts: tuple[Part, ...], view: NetworkView, tables: Tables) -> list[Term]:
-    """Return the terms of a strategy over the places and goods that are known."""
-    terms = []
-    for part in parts:
-        term = CRITERIA[part.criterion].term(view, tables)
-        terms.append(
-            Term(
-                kind=term.kind,
-                values=term.values,
-                rates=term.rates,
-                step=term.step,
-                band=part.band,
-                limit=part.limit,
-                multiplier=part.multiplier,
-            )
+class Terms:
+    """The terms of criteria over the places and goods that are known, each made once."""
+
+    def __init__(self, view: NetworkView, tables: Tables) -> None:
+        self._view = view
+        self._tables = tables
+        self._made: dict[str, Term] = {}
+
+    def of(self, parts: tuple[Part, ...]) -> list[Term]:
+        """Return the terms of a strategy."""
+        return [self._term(part) for part in parts]
+
+    def _term(self, part: Part) -> Term:
+        bare = self._made.get(part.criterion)
+        if bare is None:
+            bare = CRITERIA[part.criterion].term(self._view, self._tables)
+            self._made[part.criterion] = bare
+        return Term(
+            kind=bare.kind,
+            values=bare.values,
+            rates=bare.rates,
+            step=bare.step,
+            band=part.band,
+            limit=part.limit,
+            multiplier=part.multiplier,
         )
-    return terms

@@ -12,7 +12,7 @@ the same; the gaps are against HiGHS, on samples and under the weighted policy, 
 
 from collections.abc import Callable, Iterable, Sequence
 from random import Random
-from statistics import fmean, median
+from statistics import fmean, median, quantiles
 from time import thread_time
 from typing import NamedTuple, TypeVar
 
@@ -21,6 +21,7 @@ import numpy as np
 from backend.routing.criteria import CRITERIA
 from backend.routing.model import PlanRequest
 from backend.routing.plan_orders import OrderPlanner
+from backend.routing.promises import delivery_promise
 from backend.settings import read_settings
 from core_ext import Plans, Policy, StockBook, plan, planner_twin
 from core_ext.demand import Demand
@@ -46,6 +47,7 @@ LINES, MANY_LINES = 3, 10
 ORDERS_OF_MANY_LINES = 20
 TWINS_ORDERS = 20
 SALES_A_BATCH = 20
+PROMISES = 300
 GAP_SAMPLE, GAP_SAMPLE_OF_MANY_LINES = 40, 4
 REPETITIONS_MIN = 5
 SHARES = 8
@@ -78,7 +80,7 @@ def run(options: Options) -> BenchReport:
     report.set_up_seconds = round(setting_up.seconds, 3)
     processor, watch = Processor(), Stopwatch()
     with processor.measured():
-        for part in (_three_lines, _against_twin, _against_numpy, _many_lines):
+        for part in (_three_lines, _against_twin, _against_numpy, _many_lines, _promises):
             report.metrics |= part(ground)
         report.metrics["optimality_gap"] = largest_gap(ground, LINES, GAP_SAMPLE)
         gap = largest_gap(ground, MANY_LINES, GAP_SAMPLE_OF_MANY_LINES)
@@ -165,6 +167,23 @@ def _many_lines(ground: Ground) -> Metrics:
     rate = _rate(core, demands, ORDERS_OF_MANY_LINES, ground.seconds)
     proved = _proved_share([core(demand) for demand in demands])
     return {"orders_per_second_10_lines": rate, "proved_share_10_lines": proved}
+
+
+def _promises(ground: Ground) -> Metrics:
+    """Milliseconds for the promise of a cart, with places that were asked for before."""
+    requests = drawn_requests(ground.brand, ground.random, PROMISES, MANY_LINES)
+    for request in requests:
+        delivery_promise(ground.planner, request, ground.book)
+    taken = []
+    for request in requests:
+        started = thread_time()
+        delivery_promise(ground.planner, request, ground.book)
+        taken.append(1_000 * (thread_time() - started))
+    cuts = quantiles(taken, n=100)
+    return {
+        "promise_p50_ms_10_lines": round(cuts[49], 3),
+        "promise_p99_ms_10_lines": round(cuts[98], 3),
+    }
 
 
 def _proved_share(plans: Sequence[Plans]) -> float:
