@@ -37,13 +37,14 @@ lint: $(VENV)/dev.stamp ## formatting, lint and strict types
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/mypy
 
-bench: $(VENV)/dev.stamp ## every benchmark once: planner, availability, admit, intake, checkout, hotsku, freshness
-	@for name in planner availability admit intake checkout hotsku freshness; do $(BIN)/yipan bench $$name || exit 1; done
+bench: $(VENV)/dev.stamp ## every benchmark once: planner, availability, admit, intake, checkout, hotsku, freshness, fulfilment (quick)
+	@for name in planner availability admit intake checkout hotsku freshness fulfilment; do $(BIN)/yipan bench $$name --quick || exit 1; done
 
-torture: $(VENV)/dev.stamp ## 20,000 histories in which everything goes wrong, some on real servers, and random pools
+torture: $(VENV)/dev.stamp ## 20,000 histories in which everything goes wrong, some on real servers; random pools and orders
 	@$(BIN)/python -m loadtests.torture.run
 	@$(BIN)/python -m loadtests.torture.real
 	@$(BIN)/python -m loadtests.torture.availability
+	@$(BIN)/python -m loadtests.torture.optimum
 
 load: $(VENV)/dev.stamp ## a minute of load, with its thresholds, on servers of its own
 	@$(BIN)/python -m loadtests.locust.run

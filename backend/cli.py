@@ -365,10 +365,13 @@ def bench(
     workers: Annotated[
         int | None, typer.Option(min=1, max=64, help="Serving processes, where there are any.")
     ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer cases, where seconds do not limit it.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure, on servers of its own; needs what `make bench` installs."""
-    report = run_bench(name, seconds=seconds, seed=seed, workers=workers)
+    report = run_bench(name, seconds=seconds, seed=seed, workers=workers, quick=quick)
     _report(msgspec.to_builtins(report), as_json=as_json)
 
 

@@ -30,6 +30,7 @@ from backend.inventory.safety.shop_floors import keep_back_of_shops
 from backend.metrics import DRIFTED
 from backend.orders.allocate_backorders import BackorderAllocator
 from backend.orders.find_orders import units_sold_by_shop
+from backend.orders.routing_upkeep import RoutingUpkeep
 from backend.orders.stock_holds.ending import expire_holds
 from backend.replenishment.watch import StockWatch
 from tenants.brands import BrandDirectory
@@ -48,6 +49,9 @@ KEEP_BACK_EVERY_SECONDS = 6 * 3600.0
 """Safety stock follows sales four times a day."""
 WATCH_EVERY_SECONDS = 5.0
 """How soon somebody learns that stock runs low."""
+OVERDUE_EVERY_SECONDS = 300.0
+JUDGE_EVERY_SECONDS = 5.0
+"""How soon a policy that makes something worse routes no more."""
 MARK_EVERY_SECONDS = 5.0
 PARTITIONS_EVERY_SECONDS = 6 * 3600.0
 
@@ -88,6 +92,7 @@ class Maintenance:
         publish_levels: PublishLevels,
         publish_counters: PublishCounters,
         watch: StockWatch,
+        routing: RoutingUpkeep,
     ) -> None:
         self._database = database
         self._admission = admission
@@ -97,6 +102,7 @@ class Maintenance:
         self._publish_levels = publish_levels
         self._publish_counters = publish_counters
         self._watch = watch
+        self._routing = routing
         self._stopping = asyncio.Event()
         self._used: list[int] = []
         self._swept_at: dict[int, datetime] = {}
@@ -112,6 +118,8 @@ class Maintenance:
             group.create_task(self._every(KEEP_BACK_EVERY_SECONDS, self.keep_back))
             group.create_task(self._every(LEND_EVERY_SECONDS, self.lend))
             group.create_task(self._every(WATCH_EVERY_SECONDS, self._watch.look))
+            group.create_task(self._every(OVERDUE_EVERY_SECONDS, self._routing.cancel_overdue))
+            group.create_task(self._every(JUDGE_EVERY_SECONDS, self._routing.judge_rollouts))
             group.create_task(self._every(MARK_EVERY_SECONDS, self.mark_events))
             group.create_task(self._every(PARTITIONS_EVERY_SECONDS, self.ensure_partitions))
 

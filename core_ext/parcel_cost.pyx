@@ -20,7 +20,7 @@ from libc.string cimport memcpy
 from dataclasses import replace
 
 from core_ext import limits as _limits
-from core_ext.policy import NO_LIMITS, Kind, Size, check_policy, check_tables
+from core_ext.policy import NO_LIMITS, NOTHING_KNOWN, Kind, Size, check_policy, check_tables
 from core_ext.tables import extremes
 
 if (MAX_TERMS, MAX_SUM_TERMS) != (_limits.MAX_TERMS, _limits.MAX_SUM_TERMS):
@@ -46,7 +46,7 @@ cdef class Policy:
         if place_count < 1:
             raise ValueError(f"place_count is {place_count}, must be 1 or more")
         check_policy(node_count, terms, limits)
-        check_tables(size, terms, filters, extremes, Size(node_count, 0, 0))
+        check_tables(size, terms, filters, extremes, NOTHING_KNOWN)
         self.node_count = node_count
         self.limits = limits
         self.max_nodes = limits.max_nodes
@@ -83,11 +83,11 @@ cdef class Policy:
 
         ValueError where it is no NODE term or the values do not fit; then nothing has changed.
         """
-        if self.terms[index].kind != Kind.NODE:
+        if index < 0 or self.terms[index].kind != Kind.NODE:
             raise ValueError(f"term {index} is not a property of nodes")
         changed = replace(self.terms[index], values=values)
         size = Size(self.node_count, self.place_count, self.goods_count)
-        check_tables(size, [changed], b"", extremes, Size(self.node_count, 0, 0))
+        check_tables(size, [changed], b"", extremes, NOTHING_KNOWN)
         self.terms = (*self.terms[:index], changed, *self.terms[index + 1:])
         self.lengths[2 * index] = 0
         self._append(2 * index, values)

@@ -6,7 +6,17 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from core_ext.policy import NO_LIMITS, SUMMED, Kind, Limits, Size, Term, check_policy, check_tables
+from core_ext.policy import (
+    NO_LIMITS,
+    NOTHING_KNOWN,
+    SUMMED,
+    Kind,
+    Limits,
+    Size,
+    Term,
+    check_policy,
+    check_tables,
+)
 from core_ext.tables_twin import extremes
 
 Piece = tuple[int, int, int]
@@ -34,7 +44,7 @@ class Policy:
             raise ValueError(f"place_count is {place_count}, must be 1 or more")
         size = Size(node_count, place_count, goods_count)
         check_policy(node_count, terms, limits)
-        check_tables(size, terms, filters, extremes, Size(node_count, 0, 0))
+        check_tables(size, terms, filters, extremes, NOTHING_KNOWN)
         self.node_count = node_count
         self.limits = limits
         self._take_over(size, terms, filters)
@@ -52,11 +62,11 @@ class Policy:
 
     def set_node_values(self, index: int, values: array[int]) -> None:
         """Give the NODE term of an index other values."""
-        if self.terms[index].kind != Kind.NODE:
+        if index < 0 or self.terms[index].kind != Kind.NODE:
             raise ValueError(f"term {index} is not a property of nodes")
         changed = replace(self.terms[index], values=values)
         size = Size(self.node_count, self.place_count, self.goods_count)
-        check_tables(size, [changed], b"", extremes, Size(self.node_count, 0, 0))
+        check_tables(size, [changed], b"", extremes, NOTHING_KNOWN)
         self.terms = (*self.terms[:index], changed, *self.terms[index + 1 :])
 
     def _take_over(self, size: Size, terms: Sequence[Term], filters: bytes) -> None:

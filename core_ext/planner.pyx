@@ -66,8 +66,8 @@ def plan(StockBook book not None, policies, demand):
       without TAKE_WHAT_IS_THERE. Such an order is UNPLACED unless everything has a node in the end.
     - Up to 10 demands that all fit some node wholly: exact (see `whole_lines`), also when they
       could be split. Up to 10 of which some fit no node: quantities over at most `max_nodes` nodes
-      (see `split_lines`), exact for additive costs. More demands: construction and local search
-      (see `large_orders`).
+      (see `split_lines`), exact for additive costs unless parcels would be worth too little. More
+      demands: construction and local search (see `large_orders`).
     - Ties: total cost, then the smaller node for the first demand, then for the second, and so on;
       for split quantities total cost, fewer nodes, then the smaller nodes.
 

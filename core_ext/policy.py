@@ -87,6 +87,10 @@ class Size(NamedTuple):
         return self.nodes * (self.goods if kind == Kind.GOODS else self.places)
 
 
+NOTHING_KNOWN: Final = Size(0, 0, 0)
+"""Before a policy has any tables."""
+
+
 def pack_levels(
     levels: Sequence[Sequence[tuple[Term, int]]], max_parcels: int = MAX_PARCELS
 ) -> list[Term]:

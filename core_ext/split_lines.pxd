@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, int64_t
 
 from core_ext.memory cimport Memory
-from core_ext.parcel_cost cimport Costs, Order, u128
+from core_ext.parcel_cost cimport Costs, Load, Order, u128
 
 cdef enum:
     SPLIT_DEMANDS = 10
@@ -29,6 +29,9 @@ ctypedef struct Splits:
     u128 *opening
     u128 *unit_cost
     int64_t *most
+    int32_t rows
+    int64_t taken[SPLIT_DEMANDS][MAX_SPLIT_NODES]
+    Load loads[MAX_SPLIT_NODES]
 
 cdef int make_splits(Memory memory, Splits *splits, int64_t nodes) except -1
 cdef void plan_split_lines(const Costs *costs, Order *order, Splits *splits) noexcept nogil

@@ -1,40 +1,50 @@
 """Quantities split over a few nodes: branch and bound over sets of open nodes.
 
 For a fixed set, with costs that are a constant per parcel plus an amount per unit, taking each
-demand
-from the cheapest open node first is optimal, as in the uncapacitated facility location problem; the
-sets are searched depth first in the order of their constants.
+demand from the cheapest open node first is optimal, as in the uncapacitated facility location
+problem; the sets are searched depth first in the order of their constants.
 
-| array     | shape, dtype             | meaning                                                 |
-| --------- | ------------------------ | ------------------------------------------------------- |
-| node      | candidate, int32         | node index, by (opening, node)                          |
-| opening   | node, uint128            | least cost of any parcel from the node                  |
-| unit_cost | node, uint128            | what all units of the order would add to an empty parcel |
-| by_rank   | candidate, int32         | node index, by (unit_cost, node): the order of filling  |
-| rank      | node, int32              | position in by_rank                                     |
-| most      | demand, candidate, int64 | most units any candidate from this one on has           |
+| array     | shape, dtype             | meaning                                                   |
+| --------- | ------------------------ | --------------------------------------------------------- |
+| node      | candidate, int32         | node index, by (opening, node)                            |
+| opening   | node, uint128            | least cost of any parcel from the node                    |
+| unit_cost | row, node, uint128       | what a unit adds; all units together, if not additive     |
+| by_rank   | row, candidate, int32    | node index, by (unit_cost, node): the order of filling    |
+| rank      | row, node, int32         | position in by_rank                                       |
+| most      | demand, candidate, int64 | most units any candidate from this one on has             |
+| taken     | demand, chosen, int64    | units of the set in hand                                  |
+| loads     | chosen, Load             | its parcels                                               |
+
+There is a row for every demand where a unit's cost depends on its class of goods, else one for all.
 """
 
-from libc.stdint cimport INT64_MAX, int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t
 
 cimport cython
 
 from core_ext import limits
 from core_ext.memory cimport Memory
 from core_ext.parcel_cost cimport (
+    KIND_GOODS,
     KIND_UNIT,
     NO_COST,
+    CostTerm,
     Costs,
-    Load,
     Order,
-    add_to_load,
+    added_to_sum,
     bare_cost,
-    clear_load,
     is_additive,
-    parcel_cost,
     sort_by_cost,
     u128,
     units_at,
+)
+from core_ext.split_parcels cimport (
+    are_worth,
+    cost_of_parcels,
+    fill,
+    least,
+    lift_small_parcels,
+    row_start,
 )
 
 if (SPLIT_DEMANDS, MAX_SPLIT_NODES, SPLIT_SETS) != (
@@ -45,21 +55,21 @@ if (SPLIT_DEMANDS, MAX_SPLIT_NODES, SPLIT_SETS) != (
 
 cdef int make_splits(Memory memory, Splits *splits, int64_t nodes) except -1:
     splits.node = <int32_t *>memory.block(nodes, sizeof(int32_t))
-    splits.rank = <int32_t *>memory.block(nodes, sizeof(int32_t))
-    splits.by_rank = <int32_t *>memory.block(nodes, sizeof(int32_t))
+    splits.rank = <int32_t *>memory.block(nodes * SPLIT_DEMANDS, sizeof(int32_t))
+    splits.by_rank = <int32_t *>memory.block(nodes * SPLIT_DEMANDS, sizeof(int32_t))
     splits.opening = <u128 *>memory.block(nodes, sizeof(u128))
-    splits.unit_cost = <u128 *>memory.block(nodes, sizeof(u128))
+    splits.unit_cost = <u128 *>memory.block(nodes * SPLIT_DEMANDS, sizeof(u128))
     splits.most = <int64_t *>memory.block(nodes * SPLIT_DEMANDS, sizeof(int64_t))
     return 0
 
 
 cdef void plan_split_lines(const Costs *costs, Order *order, Splits *splits) noexcept nogil:
     """Cheapest plan over at most `max_nodes` nodes; no pieces if they cannot hold the order, or
-    only in parcels that are worth too little.
+    no set was found whose parcels are worth enough (see `split_parcels`).
 
     If the order may be short it is cut to what greedily opened nodes cover; then nothing is proved.
-    Proved if costs are additive, the search ended before SPLIT_SETS sets, and no set that was given
-    up for the worth of its parcels would cost less.
+    Proved if costs are additive, the search ended before SPLIT_SETS sets, and no set whose parcels
+    had to be made worth more would cost less without.
     """
     cdef int32_t opened
     prepare(costs, order, splits)
@@ -88,11 +98,11 @@ cdef void plan_split_lines(const Costs *costs, Order *order, Splits *splits) noe
 
 
 cdef void prepare(const Costs *costs, Order *order, Splits *splits) noexcept nogil:
-    cdef int32_t i
     cdef int32_t n
     splits.costs = costs
     splits.order = order
     splits.additive = has_additive_costs(costs, order)
+    splits.rows = order.demand_count if splits.additive and costs.sum_count else 1
     splits.is_found = False
     splits.sets = 0
     splits.best_cost = NO_COST
@@ -102,25 +112,60 @@ cdef void prepare(const Costs *costs, Order *order, Splits *splits) noexcept nog
         if not has_any(order, n):
             continue
         splits.opening[n] = bare_cost(costs, n, 0 if splits.additive else 1, 0)
-        splits.unit_cost[n] = bare_cost(costs, n, order.units, order.weight_g)
-        splits.unit_cost[n] = splits.unit_cost[n] - bare_cost(costs, n, 0, 0)
         splits.node[splits.count] = n
-        splits.by_rank[splits.count] = n
         splits.count += 1
+    rank_nodes(splits)
     sort_by_cost(splits.opening, splits.node, splits.count)
-    sort_by_cost(splits.unit_cost, splits.by_rank, splits.count)
-    for i in range(splits.count):
-        splits.rank[splits.by_rank[i]] = i
     find_most(splits)
     splits.least_units = least_cost_of_units(splits) if splits.additive else <u128>0
 
 
 cdef bint has_additive_costs(const Costs *costs, const Order *order) noexcept nogil:
+    cdef const CostTerm *term
     cdef int t
     for t in range(costs.term_count):
-        if costs.terms[t].kind != KIND_UNIT or not is_additive(&costs.terms[t], order):
+        term = &costs.terms[t]
+        if term.kind != KIND_UNIT and term.kind != KIND_GOODS:
+            return False
+        if not is_additive(term, order):
             return False
     return True
+
+
+cdef void rank_nodes(Splits *splits) noexcept nogil:
+    """Put the candidates into the order of filling, row by row."""
+    cdef int64_t first
+    cdef int32_t row
+    cdef int32_t i
+    cdef int32_t n
+    for row in range(splits.rows):
+        first = <int64_t>row * splits.order.node_count
+        for i in range(splits.count):
+            n = splits.node[i]
+            splits.by_rank[first + i] = n
+            splits.unit_cost[first + n] = cost_of_unit(splits, row, n)
+        sort_by_cost(&splits.unit_cost[first], &splits.by_rank[first], splits.count)
+        for i in range(splits.count):
+            splits.rank[first + splits.by_rank[first + i]] = i
+
+
+cdef u128 cost_of_unit(const Splits *splits, int32_t row, int32_t node) noexcept nogil:
+    cdef const Order *order = splits.order
+    cdef const CostTerm *term
+    cdef u128 total = <u128>0
+    cdef int64_t value
+    cdef int t
+    if not splits.additive:
+        total = bare_cost(splits.costs, node, order.units, order.weight_g)
+        return total - bare_cost(splits.costs, node, 0, 0)
+    for t in range(splits.costs.term_count):
+        term = &splits.costs.terms[t]
+        if term.kind == KIND_UNIT:
+            value = term.values[node]
+        else:
+            value = added_to_sum(splits.costs, order, term.sum, row, node, 1)
+        total = total + term.multiplier * <u128>value
+    return total
 
 
 cdef bint has_any(const Order *order, int32_t node) noexcept nogil:
@@ -129,10 +174,6 @@ cdef bint has_any(const Order *order, int32_t node) noexcept nogil:
         if units_at(order, d, node):
             return True
     return False
-
-
-cdef inline int64_t least(int64_t a, int64_t b) noexcept nogil:
-    return a if a < b else b
 
 
 cdef void find_most(Splits *splits) noexcept nogil:
@@ -148,25 +189,25 @@ cdef void find_most(Splits *splits) noexcept nogil:
             splits.most[<int64_t>d * splits.count + i] = most
 
 
-@cython.cdivision(True)
 cdef u128 least_cost_of_units(const Splits *splits) noexcept nogil:
     """Least cost of all units if every node were open."""
     cdef u128 total = <u128>0
+    cdef int64_t first
     cdef int64_t rest
     cdef int64_t taken
     cdef int32_t d
     cdef int32_t n
     cdef int32_t i
     for d in range(splits.order.demand_count):
+        first = row_start(splits, d)
         rest = splits.order.quantity[d]
         for i in range(splits.count):
             if not rest:
                 break
-            n = splits.by_rank[i]
+            n = splits.by_rank[first + i]
             taken = least(rest, units_at(splits.order, d, n))
             rest -= taken
-            if taken:
-                total = total + splits.unit_cost[n] // <u128>splits.order.units * <u128>taken
+            total = total + splits.unit_cost[first + n] * <u128>taken
     return total
 
 
@@ -240,22 +281,20 @@ cdef void cut(Splits *splits, int32_t opened) noexcept nogil:
 cdef void look_at(Splits *splits, int32_t opened) noexcept nogil:
     """Keep the plan of the chosen nodes if it is better; nodes it leaves unused are closed."""
     cdef int32_t nodes[MAX_SPLIT_NODES]
-    cdef Load loads[MAX_SPLIT_NODES]
-    cdef u128 total = <u128>0
-    cdef int64_t least_value = INT64_MAX
     cdef int32_t used = 0
     cdef int32_t i
-    sort_for_filling(splits, nodes, opened)
-    fill(splits, nodes, loads, opened)
+    cdef u128 total
+    fill(splits, opened)
     for i in range(opened):
-        if loads[i].units:
-            total = total + parcel_cost(splits.costs, nodes[i], &loads[i])
-            least_value = least(least_value, loads[i].value)
-            nodes[used] = nodes[i]
+        if splits.loads[i].units:
+            nodes[used] = splits.chosen[i]
             used += 1
-    if least_value < splits.order.least_value and not (used == 1 and splits.order.is_whole):
+    total = cost_of_parcels(splits, opened)
+    if not are_worth(splits, opened, used):
         splits.rejected = total if total < splits.rejected else splits.rejected
-        return
+        if is_too_dear(splits, total, used) or not lift_small_parcels(splits, opened):
+            return
+        total = cost_of_parcels(splits, opened)
     sort_ascending(nodes, used)
     if splits.is_found and not is_better(splits, total, nodes, used):
         return
@@ -264,17 +303,6 @@ cdef void look_at(Splits *splits, int32_t opened) noexcept nogil:
     splits.best_count = used
     for i in range(used):
         splits.best_nodes[i] = nodes[i]
-
-
-cdef void sort_for_filling(const Splits *splits, int32_t *nodes, int32_t opened) noexcept nogil:
-    cdef int32_t i
-    cdef int32_t at
-    for i in range(opened):
-        at = i
-        while at > 0 and splits.rank[nodes[at - 1]] > splits.rank[splits.chosen[i]]:
-            nodes[at] = nodes[at - 1]
-            at -= 1
-        nodes[at] = splits.chosen[i]
 
 
 cdef void sort_ascending(int32_t *nodes, int32_t count) noexcept nogil:
@@ -288,25 +316,6 @@ cdef void sort_ascending(int32_t *nodes, int32_t count) noexcept nogil:
             nodes[at] = nodes[at - 1]
             at -= 1
         nodes[at] = node
-
-
-cdef void fill(
-    const Splits *splits, const int32_t *nodes, Load *loads, int32_t opened
-) noexcept nogil:
-    """Take each demand from the nodes in their order, as far as they go."""
-    cdef int64_t rest
-    cdef int64_t taken
-    cdef int32_t d
-    cdef int32_t i
-    for i in range(opened):
-        clear_load(&loads[i])
-    for d in range(splits.order.demand_count):
-        rest = splits.order.quantity[d]
-        for i in range(opened):
-            taken = least(rest, units_at(splits.order, d, nodes[i]))
-            if taken:
-                rest -= taken
-                add_to_load(&loads[i], splits.costs, splits.order, d, nodes[i], taken)
 
 
 cdef bint is_better(
@@ -343,7 +352,7 @@ cdef void descend(Splits *splits, int32_t start, int32_t opened, u128 opening) n
         if splits.sets > SPLIT_SETS:
             return
         splits.chosen[opened] = splits.node[at]
-        if first_uncovered(splits, opened + 1) < 0:
+        if completes(splits, deficits, splits.node[at]):
             look_at(splits, opened + 1)
         if slots > 1:
             descend(splits, at + 1, opened + 1, lower)
@@ -367,6 +376,17 @@ cdef inline bint can_cover(
     return True
 
 
+cdef inline bint completes(
+    const Splits *splits, const int64_t *deficits, int32_t node
+) noexcept nogil:
+    """The node has all that is missing."""
+    cdef int32_t d
+    for d in range(splits.order.demand_count):
+        if deficits[d] > units_at(splits.order, d, node):
+            return False
+    return True
+
+
 cdef void finish(Splits *splits) noexcept nogil:
     """Write the best plan's pieces by demand and node, its cost and its bound."""
     cdef Order *order = splits.order
@@ -374,36 +394,23 @@ cdef void finish(Splits *splits) noexcept nogil:
     cdef int32_t i
     for i in range(splits.best_count):
         splits.chosen[i] = splits.best_nodes[i]
+    fill(splits, splits.best_count)
+    if not are_worth(splits, splits.best_count, splits.best_count):
+        lift_small_parcels(splits, splits.best_count)
     order.piece_count = 0
     for d in range(order.demand_count):
-        write_pieces(splits, d)
+        for i in range(splits.best_count):
+            if splits.taken[d][i]:
+                order.pieces[order.piece_count].demand = d
+                order.pieces[order.piece_count].node = splits.chosen[i]
+                order.pieces[order.piece_count].quantity = splits.taken[d][i]
+                order.piece_count += 1
     order.cost = splits.best_cost
     order.lower_bound = splits.best_cost
     if not order.proved:
         order.lower_bound = lower_bound(splits)
         if order.lower_bound > order.cost:
             order.lower_bound = order.cost
-
-
-cdef void write_pieces(Splits *splits, int32_t demand) noexcept nogil:
-    """Pieces of one demand: filled in the order of filling, written in the order of nodes."""
-    cdef Order *order = splits.order
-    cdef int32_t nodes[MAX_SPLIT_NODES]
-    cdef int64_t rest = order.quantity[demand]
-    cdef int64_t taken[MAX_SPLIT_NODES]
-    cdef int32_t i
-    cdef int32_t k
-    sort_for_filling(splits, nodes, splits.best_count)
-    for i in range(splits.best_count):
-        taken[i] = least(rest, units_at(order, demand, nodes[i]))
-        rest -= taken[i]
-    for k in range(splits.best_count):
-        for i in range(splits.best_count):
-            if nodes[i] == splits.best_nodes[k] and taken[i]:
-                order.pieces[order.piece_count].demand = demand
-                order.pieces[order.piece_count].node = nodes[i]
-                order.pieces[order.piece_count].quantity = taken[i]
-                order.piece_count += 1
 
 
 cdef u128 lower_bound(const Splits *splits) noexcept nogil:

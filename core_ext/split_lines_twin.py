@@ -1,13 +1,13 @@
 """Quantities split over a few nodes, in plain Python: branch and bound over sets of open nodes.
 
 For a fixed set, with costs that are a constant per parcel plus an amount per unit, taking each
-demand
-from the cheapest open node first is optimal, as in the uncapacitated facility location problem; the
-sets are searched depth first in the order of their constants.
+demand from the cheapest open node first is optimal, as in the uncapacitated facility location
+problem; the sets are searched depth first in the order of their constants.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from core_ext.limits import SPLIT_SETS
@@ -19,6 +19,7 @@ from core_ext.parcel_cost_twin import (
     bare_cost,
     is_additive,
     is_constant,
+    parcel_cost,
     total_cost,
 )
 from core_ext.policy import Kind
@@ -29,11 +30,11 @@ Best = tuple[int, int, tuple[int, ...], list[Piece]]
 
 def plan_split_lines(policy: Policy, order: Order, may_be_short: bool) -> Assignment:
     """Cheapest plan over at most `max_nodes` nodes; no pieces if they cannot hold the order, or
-    only in parcels that are worth too little.
+    no set was found whose parcels are worth enough.
 
     With `may_be_short` an order they cannot hold is cut to what greedily opened nodes cover; then
     nothing is proved. Proved if costs are additive, the search ended before SPLIT_SETS sets, and no
-    set that was given up for the worth of its parcels would cost less.
+    set whose parcels had to be made worth more would cost less without.
     """
     search = _Search(policy, order)
     opened = search.cover()
@@ -65,40 +66,44 @@ class _Search:
     sets: int = 0
     best: Best | None = None
     rejected: int | None = None
-    """Least cost of a set that was given up for the worth of its parcels."""
+    """Least cost of a set whose parcels are worth too little."""
     nodes: list[int] = field(init=False)
     opening: dict[int, int] = field(init=False)
-    unit_cost: dict[int, int] = field(init=False)
+    unit_cost: list[dict[int, int]] = field(init=False)
+    """What a unit of each demand adds at each node; all units together, if not additive."""
 
     def __post_init__(self) -> None:
         policy, order = self.policy, self.order
         self.most_nodes = min(policy.limits.max_nodes, policy.limits.max_parcels)
         self.is_additive = all(
-            is_constant(t) or (t.kind == Kind.UNIT and is_additive(t, order)) for t in policy.terms
+            is_constant(t) or (t.kind in {Kind.UNIT, Kind.GOODS} and is_additive(t, order))
+            for t in policy.terms
         )
         able = [n for n in range(policy.node_count) if any(row[n] for row in order.available)]
-        bare = {n: bare_cost(policy, order.place, n, 0, 0) for n in able}
-        one = {n: bare_cost(policy, order.place, n, 1, 0) for n in able}
-        everything = {
-            n: bare_cost(policy, order.place, n, order.units, order.weight_g) for n in able
-        }
-        self.opening = bare if self.is_additive else one
-        self.unit_cost = {n: everything[n] - bare[n] for n in able}
+        units = 0 if self.is_additive else 1
+        self.opening = {n: bare_cost(policy, order.place, n, units, 0) for n in able}
+        self.unit_cost = [{n: self._cost_of_unit(d, n) for n in able} for d in order.demands]
         self.nodes = sorted(able, key=lambda n: (self.opening[n], n))
-        self.fill_order = sorted(able, key=lambda n: (self.unit_cost[n], n))
+        self.fill_order = [sorted(able, key=lambda n: (cost[n], n)) for cost in self.unit_cost]
         self.least_units = self._least_units() if self.is_additive else 0
+
+    def _cost_of_unit(self, demand: int, node: int) -> int:
+        policy, order = self.policy, self.order
+        bare = bare_cost(policy, order.place, node, 0, 0)
+        if not self.is_additive:
+            return bare_cost(policy, order.place, node, order.units, order.weight_g) - bare
+        return parcel_cost(policy, order, node, {demand: 1}) - bare
 
     def _least_units(self) -> int:
         """Least cost of all units if every node were open (additive costs only)."""
-        pieces = self.pieces(self.nodes)
-        return sum(self.unit_cost[n] // self.order.units * q for _, n, q in pieces)
+        return sum(self.unit_cost[d][n] * q for d, n, q in self.pieces(self.nodes))
 
     def pieces(self, opened: list[int]) -> list[Piece]:
         """Each demand taken from the open nodes in fill order, as far as they go."""
         pieces = []
         for d in self.order.demands:
             rest = self.order.quantities[d]
-            for n in self.fill_order:
+            for n in self.fill_order[d]:
                 taken = min(rest, self.order.available[d][n]) if n in opened else 0
                 rest -= taken
                 if taken:
@@ -135,7 +140,12 @@ class _Search:
         cost = total_cost(self.policy, self.order, pieces)
         if not self._is_worth(pieces, used):
             self.rejected = cost if self.rejected is None else min(cost, self.rejected)
-            return
+            if self.best is not None and (cost, len(used)) > self.best[:2]:
+                return
+            lifted = self._lifted(pieces, used)
+            if lifted is None:
+                return
+            pieces, cost = lifted, total_cost(self.policy, self.order, lifted)
         candidate = (cost, len(used), used, pieces)
         if self.best is None or candidate < self.best:
             self.best = candidate
@@ -143,10 +153,51 @@ class _Search:
     def _is_worth(self, pieces: list[Piece], used: tuple[int, ...]) -> bool:
         if len(used) == 1 and self.order.is_whole:
             return True
-        values = dict.fromkeys(used, 0)
-        for d, n, quantity in pieces:
-            values[n] += quantity * self.order.unit_values[d]
+        values = self._values(pieces)
         return all(value >= self.policy.limits.least_value for value in values.values())
+
+    def _values(self, pieces: list[Piece]) -> dict[int, int]:
+        """What each parcel is worth."""
+        values: dict[int, int] = {}
+        for d, n, quantity in pieces:
+            values[n] = values.get(n, 0) + quantity * self.order.unit_values[d]
+        return values
+
+    def _lifted(self, pieces: list[Piece], used: tuple[int, ...]) -> list[Piece] | None:
+        """Move units to the parcels that are worth too little, by node, from those that are worth
+        more; None if that is not enough.
+        """
+        taken = {(d, n): q for d, n, q in pieces}
+        values, least = self._values(pieces), self.policy.limits.least_value
+        for node in used:
+            while values[node] < least:
+                moves = self._moves(taken, values, node)
+                # The cheapest a unit, ties to the first demand and then to the smaller node.
+                _, d, giver, units = min(moves, default=(0, -1, -1, 0))
+                if d < 0:
+                    return None
+                taken[d, node] = taken.get((d, node), 0) + units
+                taken[d, giver] -= units
+                values[node] += units * self.order.unit_values[d]
+                values[giver] -= units * self.order.unit_values[d]
+        return sorted((d, n, q) for (d, n), q in taken.items() if q)
+
+    def _moves(
+        self, taken: dict[tuple[int, int], int], values: dict[int, int], node: int
+    ) -> Iterator[tuple[int, int, int, int]]:
+        """(added cost, demand, giver, units): as many as are missing, as are at the node, and as
+        the giver can do without.
+        """
+        least = self.policy.limits.least_value
+        for d, worth in enumerate(self.order.unit_values):
+            room = self.order.available[d][node] - taken.get((d, node), 0)
+            for giver, value in values.items():
+                if giver == node or value <= least or not worth:
+                    continue
+                missing = -(-(least - values[node]) // worth)
+                units = min(taken.get((d, giver), 0), (value - least) // worth, missing, room)
+                if units:
+                    yield self.unit_cost[d][node] - self.unit_cost[d][giver], d, giver, units
 
     def descend(self, start: int, opened: list[int]) -> None:
         """Look at every set that adds nodes from `start` on, unless bounds exclude it."""

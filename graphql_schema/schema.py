@@ -26,7 +26,9 @@ from graphql_schema.orders import OrdersQuery
 from graphql_schema.pools import PoolsMutation, PoolsQuery, PoolsSubscription
 from graphql_schema.publishing import PublishingMutation, PublishingQuery
 from graphql_schema.replenishment import ReplenishmentMutation, ReplenishmentQuery
+from graphql_schema.rollouts import RolloutsMutation, RolloutsQuery
 from graphql_schema.routing import RoutingMutation, RoutingQuery
+from graphql_schema.routing_answers import RoutingAnswersQuery
 from graphql_schema.safety import SafetyMutation, SafetyQuery
 from graphql_schema.scalars import schema_config
 from graphql_schema.sessions import SessionMutation, SessionQuery
@@ -60,6 +62,8 @@ def _query_type() -> type:
         NetworkTermsQuery,
         CarrierLanesQuery,
         RoutingQuery,
+        RoutingAnswersQuery,
+        RolloutsQuery,
         CatalogQuery,
     ):
         node: relay.Node | None = relay.node(description="Anything by its id.")
@@ -86,6 +90,7 @@ class Mutation(
     NetworkTermsMutation,
     CarrierLanesMutation,
     RoutingMutation,
+    RolloutsMutation,
     CatalogMutation,
 ):
     pass

@@ -37,9 +37,10 @@ async def sku_ids_by_codes(tx: TenantTransaction, codes: Sequence[str]) -> dict[
     return {code: found[code] for code in codes}
 
 
-async def known_sku_codes(tx: TenantTransaction, codes: Sequence[str]) -> set[str]:
-    """Return those of the codes that active SKUs have."""
-    return {row["code"] for row in await tx.fetch(SQL.skus_by_codes, tx.tenant_id, list(codes))}
+async def skus_by_codes(tx: TenantTransaction, codes: Sequence[str]) -> dict[str, Sku]:
+    """Return the active SKUs that exist among the codes."""
+    rows = await tx.fetch(SQL.skus_by_codes, tx.tenant_id, list(codes))
+    return {row["code"]: sku_from(row) for row in rows}
 
 
 async def codes_of_skus(tx: TenantTransaction, ids: Sequence[int]) -> dict[int, str]:

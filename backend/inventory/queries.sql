@@ -292,3 +292,36 @@ cross join lateral (
 -- next_cause_id --
 -- A number that joins the movements of one command.
 select nextval('stock_cause_id')
+
+-- first_reserved_for --
+-- The first movement with which an order reserved from a time on.
+select min(id) from stock_movement
+where tenant_id = $1 and cause_kind = 'order' and cause_id = $2 and type = 'reserved'
+  and recorded_at >= $3 and recorded_at < $3 + interval '1 minute'
+
+-- first_movement_since --
+-- The first movement from a time on, of any level; none where nothing has moved since.
+select id from stock_movement where tenant_id = $1 and recorded_at >= $2
+order by recorded_at, id limit 1
+
+-- reserved_before --
+-- Units that an order had reserved of each of its lines before a movement.
+select cause_line as line_no, sum(reserved_delta)::bigint as units from stock_movement
+where tenant_id = $1 and cause_kind = 'order' and cause_id = $2 and id < $3 and recorded_at >= $4
+group by cause_line
+
+-- free_before --
+-- What was free of every level of some SKUs before a movement: what is, less what moved since.
+select l.functional_warehouse_id, l.sku_id,
+       l.on_hand - l.reserved - l.floor - l.earmark_unused
+       - (m.on_hand - m.reserved - m.floor - m.earmark) as free
+from stock_level l
+cross join lateral (
+    select coalesce(sum(m.on_hand_delta), 0)::bigint as on_hand,
+           coalesce(sum(m.reserved_delta), 0)::bigint as reserved,
+           coalesce(sum(m.floor_delta), 0)::bigint as floor,
+           coalesce(sum(m.earmark_delta), 0)::bigint as earmark
+    from stock_movement m
+    where m.tenant_id = $1 and m.functional_warehouse_id = l.functional_warehouse_id
+      and m.sku_id = l.sku_id and m.id >= $3 and m.recorded_at >= $4) as m
+where l.tenant_id = $1 and l.sku_id = any($2::bigint[])

@@ -15,11 +15,13 @@ from backend.db.ids import OrderIds
 from backend.db.pool import Database
 from backend.metrics import stage
 from backend.network.regions.table import RegionTable
-from backend.orders.model import Answer
+from backend.orders.intake import Intake
+from backend.orders.model import Answer, OrderDraft
 from backend.orders.pipeline import Pipeline, TellEvents
 from backend.orders.understand import Submission, Understanding
 from backend.orders.work import Backorder, Work
 from backend.routing.live_book import LiveBook
+from tenants.principal import Principal
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +73,14 @@ class Lane:
         while self.is_full:
             self._room.clear()
             await self._room.wait()
+
+    async def intake_of(self, draft: OrderDraft, principal: Principal) -> Intake:
+        """Return what an order would mean if it were placed now, with a fresh book to plan it on.
+
+        Raises what it would be refused with.
+        """
+        await self.live.freshen()
+        return await self._understanding.intake_of(draft, principal)
 
     def submit(self, submission: Submission) -> None:
         self._enter(submission)

@@ -179,10 +179,14 @@ class Pipeline:
         in_turn = self._bounded(works)
         with_rows = [work for work in works if work.rows and work not in in_turn]
         requests = [work.request for work in with_rows]
+        planner, book = self._book.planner, self._book.book
         with stage("plan", self._tenant_id, len(requests)):
-            plans = self._book.planner.plan(requests, self._book.book)
+            plans = planner.plan(requests, book)
+            shadows = planner.plan_in_shadow(requests, book) if planner.is_shadowed else None
         for work, plan in zip(with_rows, plans, strict=True):
             work.set_plan(plan, self._book.allotments)
+        for work, shadow in zip(with_rows, shadows or (), strict=False):
+            work.shadow = shadow
         whole: list[Work] = []
         short: list[Work] = []
         moment = now()
@@ -303,8 +307,11 @@ class Pipeline:
         return committed.conflicts + retired
 
     def _answer(self, committed: Committed, attempt: int) -> None:
+        planner = self._book.planner
         for work, outcome in committed.outcomes.items():
             work.answer(outcome)
+            if planner.candidate and work.intake and work.plan and isinstance(outcome, Placed):
+                planner.observe(work.request, work.plan, work.shadow)
             ORDERS.labels(_what(outcome)).inc()
         TENANT_ORDERS.labels(str(self._tenant_id)).inc(len(committed.outcomes))
         ATTEMPTS.labels(str(attempt)).inc(len(committed.outcomes))

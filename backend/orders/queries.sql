@@ -83,6 +83,15 @@ insert into routing_wait (tenant_id, order_id, dealer_id, strategy, queue, cance
 select $1::bigint, r.* from unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::date[])
     as r(order_id, dealer_id, strategy, queue, cancel_on)
 
+-- overdue_orders --
+-- Orders whose time to wait is over on a day.
+select order_id from routing_wait
+where tenant_id = $1 and cancel_on <= $2 order by cancel_on, order_id limit $3
+
+-- delete_routing_wait --
+-- An order waits for nothing but stock any more.
+delete from routing_wait where tenant_id = $1 and order_id = $2
+
 -- lock_orders --
 -- Lock orders, in order.
 select id, dealer_id, shop_id, status, buyer_name, buyer_phone, region_code, address,
@@ -165,11 +174,36 @@ order by o.placed_at, o.id limit $5
 -- backorders --
 -- The waiting lines of orders, the oldest order first, with where they go.
 select o.id as order_id, o.shop_id, o.dealer_id, o.region_code, o.total_minor, o.remark, o.traits,
-       o.shortage, o.is_paid, l.line_no, l.sku_id, l.backordered, l.quantity, l.amount_minor
+       o.shortage, o.is_paid, l.line_no, l.sku_id, l.backordered as wanted, l.quantity,
+       l.amount_minor
 from orders o
 join order_line l on l.tenant_id = $1 and l.order_id = o.id and l.backordered > 0
 where o.tenant_id = $1 and o.id = any($2::bigint[])
 order by o.placed_at, o.id, l.line_no
+
+-- whole_orders --
+-- The lines of orders as they were placed, each order's together, with where they go.
+select o.id as order_id, o.shop_id, o.dealer_id, o.region_code, o.total_minor, o.remark, o.traits,
+       o.shortage, o.is_paid, l.line_no, l.sku_id, l.quantity as wanted, l.quantity,
+       l.amount_minor
+from orders o
+join order_line l on l.tenant_id = $1 and l.order_id = o.id and l.sku_id is not null
+where o.tenant_id = $1 and o.id = any($2::bigint[]) and o.region_code is not null
+order by o.placed_at, o.id, l.line_no
+
+-- decision --
+-- How one plan of an order came about, with when the order was placed.
+select d.decision_no, d.recorded_at, d.policy_version, d.winner_nodes, d.strategies, d.otherwise,
+       o.placed_at
+from routing_decision d
+join orders o on o.tenant_id = $1 and o.id = d.order_id
+where d.tenant_id = $1 and d.order_id = $2 and d.decision_no = $3
+
+-- parcels_since --
+-- Parcels of a day that nodes were given since a time, and have not given back.
+select node_id, count(*) as parcels from fulfilment
+where tenant_id = $1 and capacity_day = $2 and recorded_at >= $3 and status = 'reserved'
+group by node_id
 
 -- held_orders --
 -- Which of the orders have an open hold.

@@ -12,7 +12,7 @@ from backend.db.pool import Database
 from backend.network.regions.table import RegionTable
 from backend.orders.claim import refused, stored_outcomes
 from backend.orders.errors import InvalidOrder, OrderConflict
-from backend.orders.intake import Key
+from backend.orders.intake import Intake, Key
 from backend.orders.model import Answer, OrderDraft, Refused
 from backend.orders.normalise import Surroundings, check_shape, keys_of, normalise
 from backend.orders.stock_holds.model import HoldTerms
@@ -81,6 +81,15 @@ class Understanding:
                 works.append(Work(intake, submission.future))
         await self._refuse(refusals)
         return _deduplicated(works)
+
+    async def intake_of(self, draft: OrderDraft, principal: Principal) -> Intake:
+        """Return what an order means now; nothing is placed.
+
+        Raises what it would be refused with: PermissionMissing, InvalidOrder, UnknownShop,
+        UnknownSku, AmountsDoNotAddUp, AddressUnresolved.
+        """
+        check_shape(draft, is_bulk=False)
+        return normalise(draft, principal, await self._look_up([draft]))
 
     async def again(self, works: Sequence[Work], retired_sku_ids: set[int]) -> list[Work]:
         """Return new works for orders whose SKUs were retired on their way, or answer them."""

@@ -11,7 +11,14 @@ from backend.inventory.model import StockKey
 from backend.orders.intake import Intake
 from backend.orders.model import Answer, Shortage
 from backend.routing.goods_needs import needs_of
-from backend.routing.model import OrderFacts, OrderPlan, Place, PlanRequest, PlanRow
+from backend.routing.model import (
+    OrderFacts,
+    OrderPlan,
+    Place,
+    PlanRequest,
+    PlanRow,
+    lot_of,
+)
 
 BREATH_ORDERS = 32
 """Orders worked on in one go: a millisecond or two, in which no answer of a server is heard, and
@@ -62,6 +69,7 @@ class Work:
         "order_id",
         "plan",
         "rows",
+        "shadow",
         "token",
         "units_by_allotment",
         "units_by_key",
@@ -77,6 +85,8 @@ class Work:
         self.rows = _merge(self.lines)
         self.order_id = 0 if isinstance(subject, Intake) else subject.order_id
         self.plan: OrderPlan | None = None
+        self.shadow: OrderPlan | None = None
+        """What a policy on trial would do, where one plans in the shadow."""
         self.units_by_key: dict[StockKey, int] = {}
         """What the plan takes of each level, and of what earmarks keep."""
         self.allotment_ids: dict[int, tuple[int, ...]] = {}
@@ -144,30 +154,19 @@ class Work:
         return self.intake
 
     @property
+    def _backorder(self) -> Backorder:
+        assert self.backorder is not None, "a work is one or the other"
+        return self.backorder
+
+    @property
     def shortage(self) -> Shortage:
         return self.intake.shortage if self.intake else Shortage.BACKORDER
 
     @property
     def request(self) -> PlanRequest:
         """Return the order as the planner sees it."""
-        facts: OrderFacts | None
-        if self.intake is not None:
-            place, facts = _place_of(self.intake), self.intake.facts
-        else:
-            assert self.backorder is not None, "a work is one or the other"
-            place, facts = self.backorder.place, self.backorder.facts
-        takes_part = self.shortage is not Shortage.REFUSE
-        return PlanRequest(
-            self.rows,
-            place,
-            self.shop_id,
-            self.dealer_id,
-            takes_part,
-            sends_parcels=not self.is_hold,
-            not_from=self.backorder.not_from if self.backorder else frozenset(),
-            is_sold=self.is_sold,
-            facts=facts,
-        )
+        request = request_of(self.intake or self._backorder, self.rows)
+        return msgspec.structs.replace(request, lot=lot_of(self.order_id))
 
     @property
     def is_covered(self) -> bool:
@@ -195,6 +194,32 @@ class Work:
         for work in (self, *self.followers):
             if not work.future.done():
                 work.future.set_exception(error)
+
+
+def request_of(subject: Intake | Backorder, rows: Sequence[PlanRow] | None = None) -> PlanRequest:
+    """Return an order, or the waiting part of one, as the planner sees it."""
+    wanted = _merge(_lines_to_plan(subject)) if rows is None else rows
+    if isinstance(subject, Backorder):
+        return PlanRequest(
+            wanted,
+            subject.place,
+            subject.shop_id,
+            subject.dealer_id,
+            take_what_is_there=True,
+            not_from=subject.not_from,
+            is_sold=True,
+            facts=subject.facts,
+        )
+    return PlanRequest(
+        wanted,
+        _place_of(subject),
+        subject.shop.id,
+        subject.shop.dealer_id,
+        take_what_is_there=subject.shortage is not Shortage.REFUSE,
+        sends_parcels=subject.hold is None,
+        is_sold=subject.draft.is_paid,
+        facts=subject.facts,
+    )
 
 
 def _place_of(intake: Intake) -> Place:

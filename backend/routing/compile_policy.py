@@ -17,7 +17,6 @@ from backend.routing.criteria import CRITERIA
 from backend.routing.model import (
     NO_STRATEGY,
     Otherwise,
-    Place,
     PlanRequest,
     PolicyDocument,
     Remainder,
@@ -85,23 +84,11 @@ class CompiledPolicy:
         self.asked = frozenset(
             name for s in document.strategies if s.when for name in attributes_of(s.when)
         )
-        looked_at = ALWAYS_LOOKED_AT.union(*(strategy.looks_at for strategy in self.strategies))
-        self._is_looked_at = [field in looked_at for field in Place._fields]
-        self._unknown = Place(region_code=0)
+        self.looks_at = ALWAYS_LOOKED_AT.union(*(strategy.looks_at for strategy in self.strategies))
+        """The fields of places that some strategy looks at."""
         self.policies: list[Policy] = []
         self._filters = [bytearray() for _ in self.strategies]
         self._filtered = 0
-
-    def place(self, request: PlanRequest) -> Place:
-        """Return the place of an order, with its dealer and what its goods need, and without what
-        no strategy looks at: fewer are told apart.
-        """
-        needs = 0
-        for row in request.rows:
-            needs |= row.needs
-        place = request.place._replace(dealer_id=request.dealer_id, needs=needs)
-        kept = zip(place, self._unknown, self._is_looked_at, strict=True)
-        return Place._make([value if looked_at else rest for value, rest, looked_at in kept])
 
     def grow(self, tables: Tables) -> None:
         """Take over the places and goods that are new in the tables."""

@@ -68,16 +68,24 @@ class Delivery:
 
     def arrivals(self, region_code: int, distances_m: Sequence[int]) -> list[date]:
         """Return the day on which a parcel of each node arrives in a region."""
-        assert self._local is not None, "who asks for days has said which day it is"
-        found = []
         roads = self.road_minutes(region_code, distances_m)
-        for node, wait, minutes in zip(self._nodes, self.wait_days, roads, strict=True):
-            start = self._local
-            if wait:
-                midnight = self._local.replace(hour=0, minute=0, second=0, microsecond=0)
-                start = midnight + timedelta(days=wait) + DAY_STARTS
-            found.append((start + timedelta(minutes=node.lead_time_minutes + minutes)).date())
-        return found
+        return [
+            (ready + timedelta(minutes=minutes)).date()
+            for ready, minutes in zip(self._ready(), roads, strict=True)
+        ]
+
+    def ready_days(self) -> list[date]:
+        """Return the day on which each node has ready what it is given now."""
+        return [ready.date() for ready in self._ready()]
+
+    def _ready(self) -> list[datetime]:
+        assert self._local is not None, "who asks for days has said which day it is"
+        midnight = self._local.replace(hour=0, minute=0, second=0, microsecond=0)
+        return [
+            (midnight + timedelta(days=wait) + DAY_STARTS if wait else self._local)
+            + timedelta(minutes=node.lead_time_minutes)
+            for node, wait in zip(self._nodes, self.wait_days, strict=True)
+        ]
 
     def province_of(self, region_code: int) -> int:
         """Return the code of the province that a region lies in, or is."""

@@ -29,3 +29,21 @@ class PolicyChanged(YipanError):
     def __init__(self, active_version: int) -> None:
         super().__init__(f"{type(self).__doc__} (Active is version {active_version}.)")
         self.active_version = active_version
+
+
+class InvalidRollout(YipanError):
+    """The rollout cannot be started; the message says why."""
+
+    code = "INVALID_ROLLOUT"
+
+
+class UnknownRollout(YipanError):
+    """There is no rollout of this number that is running; see the query routingRollouts."""
+
+    code = "UNKNOWN_ROLLOUT"
+
+
+class RolloutRunning(YipanError):
+    """A policy is being tried already; end that rollout first."""
+
+    code = "ROLLOUT_RUNNING"

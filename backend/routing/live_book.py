@@ -14,6 +14,8 @@ from backend.inventory.counters import Counters
 from backend.inventory.levels import SWEEP_OVERLAP, database_time, free_of_changed_levels
 from backend.inventory.pools.live import SALES_WINDOW, units_sold
 from backend.network.regions.table import RegionTable
+from backend.routing.kpis import Figures
+from backend.routing.rollouts import add_figures
 from backend.routing.tenant_book import TenantBook
 from tenants.brands import Brand, BrandDirectory
 from tenants.principal import system_principal
@@ -27,6 +29,9 @@ RULES_SECONDS = 60.0
 
 VELOCITY_SECONDS = 3_600.0
 """How often sales are summed up: it reads four weeks of movements."""
+
+FIGURES_SECONDS = 5.0
+"""How often what the orders of a rollout came to is stored."""
 
 Hearing = Callable[[], int | None]
 """Says by which connection other processes are heard, or None while they are not."""
@@ -56,6 +61,8 @@ class LiveBook:
         self._rules_until = 0.0
         self._looking_at_rules: asyncio.Task[None] | None = None
         self._summing: asyncio.Task[None] | None = None
+        self._storing: asyncio.Task[None] | None = None
+        self._figures_until = 0.0
         self._velocity_until = 0.0
         self._velocity: dict[int, int] = {}
 
@@ -85,12 +92,28 @@ class LiveBook:
         if moment >= self._rules_until and not is_looking:
             self._rules_until = moment + RULES_SECONDS
             self._looking_at_rules = asyncio.create_task(self._look_at_rules())
+        if self.book.seen and moment >= self._figures_until:
+            self._figures_until = moment + FIGURES_SECONDS
+            self._storing = asyncio.create_task(self._store_figures())
         if bases := counters.bases():
             await self._admission.finish(self.brand.id, [], bases)
 
+    async def _store_figures(self) -> None:
+        """Add what the orders of a rollout came to, beside the orders."""
+        seen = dict(self.book.seen)
+        self.book.seen.clear()
+        try:
+            async with self._database.tenant_transaction(self._principal) as tx:
+                await add_figures(tx, seen)
+        except (DatabaseUnavailable, *CONNECTION_LOST) as error:
+            log.warning("routing.figures_not_stored", tenant=self.brand.id, error=str(error))
+            for at, sums in seen.items():
+                self.book.seen[at] = self.book.seen.get(at, Figures()).plus(sums)
+
     async def settled(self) -> None:
-        """Wait until what was begun beside the orders has ended: looking at rules, summing up."""
-        under_way = [task for task in (self._looking_at_rules, self._summing) if task is not None]
+        """Wait until what was begun beside the orders has ended."""
+        begun = (self._looking_at_rules, self._summing, self._storing)
+        under_way = [task for task in begun if task is not None]
         if under_way:
             await asyncio.wait(under_way)
 

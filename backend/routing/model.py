@@ -197,6 +197,8 @@ class PlanRequest(msgspec.Struct, frozen=True):
     """A platform has sold it already, or it was taken before: what shops keep back is for it."""
     facts: OrderFacts | None = None
     """None where only strategies for all orders can match."""
+    lot: int = 0
+    """0 to 9,999: which share of the orders it belongs to, whenever it is planned."""
 
 
 class Allocation(msgspec.Struct, frozen=True, gc=False):
@@ -223,6 +225,14 @@ class Remainder(msgspec.Struct, frozen=True):
 
 NO_STRATEGY = Remainder(Otherwise.HOLD)
 """No strategy takes it: a person has to look."""
+
+
+LOTS = 10_000
+
+
+def lot_of(order_id: int) -> int:
+    """Return the lot of an order: ids that follow each other are spread over all lots."""
+    return (order_id * 0x9E3779B97F4A7C15 >> 20) % LOTS
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):

@@ -14,6 +14,7 @@ from backend.network.model import FunctionalWarehouse, Node
 from backend.network.regions.table import RegionTable
 from backend.network.terms import NetworkTerms
 from backend.routing.delivery import Delivery
+from backend.routing.tariffs import Tariff, tariffs_of
 
 NOWHERE = 0
 """The region of who has not said yet where to: a cart."""
@@ -120,17 +121,17 @@ class NetworkView:
     def look_at(self, local: datetime, figures: Figures) -> bool:
         """Take over what time it is where the brand is, and what is known of nodes and SKUs.
 
-        Returns whether tables that were made before are to be made anew: another hour has begun
-        (parcels arrive so much later), nodes dispatch on other days, or something else is known.
+        Returns whether tables that were made before are to be made anew: another hour has begun,
+        nodes dispatch on other days, or something else is known.
         """
         delivery = Delivery(self.nodes, self.regions, self.terms, local)
         hour = local.replace(minute=0, second=0, microsecond=0)
-        changed = hour != self._hour or delivery.wait_days != self.delivery.wait_days
-        changed = changed or figures != self.figures
-        if changed:
-            self._hour = hour
-            self.today, self.delivery, self.figures = local.date(), delivery, figures
-        return changed
+        is_other_time = hour != self._hour or delivery.wait_days != self.delivery.wait_days
+        if not is_other_time and figures == self.figures:
+            return False
+        self._hour, self.today = hour, local.date()
+        self.delivery, self.figures = delivery, figures
+        return True
 
     def has_sources_of(self, other: "NetworkView") -> bool:
         """Whether a stock book that is numbered by the other view is numbered by this one too."""
@@ -180,6 +181,10 @@ class NetworkView:
                 for node in self.nodes
             ]
         return known
+
+    def tariffs(self, region_code: int) -> list[Tariff]:
+        """Return what a parcel of each node to a region costs."""
+        return tariffs_of(self.delivery.lanes(region_code), self.distances_m(region_code))
 
     def serving(self, dealer_id: int | None) -> bytes:
         """Return, per node, 1 where it may serve the orders of a dealer (None: the brand's)."""

@@ -3,20 +3,25 @@
 from array import array
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
-from backend.routing.compile_policy import CompiledPolicy
+from backend.routing.compile_policy import CompiledPolicy, CompiledStrategy
+from backend.routing.kpis import Figures, figures_of
 from backend.routing.model import (
     Allocation,
     Decision,
     Goods,
     OrderPlan,
+    Place,
     PlanRequest,
     PlanRow,
     PolicyDocument,
     Remainder,
 )
-from backend.routing.network_view import Figures, NetworkView
+from backend.routing.network_view import Figures as NodeFigures
+from backend.routing.network_view import NetworkView
 from backend.routing.numbering import new_tables
+from backend.routing.rollouts import Side
 from core_ext import Plans, Policy, StockBook, plan
 from core_ext.demand import MAY_SPLIT, TAKE_WHAT_IS_THERE, Demand
 from core_ext.limits import INT32_MOST
@@ -25,18 +30,43 @@ PLACES_MAX = 10_000
 """Places that a compiled policy remembers: three times the districts of China."""
 GOODS_MAX = 20_000
 """Classes of goods that it remembers: the SKUs of which something is known by node."""
+ANYWHERE = Place(region_code=0)
+
+
+class Candidate(NamedTuple):
+    """A policy on trial, beside the one that is active."""
+
+    rollout_id: int
+    document: PolicyDocument
+    version: int
+    share_bp: int
+    """Of the orders that it routes; 0 in the shadow."""
+
+
+Seen = dict[tuple[int, Side], Figures]
+"""What a rollout's orders came to, by its id."""
 
 
 class OrderPlanner:
-    """Plans orders in one network under one policy.
+    """Plans orders in one network under one policy; some under a candidate, if one is on trial.
 
-    The policy is compiled for every place and class of goods that was asked for so far.
+    Policies are compiled for every place and class of goods that was asked for so far.
     """
 
-    def __init__(self, view: NetworkView, policy: PolicyDocument, policy_version: int) -> None:
+    def __init__(
+        self,
+        view: NetworkView,
+        policy: PolicyDocument,
+        policy_version: int,
+        candidate: Candidate | None = None,
+        seen: Seen | None = None,
+    ) -> None:
+        """`seen` takes what the orders of a rollout come to."""
         self.view = view
         self.policy = policy
         self.policy_version = policy_version
+        self.candidate = candidate
+        self.seen: Seen = {} if seen is None else seen
         self.local: datetime | None = None
         """The time where the brand is, for conditions; see `look_at`."""
         self._loads: list[int] = []
@@ -46,9 +76,21 @@ class OrderPlanner:
 
     def _forget(self) -> None:
         self._tables = new_tables()
-        self._compiled = CompiledPolicy(self.policy, self.view)
+        self.compiled = CompiledPolicy(self.policy, self.view)
+        """The policy, for what was asked for so far."""
+        self._on_trial = None
+        looks_at = self.compiled.looks_at
+        if self.candidate is not None:
+            self._on_trial = CompiledPolicy(self.candidate.document, self.view)
+            looks_at |= self._on_trial.looks_at
+        self._is_looked_at = [field in looks_at for field in Place._fields]
 
-    def look_at(self, local: datetime, figures: Figures) -> None:
+    @property
+    def is_shadowed(self) -> bool:
+        """Whether a candidate plans every order too, for its figures alone."""
+        return self.candidate is not None and not self.candidate.share_bp
+
+    def look_at(self, local: datetime, figures: NodeFigures) -> None:
         """Take over what time it is where the brand is, and what is known of nodes and SKUs."""
         self.local = local
         if self.view.look_at(local, figures):
@@ -59,9 +101,50 @@ class OrderPlanner:
 
         The book is left as it was. Deterministic for the same requests, book and time.
         """
+        return self._plan(requests, book, [self._is_on_trial(request) for request in requests])
+
+    def plan_in_shadow(self, requests: Sequence[PlanRequest], book: StockBook) -> list[OrderPlan]:
+        """Return the plans that the candidate would make of a batch."""
+        return self._plan(requests, book, [True] * len(requests))
+
+    def observe(
+        self, request: PlanRequest, plan: OrderPlan, shadow: OrderPlan | None = None
+    ) -> None:
+        """Keep what an order that was placed came to, where a candidate is on trial."""
+        if self.candidate is None:
+            return
+        rollout_id = self.candidate.rollout_id
+        if not self.is_shadowed:
+            side = Side.CANDIDATE if self._is_on_trial(request) else Side.BASELINE
+            self._see(rollout_id, side, request, plan)
+        elif shadow is not None:
+            self._see(rollout_id, Side.BASELINE, request, plan)
+            self._see(rollout_id, Side.CANDIDATE, request, shadow)
+
+    def _see(self, rollout_id: int, side: Side, request: PlanRequest, plan: OrderPlan) -> None:
+        before = self.seen.get((rollout_id, side), Figures())
+        self.seen[rollout_id, side] = before.plus(figures_of(self.view, request, plan))
+
+    def _is_on_trial(self, request: PlanRequest) -> bool:
+        return self.candidate is not None and request.lot < self.candidate.share_bp
+
+    def _chain(self, request: PlanRequest, on_trial: bool) -> tuple[list[int], Remainder]:
+        """Return an order's strategies among those of both policies: the candidate's come after."""
+        if not on_trial or self._on_trial is None:
+            return self.compiled.chain(request, self.local)
+        chain, remainder = self._on_trial.chain(request, self.local)
+        first = len(self.compiled.strategies)
+        return [first + number for number in chain], remainder
+
+    def _plan(
+        self, requests: Sequence[PlanRequest], book: StockBook, on_trial: Sequence[bool]
+    ) -> list[OrderPlan]:
         if not requests:
             return []
-        chains = [self._compiled.chain(request, self.local) for request in requests]
+        chains = [
+            self._chain(request, is_on_trial)
+            for request, is_on_trial in zip(requests, on_trial, strict=True)
+        ]
         plans = [
             self._nothing(request, remainder, is_matched=bool(chain))
             for request, (chain, remainder) in zip(requests, chains, strict=True)
@@ -72,8 +155,15 @@ class OrderPlanner:
             policies, demand = self._prepared(batch, [chains[index][0] for index in taken], book)
             found = plan(book, policies, demand)
             for order, index in enumerate(taken):
-                plans[index] = self._order_plan(found, demand, order, index, chains[index][1])
+                version = self._version(on_trial[index])
+                plans[index] = self._order_plan(
+                    found, demand, (order, index, version), chains[index][1]
+                )
         return plans
+
+    def _version(self, on_trial: bool) -> int:
+        is_candidates = on_trial and self.candidate is not None
+        return self.candidate.version if is_candidates and self.candidate else self.policy_version
 
     def prepare(
         self, requests: Sequence[PlanRequest], book: StockBook
@@ -83,12 +173,12 @@ class OrderPlanner:
         Some strategy must be for each order. Both stay good until another batch is prepared, and
         the policies for ever: they grow.
         """
-        chains = [self._compiled.chain(request, self.local)[0] for request in requests]
+        chains = [self.compiled.chain(request, self.local)[0] for request in requests]
         return self._prepared(requests, chains, book)
 
     def nothing(self, request: PlanRequest) -> OrderPlan:
         """Return the plan of an order that gets nothing: everything is short."""
-        chain, remainder = self._compiled.chain(request, self.local)
+        chain, remainder = self._chain(request, self._is_on_trial(request))
         return self._nothing(request, remainder, is_matched=bool(chain))
 
     def _nothing(
@@ -107,17 +197,17 @@ class OrderPlanner:
         self, requests: Sequence[PlanRequest], chains: Sequence[list[int]], book: StockBook
     ) -> tuple[list[Policy], Demand]:
         """Return the policies, and the arrays of a batch whose places and goods they know."""
-        compiled, strategies = self._compiled, self.policy.strategies
         if len(self._tables.places) > PLACES_MAX or len(self._tables.goods) > GOODS_MAX:
             self._forget()
-            compiled = self._compiled
-        places = [compiled.place(request) for request in requests]
+        compiled = [one for one in (self.compiled, self._on_trial) if one is not None]
+        strategies = [one.strategy for policy in compiled for one in policy.strategies]
+        places = [self._place_of(request) for request in requests]
         rows = [row for request in requests for row in request.rows]
         goods = [self._goods_of(row) for row in rows]
         is_new = self._tables.places.add(places)
         is_new = self._tables.goods.add(one for one in goods if one is not None) or is_new
-        if is_new:
-            compiled.grow(self._tables)
+        for policy in compiled if is_new else ():
+            policy.grow(self._tables)
         self._look_at_loads(book, anew=is_new)
         offsets, chain_offsets, chain = array("i", [0]), array("i", [0]), array("i")
         flags = array("B")
@@ -146,7 +236,18 @@ class OrderPlanner:
             chain_offsets=chain_offsets,
             chain=chain,
         )
-        return compiled.policies, demand
+        return [one for policy in compiled for one in policy.policies], demand
+
+    def _place_of(self, request: PlanRequest) -> Place:
+        """Return the place of an order, with its dealer and what its goods need, and without what
+        no strategy looks at: fewer are told apart.
+        """
+        needs = 0
+        for row in request.rows:
+            needs |= row.needs
+        place = request.place._replace(dealer_id=request.dealer_id, needs=needs)
+        kept = zip(place, ANYWHERE, self._is_looked_at, strict=True)
+        return Place._make([value if looked_at else rest for value, rest, looked_at in kept])
 
     def _goods_of(self, row: PlanRow) -> Goods | None:
         """Return the class of a row's goods; None for those that compare alike everywhere."""
@@ -159,7 +260,9 @@ class OrderPlanner:
         if anew or loads != self._loads:
             self._loads = loads
             self.view.set_loads(loads)
-            self._compiled.set_loads()
+            self.compiled.set_loads()
+            if self._on_trial is not None:
+                self._on_trial.set_loads()
 
     def _scopes(self, requests: Sequence[PlanRequest]) -> tuple["array[int]", bytes]:
         """Return where each request may be sent from: a row of the view's, or one of its own."""
@@ -174,10 +277,22 @@ class OrderPlanner:
             numbers.append(scope)
         return numbers, b"".join(rows)
 
+    def _strategy(self, number: int) -> CompiledStrategy:
+        """Return one of the strategies of both policies."""
+        first = len(self.compiled.strategies)
+        if number < first:
+            return self.compiled.strategies[number]
+        assert self._on_trial is not None, "only a candidate has further strategies"
+        return self._on_trial.strategies[number - first]
+
     def _order_plan(
-        self, plans: Plans, demand: Demand, order: int, index: int, remainder: Remainder
+        self, plans: Plans, demand: Demand, which: tuple[int, int, int], remainder: Remainder
     ) -> OrderPlan:
-        nodes, sources, strategies = self.view.nodes, self.view.sources, self.policy.strategies
+        """Return one order's plan; `which` is its number in `plans` and in the batch, and the
+        version of its policy.
+        """
+        order, index, version = which
+        nodes, sources = self.view.nodes, self.view.sources
         first_row, end_row = demand.order_offsets[order], demand.order_offsets[order + 1]
         start, end = plans.allocation_offsets[order], plans.allocation_offsets[order + 1]
         allocations = tuple(
@@ -194,7 +309,7 @@ class OrderPlanner:
         )
         runner_up = plans.runner_up_node(order)
         decision = Decision(
-            policy_version=self.policy_version,
+            policy_version=version,
             book_position=plans.book_position,
             batch_index=index,
             is_proved=bool(plans.proved[order]),
@@ -205,7 +320,7 @@ class OrderPlanner:
             runner_up_cost=None if runner_up < 0 else plans.runner_up_cost(order),
             strategies=tuple(
                 [
-                    strategies[number].name
+                    self._strategy(number).strategy.name
                     for number in dict.fromkeys(plans.allocation_policy[start:end])
                 ]
             ),

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from backend.catalog.find_skus import known_sku_codes
+from backend.catalog.find_skus import skus_by_codes
 from backend.channels.shops import active_shops
 from backend.db.commands import apply_once
 from backend.db.pool import Record, TenantTransaction
@@ -141,7 +141,7 @@ async def check_in_network(
     codes = sorted(named_in(document, "goods.skus"))
     known = Known(
         regions=regions,
-        sku_codes=frozenset(await known_sku_codes(tx, codes)) if codes else frozenset(),
+        sku_codes=frozenset(await skus_by_codes(tx, codes)) if codes else frozenset(),
         shop_codes=frozenset(await active_shops(tx)),
         node_codes=frozenset(node.code for node in await list_nodes(tx)),
     )

@@ -11,57 +11,32 @@ from typing import NamedTuple
 
 import structlog
 
-from backend.channels.shops import shops_mark
 from backend.clock import now
-from backend.db.errors import YipanError
 from backend.db.pool import TenantTransaction
-from backend.inventory.accuracy.accuracy import read_weights
-from backend.inventory.accuracy.model import Weights
 from backend.inventory.allotments.book import AllotmentBook
 from backend.inventory.allotments.counters import BEGINNING, changed_allotments
 from backend.inventory.allotments.model import AllotmentState
 from backend.inventory.counters import Counters
-from backend.inventory.earmarks.model import OpenEarmark
-from backend.inventory.earmarks.queries import open_earmarks
 from backend.inventory.levels import SWEEP_OVERLAP, free_of_all_levels
 from backend.inventory.model import FreeAt
 from backend.inventory.pools.compile import CompiledLayout
-from backend.inventory.pools.layouts import active_layout, active_version, compile_in_force
 from backend.inventory.pools.live import LivePools, PoolGround, Profiles, read_profiles
 from backend.inventory.safety.model import ShopFloor, ShopFloorBook
 from backend.inventory.safety.shop_floors import changed_shop_floors
-from backend.inventory.warehouses import list_warehouses
 from backend.network.capacity import CapacityAt, capacities_of_day
-from backend.network.model import FunctionalWarehouse, Node
-from backend.network.nodes import list_nodes
 from backend.network.regions.table import RegionTable
-from backend.network.terms import NetworkTerms, read_terms, terms_mark
 from backend.routing.model import DEFAULT_POLICY
 from backend.routing.network_view import Figures, NetworkView
-from backend.routing.plan_orders import OrderPlanner
-from backend.routing.policies import active_policy
+from backend.routing.plan_orders import Candidate, OrderPlanner, Seen
+from backend.routing.policies import active_policy, document_of
+from backend.routing.read_network import Topology, read_topology, terms_in_force, view_of
+from backend.routing.rollouts import running_rollout
 from core_ext import StockBook
 
 log = structlog.get_logger(__name__)
 
 TICK = timedelta(microseconds=1)
 """Of PostgreSQL's clock."""
-
-
-class Topology(NamedTuple):
-    """What a stock book is numbered by; where it changes, the book is made anew."""
-
-    nodes: list[Node]
-    warehouses: list[FunctionalWarehouse]
-    layout_version: int
-    """The active layout of pools; 0 for none."""
-    shops: tuple[int, int]
-    """A mark that changes when a shop opens or closes; layouts name them."""
-    earmarks: list[OpenEarmark]
-    weights: Weights
-    """What is known of the accuracy of nodes."""
-    terms_mark: int
-    """A mark that changes when lanes, closed days or terms of dealers and channels do."""
 
 
 class Stock(NamedTuple):
@@ -89,6 +64,8 @@ class TenantBook:
         self._coming: Stock | None = None
         """What is being read while orders are still planned on `_stock`."""
         self.planner = OrderPlanner(self.view, DEFAULT_POLICY, 0)
+        self.seen: Seen = {}
+        """What the orders of a rollout came to, until it is stored."""
         self.day = date.min
         self.allotments = AllotmentBook()
         self._allotted_at = BEGINNING
@@ -143,19 +120,20 @@ class TenantBook:
         View, book, pools and planner change together, once all is read: batches are under way
         meanwhile. Returns the counters that were read.
         """
-        topology = await _topology(tx)
-        terms = await self._read_terms(tx, topology, local)
+        topology = await read_topology(tx)
+        terms = await terms_in_force(tx, topology, local, self.view.terms)
         levels: list[FreeAt] = []
         stock = self._stock
         try:
             policy, version = await active_policy(tx)
+            candidate = await self._candidate(tx)
             capacities = await capacities_of_day(tx, local.date())
             allotted = await changed_allotments(tx, self._allotted_at - SWEEP_OVERLAP)
             floors: list[ShopFloor] = []
             if topology.layout_version:  # else no shop has a number to keep anything of
                 floors = await changed_shop_floors(tx, self._floors_since())
             if topology != self._topology or terms is not self.view.terms:
-                view, layout = await self._view(tx, topology, terms)
+                view, layout = await view_of(tx, topology, terms, self._regions)
                 if not view.has_sources_of(stock.view):
                     # What is announced while it is being filled goes into it as well.
                     self._coming = Stock(view, StockBook(view.source_node, max(1, len(view.nodes))))
@@ -175,14 +153,26 @@ class TenantBook:
         finally:
             self._coming = None
         self._topology = topology
-        if self.planner.view is not stock.view or self.planner.policy_version != version:
-            self.planner = OrderPlanner(stock.view, policy, version)
-        self.planner.look_at(local, self._figures(topology))
+        routed_by = stock.view, version, candidate
+        if routed_by != (self.planner.view, self.planner.policy_version, self.planner.candidate):
+            self.planner = OrderPlanner(stock.view, policy, version, candidate, self.seen)
+        self.planner.look_at(local, Figures(accuracy_bp=topology.weights))
         self.day = local.date()
         self.apply_capacities(capacities)
         if changed and stock.pools is not None:
             self._tell(stock.pools.availability.take_changed())
         return Counters(levels, capacities, [state.at for state in allotted])
+
+    async def _candidate(self, tx: TenantTransaction) -> Candidate | None:
+        """Return the policy that is on trial, if one is."""
+        running = await running_rollout(tx)
+        if running is None:
+            return None
+        known = self.planner.candidate
+        if known is not None and known.rollout_id == running.id:
+            return known
+        document = await document_of(tx, running.candidate)
+        return Candidate(running.id, document, running.candidate, running.share_bp)
 
     def _learn_allotments(self, states: Sequence[AllotmentState]) -> None:
         self._allotted_at = max([self._allotted_at, *(state.changed_at for state in states)])
@@ -203,35 +193,6 @@ class TenantBook:
         """Let shops show what their allotments and safety stock of some SKUs leave them."""
         if self.pools is not None and sku_ids:
             self._tell(self.pools.update(sku_ids, recap=True))
-
-    async def _view(
-        self, tx: TenantTransaction, topology: Topology, terms: NetworkTerms
-    ) -> tuple[NetworkView, CompiledLayout | None]:
-        """Return the network, under the active layout where there is one that can be used."""
-        layout = None
-        active = await active_layout(tx) if topology.layout_version else None
-        if active is not None:
-            try:
-                layout = await compile_in_force(tx, active.layout, self._regions)
-            except YipanError as error:
-                log.exception("pools.not_compiled", tenant=tx.tenant_id, error=error.message)
-        view = NetworkView(
-            topology.nodes, topology.warehouses, self._regions, layout, topology.earmarks, terms
-        )
-        return view, layout
-
-    async def _read_terms(
-        self, tx: TenantTransaction, topology: Topology, local: datetime
-    ) -> NetworkTerms:
-        """Return the terms of the network, read again where they changed or another day began."""
-        known = self.view.terms
-        is_known = known is not None and known.first_day == local.date()
-        if known is None or not is_known or known.mark != topology.terms_mark:
-            return await read_terms(tx, local.date())
-        return known
-
-    def _figures(self, topology: Topology) -> Figures:
-        return Figures(accuracy_bp=topology.weights)
 
     async def refresh_rules(self, tx: TenantTransaction, local: datetime) -> None:
         """Look at the rules of the layout again; `local` is the time where the brand is."""
@@ -309,13 +270,3 @@ def _put(stock: Stock, levels: Iterable[FreeAt]) -> None:
             free.append(level.free)
             versions.append(level.version)
     stock.book.put_many(skus, sources, free, versions)
-
-
-async def _topology(tx: TenantTransaction) -> Topology:
-    version = await active_version(tx)
-    shops = await shops_mark(tx) if version else (0, 0)
-    earmarks = await open_earmarks(tx) if version else []
-    weights = await read_weights(tx)
-    nodes, warehouses = await list_nodes(tx), await list_warehouses(tx)
-    mark = await terms_mark(tx)
-    return Topology(nodes, warehouses, version, shops, earmarks, weights, mark)

@@ -224,7 +224,8 @@ def largest_gap(ground: Ground, lines: int, sample: int) -> float:
         policy = twin_policies(policies)[0]
         plans = plan(ground.book, policies, demand)
         order = planner_twin.order_as_seen(ground.twin_book, policy, demand, 0)
-        optimum = round(optimum_of_whole_lines(policy, order))
+        optimum = optimum_of_whole_lines(policy, order)
+        assert optimum is not None, "there is a plan"
         assert plans.cost(0) >= optimum, "no plan costs less than the optimum"
         if plans.proved[0]:
             gaps.append((plans.cost(0) - optimum) / optimum)

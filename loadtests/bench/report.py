@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psutil
@@ -24,13 +25,16 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = SEED
     workers: int | None = None
     """Serving processes; each benchmark has a number of its own where this is None."""
+    quick: bool = False
+    """Less of it, where a benchmark runs so many cases instead of so many seconds."""
 
 
 class BenchReport(msgspec.Struct, kw_only=True):
     """One run of one benchmark."""
 
     name: str
-    metrics: dict[str, float]
+    metrics: dict[str, Any]
+    """A figure by its name, or figures by the names of what is compared."""
     seconds: float
     """The measured part."""
     set_up_seconds: float = 0.0
@@ -39,6 +43,8 @@ class BenchReport(msgspec.Struct, kw_only=True):
     machine: dict[str, str | int | float] = {}
     seed: int = SEED
     versions: dict[str, str] = {}
+    skipped: list[str] = []
+    """What was not measured, and why."""
 
 
 class Processor:

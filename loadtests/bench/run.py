@@ -8,7 +8,7 @@ from loadtests.errors import BenchPackagesMissing
 
 
 class BenchName(StrEnum):
-    """The benchmarks; each is the module of its name."""
+    """The benchmarks; each is the module, or the package, of its name."""
 
     PLANNER = "planner"
     AVAILABILITY = "availability"
@@ -17,9 +17,12 @@ class BenchName(StrEnum):
     CHECKOUT = "checkout"
     HOTSKU = "hotsku"
     FRESHNESS = "freshness"
+    FULFILMENT = "fulfilment"
 
 
-def run_bench(name: BenchName, *, seconds: float, seed: int | None, workers: int | None) -> Any:
+def run_bench(
+    name: BenchName, *, seconds: float, seed: int | None, workers: int | None, quick: bool = False
+) -> Any:
     """Run a benchmark and return its report.
 
     The modules are loaded here and not above: they need packages that a server does without.
@@ -31,7 +34,10 @@ def run_bench(name: BenchName, *, seconds: float, seed: int | None, workers: int
     except ModuleNotFoundError as error:
         raise BenchPackagesMissing(f"{error}. {BenchPackagesMissing.__doc__}") from error
     options = reporting.Options(
-        seconds=seconds, workers=workers, **({} if seed is None else {"seed": seed})
+        seconds=seconds,
+        workers=workers,
+        quick=quick,
+        **({} if seed is None else {"seed": seed}),
     )
     machine = reporting.machine()
     report = measuring.run(options)

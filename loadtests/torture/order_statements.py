@@ -390,7 +390,7 @@ async def backorders(session: Session, tenant: int, ids: Sequence[int]) -> list[
                         is_paid=order["is_paid"],
                         line_no=line["line_no"],
                         sku_id=line["sku_id"],
-                        backordered=line["backordered"],
+                        wanted=line["backordered"],
                         quantity=line["quantity"],
                         amount_minor=line["amount_minor"],
                     ),

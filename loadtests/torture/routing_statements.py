@@ -50,6 +50,16 @@ async def active_policy(session: Session, tenant: int) -> list[Row]:
 
 
 @STATEMENTS.add
+async def running_rollout(session: Session, tenant: int) -> list[Row]:
+    return []
+
+
+@STATEMENTS.add
+async def overdue_orders(session: Session, tenant: int, day: date, limit: int) -> list[Row]:
+    return []
+
+
+@STATEMENTS.add
 async def skus_by_ids(session: Session, tenant: int, ids: Sequence[int]) -> list[Row]:
     return chosen((each for each in session.scan("sku") if each["id"] in ids), SKU)
 

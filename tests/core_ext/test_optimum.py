@@ -17,6 +17,7 @@ from loadtests.bench.milp import (
     optimum_of_split_quantities,
     optimum_of_whole_lines,
 )
+from loadtests.torture.optimum import hold
 from tests.core_ext.instances import terms_of
 
 INSTANCES_A_TEST = 50
@@ -69,7 +70,7 @@ def test_whole_lines_with_any_cost_are_optimal(first: int) -> None:
             assert best == NONE, seed
         else:
             assert plans.proved[0], seed
-            assert plans.cost(0) == plans.lower_bound(0) == round(best), seed
+            assert plans.cost(0) == plans.lower_bound(0) == best, seed
             proved += 1
     assert proved > INSTANCES_A_TEST // 4
 
@@ -87,7 +88,7 @@ def test_split_quantities_with_additive_costs_are_optimal(first: int) -> None:
         fixed = [random.randint(0, 60) for _ in range(nodes)]
         unit = [random.randint(0, 9) for _ in range(nodes)]
         terms = [Term(Kind.NODE, array("i", fixed)), Term(Kind.UNIT, array("i", unit))]
-        compiled, _ = books(random, nodes, demands, 6)
+        compiled, twin = books(random, nodes, demands, 6)
         demand = batch(random, demands, MAY_SPLIT, 9)
         have = [[compiled.node_free(d, n) for n in range(nodes)] for d in range(demands)]
         plans = core_ext.plan(
@@ -97,12 +98,15 @@ def test_split_quantities_with_additive_costs_are_optimal(first: int) -> None:
         )
         if all(max(have[d]) >= demand.quantity[d] for d in range(demands)):
             continue
-        best = optimum_of_split_quantities(demand, have, fixed, unit, most_nodes)
+        limits = Limits(max_nodes=most_nodes)
+        policy = TwinPolicy(nodes, 1, terms, b"", limits)
+        order = order_as_seen(twin, policy, demand, 0)
+        best = optimum_of_split_quantities(policy, order, fixed, [unit] * demands)
         if plans.status[0] == 2:
             assert best == NONE, seed
         else:
             assert plans.proved[0], seed
-            assert plans.cost(0) == plans.lower_bound(0) == round(best), seed
+            assert plans.cost(0) == plans.lower_bound(0) == best, seed
             proved += 1
     assert proved > INSTANCES_A_TEST // 5
 
@@ -123,10 +127,21 @@ def test_large_orders_have_a_true_lower_bound(first: int) -> None:
         best = optimum_of_large_order(demand, have, fixed, unit)
         assert (plans.status[0] == 2) == (best == NONE), seed
         if plans.status[0] == 0:
-            assert plans.lower_bound(0) <= round(best) <= plans.cost(0), seed
-            assert not plans.proved[0] or plans.cost(0) == round(best), seed
+            assert best is not None
+            assert plans.lower_bound(0) <= best <= plans.cost(0), seed
+            assert not plans.proved[0] or plans.cost(0) == best, seed
             placed += 1
     assert placed > INSTANCES_A_TEST // 4
+
+
+@pytest.mark.parametrize("first", range(0, 300, INSTANCES_A_TEST))
+def test_plans_hold_against_a_solver_under_every_limit(first: int) -> None:
+    proved = 0
+    for seed in range(first, first + INSTANCES_A_TEST):
+        held = hold(seed)
+        assert not held.findings, seed
+        proved += held.is_proved
+    assert proved > INSTANCES_A_TEST // 4
 
 
 def test_the_last_unit_goes_to_the_first_order_of_the_batch() -> None:

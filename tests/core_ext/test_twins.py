@@ -29,6 +29,7 @@ NO_TWIN_OF_ITS_OWN = {
     "large_bound": "large_orders_twin",
     "memory": "planner_twin",
     "pool_flow": "availability_twin",
+    "split_parcels": "split_lines_twin",
     "takings": "planner_twin",
     "whole_bound": "whole_lines_twin",
 }

@@ -3,7 +3,6 @@
 import pytest
 
 from backend.routing.check_policy import check_policy
-from backend.routing.compile_policy import CompiledPolicy
 from backend.routing.criteria import CRITERIA
 from backend.routing.errors import InvalidPolicy
 from backend.routing.model import (
@@ -13,8 +12,8 @@ from backend.routing.model import (
     PolicyDocument,
 )
 from backend.routing.network_view import NetworkView
-from backend.routing.numbering import new_tables
-from core_ext import Policy
+from backend.routing.plan_orders import OrderPlanner
+from core_ext import Policy, StockBook
 from core_ext.policy import Kind, unpack_lexicographic
 from tests.routing.small_worlds import SmallWorld, compared_by, node, policy, request
 
@@ -82,11 +81,10 @@ def test_what_can_be_used_is_compiled(document: PolicyDocument) -> None:
 
 def compiled(document: PolicyDocument, view: NetworkView, *requests: PlanRequest) -> Policy:
     """Return the one strategy of a policy, compiled for some orders."""
-    policies = CompiledPolicy(document, view)
-    tables = new_tables()
-    tables.places.add([policies.place(one) for one in requests or [request({1: 1})]])
-    policies.grow(tables)
-    return policies.policies[0]
+    planner = OrderPlanner(view, document, 1)
+    book = StockBook(view.source_node, len(view.nodes))
+    policies, _ = planner.prepare(requests or [request({1: 1})], book)
+    return policies[0]
 
 
 def test_the_objectives_keep_their_order_and_their_bands() -> None:

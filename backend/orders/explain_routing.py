@@ -1,0 +1,158 @@
+"""Why an order is sent from where it is, and what would have sent it from elsewhere.
+
+Recomputed from what the decision kept: the policy of that version, the stock as it stood before the
+order took its part, the time where the brand is, over the network of today. Where the network has
+changed since, or stock that earmarks kept was taken, it may come out otherwise: then it says so.
+"""
+
+from array import array
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from backend.db.pool import Record, TenantTransaction
+from backend.inventory.as_of import free_before, moment_of_order, reserved_before
+from backend.inventory.model import FreeAt
+from backend.network.capacity import capacities_of_day
+from backend.network.regions.table import RegionTable
+from backend.orders.claim import SQL
+from backend.orders.errors import OrderRefused, UnknownOrder
+from backend.orders.stored import understand_stored
+from backend.orders.work import Backorder, WorkLine, request_of
+from backend.routing.counterfactuals import Counterfactual, counterfactuals
+from backend.routing.model import PlanRequest
+from backend.routing.network_view import Figures, NetworkView
+from backend.routing.plan_orders import OrderPlanner
+from backend.routing.policies import document_of
+from backend.routing.read_network import read_topology, terms_in_force, view_of
+from backend.routing.trace import Trace, trace
+from core_ext import StockBook
+from tenants.principal import Permission
+
+
+class UnknownDecision(OrderRefused):
+    """The order has no decision of this number; held for what it is, it was never planned."""
+
+    code = "UNKNOWN_DECISION"
+
+
+class RoutingExplanation(msgspec.Struct, frozen=True, kw_only=True):
+    """How one plan of an order came about."""
+
+    order_id: int
+    decision_no: int
+    decided_at: datetime
+    policy_version: int
+    winner_nodes: tuple[int, ...]
+    """As they were stored."""
+    is_same: bool
+    """Whether the recomputed plan has the same nodes."""
+    trace: Trace
+    counterfactuals: tuple[Counterfactual, ...]
+
+
+async def explain_routing(
+    tx: TenantTransaction,
+    order_id: int,
+    decision_no: int,
+    *,
+    time_zone: str,
+    regions: RegionTable,
+) -> RoutingExplanation:
+    """Return why a plan of an order came out as it did.
+
+    Takes nothing. Raises PermissionMissing, UnknownOrder, UnknownDecision.
+    """
+    tx.principal.require(Permission.ORDERS_READ)
+    if await tx.fetch_value(SQL.order_visible, tx.tenant_id, order_id) is None:
+        raise UnknownOrder
+    decision = await tx.fetch_row(SQL.decision, tx.tenant_id, order_id, decision_no)
+    if decision is None:
+        raise UnknownDecision
+    decided_at = decision["recorded_at"]
+    moment = await moment_of_order(tx, order_id, decided_at)
+    request = await _request_before(tx, order_id, moment, decision)
+    planner, book = await _ground_before(
+        tx, request, moment, decision, decided_at.astimezone(ZoneInfo(time_zone)), regions
+    )
+    found = trace(planner, request, book)
+    return RoutingExplanation(
+        order_id=order_id,
+        decision_no=decision_no,
+        decided_at=decided_at,
+        policy_version=decision["policy_version"],
+        winner_nodes=tuple(decision["winner_nodes"]),
+        is_same=set(found.plan.decision.winner_nodes) == set(decision["winner_nodes"]),
+        trace=found,
+        counterfactuals=tuple(counterfactuals(planner, request, book, found)),
+    )
+
+
+async def _request_before(
+    tx: TenantTransaction, order_id: int, moment: int, decision: Record
+) -> PlanRequest:
+    """Return what was wanted of an order before a movement."""
+    rows = await tx.fetch(SQL.whole_orders, tx.tenant_id, [order_id])
+    if not rows:
+        raise UnknownDecision
+    (order,) = await understand_stored(tx, rows)
+    had = await reserved_before(tx, order_id, moment, decision["placed_at"])
+    is_first = decision["decision_no"] == 1
+    lines = [_line_without(line, had.get(line.line_no, 0)) for line in order.lines]
+    joins = frozenset() if is_first else order.place.joins - set(decision["winner_nodes"])
+    left = order._replace(
+        lines=tuple(line for line in lines if line.quantity),
+        place=order.place._replace(joins=joins),
+    )
+    return _as_placed(left, rows[0])
+
+
+def _line_without(line: WorkLine, had: int) -> WorkLine:
+    left = max(0, line.quantity - had)
+    amount = line.amount_minor * left // line.quantity
+    return msgspec.structs.replace(line, quantity=left, amount_minor=amount)
+
+
+def _as_placed(order: Backorder, row: Record) -> PlanRequest:
+    request = request_of(order)
+    takes_part = row["shortage"] != "refuse"
+    return msgspec.structs.replace(request, take_what_is_there=takes_part)
+
+
+async def _ground_before(
+    tx: TenantTransaction,
+    request: PlanRequest,
+    moment: int,
+    decision: Record,
+    local: datetime,
+    regions: RegionTable,
+) -> tuple[OrderPlanner, StockBook]:
+    """Return a planner under the policy of a decision, and the stock that it found."""
+    document = await document_of(tx, decision["policy_version"])
+    topology = await read_topology(tx)
+    terms = await terms_in_force(tx, topology, local)
+    view, _ = await view_of(tx, topology, terms, regions)
+    planner = OrderPlanner(view, document, decision["policy_version"])
+    planner.look_at(local, Figures(accuracy_bp=topology.weights))
+    sku_ids = [row.sku_id for row in request.rows]
+    levels = await free_before(tx, sku_ids, moment, decision["recorded_at"])
+    book = _book_of(view, levels)
+    day = local.date()
+    rows = await tx.fetch(SQL.parcels_since, tx.tenant_id, day, decision["recorded_at"])
+    since = {row["node_id"]: row["parcels"] for row in rows}
+    for capacity in await capacities_of_day(tx, day):
+        node = view.node_index.get(capacity.node_id)
+        if node is not None:
+            free = capacity.free + since.get(capacity.node_id, 0)
+            book.set_capacity(node, free, capacity.version + 1)
+    return planner, book
+
+
+def _book_of(view: NetworkView, levels: list[FreeAt]) -> StockBook:
+    book = StockBook(view.source_node or array("i"), max(1, len(view.nodes)))
+    for level in levels:
+        source = view.source_index.get((level.functional_warehouse_id, 0))
+        if source is not None:
+            book.put(level.sku_id, source, level.free, 1)
+    return book

@@ -1,0 +1,1 @@
+# Only C functions, for core_ext.split_lines.
