@@ -30,6 +30,7 @@ from backend.inventory.safety.shop_floors import keep_back_of_shops
 from backend.metrics import DRIFTED
 from backend.orders.allocate_backorders import BackorderAllocator
 from backend.orders.find_orders import units_sold_by_shop
+from backend.orders.price_stock import StockPricer
 from backend.orders.routing_upkeep import RoutingUpkeep
 from backend.orders.stock_holds.ending import expire_holds
 from backend.replenishment.watch import StockWatch
@@ -50,6 +51,8 @@ KEEP_BACK_EVERY_SECONDS = 6 * 3600.0
 WATCH_EVERY_SECONDS = 5.0
 """How soon somebody learns that stock runs low."""
 OVERDUE_EVERY_SECONDS = 300.0
+PRICE_EVERY_SECONDS = 1800.0
+"""A fifth of a per cent of the horizon that stock is priced for."""
 JUDGE_EVERY_SECONDS = 5.0
 """How soon a policy that makes something worse routes no more."""
 MARK_EVERY_SECONDS = 5.0
@@ -93,6 +96,7 @@ class Maintenance:
         publish_counters: PublishCounters,
         watch: StockWatch,
         routing: RoutingUpkeep,
+        pricer: StockPricer,
     ) -> None:
         self._database = database
         self._admission = admission
@@ -103,6 +107,7 @@ class Maintenance:
         self._publish_counters = publish_counters
         self._watch = watch
         self._routing = routing
+        self._pricer = pricer
         self._stopping = asyncio.Event()
         self._used: list[int] = []
         self._swept_at: dict[int, datetime] = {}
@@ -119,6 +124,7 @@ class Maintenance:
             group.create_task(self._every(LEND_EVERY_SECONDS, self.lend))
             group.create_task(self._every(WATCH_EVERY_SECONDS, self._watch.look))
             group.create_task(self._every(OVERDUE_EVERY_SECONDS, self._routing.cancel_overdue))
+            group.create_task(self._every(PRICE_EVERY_SECONDS, self._pricer.price_all))
             group.create_task(self._every(JUDGE_EVERY_SECONDS, self._routing.judge_rollouts))
             group.create_task(self._every(MARK_EVERY_SECONDS, self.mark_events))
             group.create_task(self._every(PARTITIONS_EVERY_SECONDS, self.ensure_partitions))

@@ -20,6 +20,7 @@ from backend.maintenance import Maintenance
 from backend.network.regions.table import bundled_regions
 from backend.orders.allocate_backorders import BackorderAllocator
 from backend.orders.place_orders import OrderIntake
+from backend.orders.price_stock import StockPricer
 from backend.orders.routing_upkeep import RoutingUpkeep
 from backend.publishing.publisher import Publisher
 from backend.replenishment.watch import StockWatch
@@ -70,6 +71,7 @@ class Runtime:
             self.publish_counters,
             StockWatch(database, self.books, self.brands, self.regions, self.publish_levels),
             RoutingUpkeep(database, self.brands, self.publish_counters),
+            StockPricer(database, self.brands, self.regions),
         )
         self.publisher = Publisher(database, self.books, self.brands, self.intake)
         self._background: set[asyncio.Task[None]] = set()

@@ -1158,6 +1158,17 @@ create table routing_rollout_figures (
 );
 call protect('routing_rollout_figures', 'brand');
 
+-- What another unit of a SKU is worth at a node, to the orders that are expected.
+create table routing_price (
+    tenant_id   bigint not null,
+    sku_id      bigint not null,
+    node_id     bigint not null,
+    price_minor bigint not null constraint routing_price_check check (price_minor > 0),
+    priced_at   timestamptz not null default clock_timestamp(),
+    primary key (tenant_id, sku_id, node_id)
+);
+call protect('routing_price', 'brand');
+
 create table routing_decision (
     tenant_id      bigint not null,
     recorded_at    timestamptz not null default clock_timestamp(),

@@ -325,3 +325,16 @@ cross join lateral (
     where m.tenant_id = $1 and m.functional_warehouse_id = l.functional_warehouse_id
       and m.sku_id = l.sku_id and m.id >= $3 and m.recorded_at >= $4) as m
 where l.tenant_id = $1 and l.sku_id = any($2::bigint[])
+
+-- last_receipts_by_node --
+-- When units of each SKU last came to each node since a time.
+select sku_id, node_id, max(recorded_at) as at from stock_movement
+where tenant_id = $1 and recorded_at >= $2 and type in ('received', 'moved_in', 'returned')
+group by sku_id, node_id
+
+-- free_by_node --
+-- Units of every SKU that are free at each node, of levels that somebody may sell from.
+select sku_id, node_id,
+       sum(greatest(0, on_hand - reserved - floor - earmark_unused))::bigint as units
+from stock_level where tenant_id = $1 and functional_warehouse_id = any($2::bigint[])
+group by sku_id, node_id

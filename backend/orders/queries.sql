@@ -184,8 +184,7 @@ order by o.placed_at, o.id, l.line_no
 -- whole_orders --
 -- The lines of orders as they were placed, each order's together, with where they go.
 select o.id as order_id, o.shop_id, o.dealer_id, o.region_code, o.total_minor, o.remark, o.traits,
-       o.shortage, o.is_paid, l.line_no, l.sku_id, l.quantity as wanted, l.quantity,
-       l.amount_minor
+       o.shortage, o.is_paid, l.line_no, l.sku_id, l.quantity as wanted, l.quantity, l.amount_minor
 from orders o
 join order_line l on l.tenant_id = $1 and l.order_id = o.id and l.sku_id is not null
 where o.tenant_id = $1 and o.id = any($2::bigint[]) and o.region_code is not null
@@ -300,3 +299,11 @@ from orders o
 join order_line l on l.tenant_id = $1 and l.order_id = o.id
 where o.tenant_id = $1 and o.placed_at >= $2 and o.placed_at <= $3 and l.sku_id is not null
 group by o.shop_id, l.sku_id
+
+-- units_by_region --
+-- Units of each SKU that were ordered into each region since a time, and not cancelled.
+select o.region_code, l.sku_id, sum(l.quantity - l.cancelled)::bigint as units
+from orders o
+join order_line l on l.tenant_id = $1 and l.order_id = o.id
+where o.tenant_id = $1 and o.placed_at >= $2 and o.region_code is not null and l.sku_id is not null
+group by o.region_code, l.sku_id

@@ -100,7 +100,7 @@ def figures_of(view: NetworkView, request: PlanRequest, plan: OrderPlan) -> Figu
         split=int(len(grams) > 1),
         parcels=len(grams),
         freight_minor=sum(tariffs[index].charge_minor(weight) for index, weight in grams.items()),
-        fees_minor=sum(_fees(view, index) for index in grams),
+        fees_minor=sum(fees_of(view, index) for index in grams),
         distance_m=sum(distances[index] for index in grams),
         days=days,
         promised=int(is_promised),
@@ -112,7 +112,8 @@ def figures_of(view: NetworkView, request: PlanRequest, plan: OrderPlan) -> Figu
     )
 
 
-def _fees(view: NetworkView, index: int) -> int:
+def fees_of(view: NetworkView, index: int) -> int:
+    """Return what a parcel of a node costs beside freight: handling, and its dealer's fee."""
     node = view.nodes[index]
     terms = terms_of(view, node)
     return node.handling_minor + (terms.service_fee_minor if terms else 0)

@@ -102,3 +102,21 @@ on conflict (tenant_id, rollout_id, side) do update set
     late = routing_rollout_figures.late + excluded.late,
     cross_region = routing_rollout_figures.cross_region + excluded.cross_region,
     units_unplaced = routing_rollout_figures.units_unplaced + excluded.units_unplaced
+
+-- priced_at --
+-- When units were last priced.
+select max(priced_at) from routing_price where tenant_id = $1
+
+-- prices --
+-- What units are worth.
+select sku_id, node_id, price_minor from routing_price where tenant_id = $1
+
+-- delete_prices --
+-- Forget what units were worth.
+delete from routing_price where tenant_id = $1
+
+-- insert_prices --
+-- Keep what units are worth.
+insert into routing_price (tenant_id, sku_id, node_id, price_minor)
+select $1::bigint, r.* from unnest($2::bigint[], $3::bigint[], $4::bigint[])
+    as r(sku_id, node_id, price_minor)

@@ -15,8 +15,8 @@ ZONE_UNTIL_M = (100_000, 300_000, 800_000, 1_500_000)
 BASE_MINOR = (600, 800, 1_000, 1_200, 1_500)
 PER_KILOGRAM_MINOR = (100, 150, 250, 400, 700)
 STEP_G = 1_000
-MINOR_MAX = 2**20 - 1
-"""What is dearer is equally bad, and fits the planner's tables."""
+LIMIT_MINOR = 2**20 - 1
+"""Of the freight of a parcel that is told apart."""
 
 
 class Tariff(NamedTuple):
@@ -40,8 +40,8 @@ def tariffs_of(lanes: Sequence[Lane | None], distances_m: Sequence[int]) -> list
 
 def _of_lane(lane: Lane) -> Tariff:
     """What a kilogram costs is what the carrier charges; each further one costs its steps."""
-    rate = min(MINOR_MAX, lane.step_minor * STEP_G // lane.step_g)
-    return Tariff(min(MINOR_MAX, max(0, lane.charge_minor(STEP_G) - rate)), rate)
+    rate = min(LIMIT_MINOR, lane.step_minor * STEP_G // lane.step_g)
+    return Tariff(min(LIMIT_MINOR, max(0, lane.charge_minor(STEP_G) - rate)), rate)
 
 
 def _of_distance(metres: int) -> Tariff:

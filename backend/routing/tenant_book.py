@@ -26,7 +26,8 @@ from backend.inventory.safety.shop_floors import changed_shop_floors
 from backend.network.capacity import CapacityAt, capacities_of_day
 from backend.network.regions.table import RegionTable
 from backend.routing.model import DEFAULT_POLICY
-from backend.routing.network_view import Figures, NetworkView
+from backend.routing.network_view import NetworkView
+from backend.routing.node_figures import FigureReader, criteria_of
 from backend.routing.plan_orders import Candidate, OrderPlanner, Seen
 from backend.routing.policies import active_policy, document_of
 from backend.routing.read_network import Topology, read_topology, terms_in_force, view_of
@@ -64,6 +65,7 @@ class TenantBook:
         self._coming: Stock | None = None
         """What is being read while orders are still planned on `_stock`."""
         self.planner = OrderPlanner(self.view, DEFAULT_POLICY, 0)
+        self._figures = FigureReader()
         self.seen: Seen = {}
         """What the orders of a rollout came to, until it is stored."""
         self.day = date.min
@@ -127,6 +129,8 @@ class TenantBook:
         try:
             policy, version = await active_policy(tx)
             candidate = await self._candidate(tx)
+            documents = [policy] if candidate is None else [policy, candidate.document]
+            figures = await self._figures.read(tx, topology.weights, criteria_of(*documents), local)
             capacities = await capacities_of_day(tx, local.date())
             allotted = await changed_allotments(tx, self._allotted_at - SWEEP_OVERLAP)
             floors: list[ShopFloor] = []
@@ -156,7 +160,7 @@ class TenantBook:
         routed_by = stock.view, version, candidate
         if routed_by != (self.planner.view, self.planner.policy_version, self.planner.candidate):
             self.planner = OrderPlanner(stock.view, policy, version, candidate, self.seen)
-        self.planner.look_at(local, Figures(accuracy_bp=topology.weights))
+        self.planner.look_at(local, figures)
         self.day = local.date()
         self.apply_capacities(capacities)
         if changed and stock.pools is not None:

@@ -5,17 +5,15 @@ added up again in whole numbers from what the solver chose, because it counts in
 they have to stay below 2**53.
 """
 
-import os
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cache
 from itertools import chain, combinations
-from typing import Final
+from typing import Any, Final
 
 import highspy
 import numpy as np
 
+from backend.routing.solver import silent_highs
 from core_ext.demand import Demand
 from core_ext.parcel_cost_twin import Order, Policy, whole_parcel_cost
 
@@ -53,7 +51,7 @@ def solve(costs: Sequence[int], rows: Sequence[Row], most: Sequence[int]) -> int
         return NONE
     if status != highspy.HighsModelStatus.kOptimal:
         raise NotSolved(status)
-    chosen = [round(value) for value in model.getSolution().col_value]
+    chosen: list[int] = [round(value) for value in model.getSolution().col_value]
     for low, high, entries in rows:
         if not low <= sum(factor * chosen[i] for i, factor in entries.items()) <= high:
             raise NotSolved("what it chose is no solution")
@@ -78,28 +76,13 @@ def _program(costs: Sequence[int], rows: Sequence[Row], most: Sequence[int]) -> 
 
 
 @cache
-def _solver() -> highspy.Highs:
-    with greeting_on_stderr():
-        model = highspy.Highs()  # type: ignore[no-untyped-call]
-    model.silent()
+def _solver() -> Any:
+    model = silent_highs()
     # By default HiGHS is content with a ten thousandth above the optimum.
     model.setOptionValue("mip_rel_gap", 0.0)
     model.setOptionValue("mip_abs_gap", 0.0)
     model.setOptionValue("mip_max_nodes", SOLVER_NODES_MOST)
     return model
-
-
-@contextmanager
-def greeting_on_stderr() -> Iterator[None]:
-    """The first model prints a banner, silent or not; standard output is for the report."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
 
 
 def optimum_of_whole_lines(policy: Policy, order: Order, known: int | None = None) -> int | None:

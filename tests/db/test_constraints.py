@@ -83,6 +83,7 @@ INTERNAL = {
     "shop_connection_tenant_id_shop_id_fkey",
     "region_parent_code_fkey",
     "routing_policy_active_key",
+    "routing_price_check",
     "routing_rollout_figures_side_check",
     "routing_rollout_figures_tenant_id_rollout_id_fkey",
     "routing_rollout_least_check",

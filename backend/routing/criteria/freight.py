@@ -9,10 +9,8 @@ from backend.routing.criteria.criterion import Criterion
 from backend.routing.model import Place
 from backend.routing.network_view import NetworkView
 from backend.routing.numbering import Tables
-from backend.routing.tariffs import STEP_G
+from backend.routing.tariffs import LIMIT_MINOR, STEP_G
 from core_ext.policy import Kind, Term
-
-LIMIT_MINOR = 2**20 - 1
 
 
 def _term(view: NetworkView, tables: Tables) -> Term:

@@ -1,13 +1,14 @@
 """Linear programs for HiGHS from columns of numbers, and what is read of their solutions."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import highspy
 import numpy as np
 
+from backend.routing.solver import silent_highs
 from loadtests.bench.fulfilment.instance import Numbers
 from loadtests.bench.fulfilment.network import Floats
-from loadtests.bench.milp import NotSolved, greeting_on_stderr
+from loadtests.bench.milp import NotSolved
 
 GAP = 1e-6
 """HiGHS may end this far from the optimum of an integer program, relative to it."""
@@ -58,10 +59,7 @@ class Solver:
         problem.a_matrix_.value_ = columns.value
         if are_whole:
             problem.integrality_ = [highspy.HighsVarType.kInteger] * count
-        with greeting_on_stderr():
-            self._highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
-        self._highs.setOptionValue("output_flag", False)
-        self._highs.setOptionValue("threads", 1)
+        self._highs = silent_highs()
         self._highs.setOptionValue("solver", method)
         self._highs.setOptionValue("mip_rel_gap", GAP)
         self._highs.passModel(problem)
