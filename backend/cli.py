@@ -30,6 +30,7 @@ from backend.logs import set_up_logs
 from backend.messaging import run_intake_topic, run_relay
 from backend.metrics import SHARED_FOLDER, serve_metrics
 from backend.orders.intake_stream import place_stream
+from backend.routing.model import Preset
 from backend.runtime import Runtime, open_runtime
 from backend.server import PortInUse, Server, Supervised, inherited_socket, open_socket
 from backend.settings import Settings, WrongEnvironment, environment_of, read_settings
@@ -39,6 +40,7 @@ from graphql_schema.paging import id_of
 from graphql_schema.schema import schema_text
 from loadtests.bench.run import BenchName, run_bench
 from loadtests.replay.olist import replay_olist
+from loadtests.replay.olist_report import OlistReport, counts_of, tables_of
 from loadtests.replay.online_retail import replay_online_retail
 from loadtests.replay.report import ReplayReport
 from tenants.brands import Brand, UnknownBrand
@@ -335,24 +337,36 @@ def replay(
         str | None,
         typer.Option(help="Code of the brand; a run that was interrupted goes on with it."),
     ] = None,
+    preset: Annotated[
+        Preset | None,
+        typer.Option(help="Of olist: what orders are routed by; fewest_splits if left out."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Push real orders through the pipeline in a brand of its own; exit status 1 if it differs."""
     report: ReplayReport | None = None
+    run: Callable[..., Awaitable[ReplayReport]] = replay_olist
+    if name is ReplayName.ONLINE_RETAIL:
+        run = replay_online_retail
+        if preset is not None:
+            raise typer.BadParameter("Only olist is routed by a preset.", param_hint="--preset")
+    options = {"seed": seed, "preset": preset}
 
     async def work(runtime: Runtime) -> None:
         nonlocal report
-        run = replay_online_retail if name is ReplayName.ONLINE_RETAIL else replay_olist
-        options = {} if seed is None else {"seed": seed}
+        given = {option: value for option, value in options.items() if value is not None}
         path = rejects or read_settings().data / f"rejects-{name}.csv"
         with RichProgress() as progress:
             report = await run(
-                runtime, folder, rejects=path, progress=progress, brand_code=brand, **options
+                runtime, folder, rejects=path, progress=progress, brand_code=brand, **given
             )
 
     _with_runtime(work)
     assert report is not None, "a replay reports or raises"
-    _report(msgspec.to_builtins(report), as_json=as_json)
+    has_tables = isinstance(report, OlistReport) and not as_json
+    _report(counts_of(report, as_tables=has_tables), as_json=as_json)
+    if isinstance(report, OlistReport) and has_tables:
+        console.print(*tables_of(report))
     if report.audit_differences:
         raise typer.Exit(1)
 

@@ -9,6 +9,12 @@ class NotTheData(YipanError):
     code = "NOT_THE_DATA"
 
 
+class OtherPreset(YipanError):
+    """The brand is routed by another preset: go on with that one, or name another brand."""
+
+    code = "OTHER_PRESET"
+
+
 class TooManyRuns(YipanError):
     """No free brand code was found for this run."""
 

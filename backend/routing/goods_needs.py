@@ -2,7 +2,7 @@
 
 from enum import IntFlag
 
-from backend.catalog.model import Sku
+from backend.catalog.model import Sku, SkuDraft
 from backend.network.model import Capability
 
 OVERSIZE_MM = 1_200
@@ -61,7 +61,7 @@ def lacks(needs: int, capabilities: frozenset[Capability]) -> int:
     )
 
 
-def charged_weight_g(sku: Sku) -> int:
+def charged_weight_g(sku: Sku | SkuDraft) -> int:
     """Return the weight that carriers charge a unit by: its own, or that of its volume."""
     volume_mm3 = sku.length_mm * sku.width_mm * sku.height_mm
     return max(sku.weight_g, volume_mm3 * 1_000 // KILOGRAM_MM3)

@@ -1,76 +1,59 @@
-"""The replay of Olist: marketplace orders of Brazil, whose sellers are the nodes.
+"""The replay of Olist: marketplace orders of Brazil, routed by real distances and freight.
 
-Each seller with a sale is a node that holds what it sold, so an order of several sellers needs
-several parcels. An order's lines are its items of one product and seller, its freight the sum of
-theirs. What its payments add up to is compared and counted, not enforced: vouchers and instalment
-fees make it differ, and the goods were paid all the same.
+Its nodes are the sellers, and warehouses beside them (`olist_network`); carriers charge and take
+what the files' own shipments did (`olist_tariff`). An order's lines are its items, its freight the
+sum of theirs. What its payments add up to is compared and counted, not enforced: vouchers and
+instalment fees make it differ, and the goods were paid all the same.
+
+Orders are placed under one preset of routing, as a policy in force. What the presets make of the
+same orders on the same opening stock is planned beside it (`compare_presets`).
 """
 
-import csv
-import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from decimal import Decimal
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from backend.catalog.model import SkuDraft
+from backend.db.pool import TenantTransaction
 from backend.inventory.model import LevelKey
-from backend.network.model import NodeDraft, NodeKind, Region
+from backend.network.lanes import LANES_A_COMMAND_MAX, set_lanes
+from backend.network.model import LaneDraft
 from backend.network.regions.table import RegionTable
 from backend.orders.model import AddressDraft, LineDraft, OrderDraft, Placed
+from backend.routing.model import Preset
+from backend.routing.policies import activate_policy, active_policy, propose_policy
+from backend.routing.presets import PRESETS
 from backend.runtime import Runtime
-from loadtests.errors import NotTheData
-from loadtests.fresh_brand import SHOP, BrandDraft, create_fresh_brand
+from loadtests.errors import OtherPreset
+from loadtests.fresh_brand import SHOP, BrandDraft, FreshBrand, create_fresh_brand
 from loadtests.receive_stock import receive_stock
 from loadtests.replay.cancel import Wanted, cancel_many
 from loadtests.replay.close_replay import close_replay
+from loadtests.replay.compare_presets import policy_of
+from loadtests.replay.olist_compare import compare, read_view
+from loadtests.replay.olist_data import COLUMNS, Data, Places, Sale, minor, ordered_at, read_data
+from loadtests.replay.olist_network import Network, network_of, skus_of
+from loadtests.replay.olist_report import OlistReport
 from loadtests.replay.rejects import RejectsFile
-from loadtests.replay.report import NoProgress, Progress, ReplayReport, Tally
+from loadtests.replay.report import NoProgress, Progress, Tally
 
 SEED = 2016
 REPLAY = "olist"
 BRAND = BrandDraft(f"replay-{REPLAY}", "Olist", "BRL", "America/Sao_Paulo", "marketplace")
-FILES = ("orders", "order_items", "order_payments", "customers", "products", "sellers")
 CANCELLED = {"canceled", "unavailable"}
 """Statuses of orders that were given up; they are placed, and then cancelled."""
-COLUMNS = ("order_id", "order_item_id", "product_id", "seller_id")
 ORDERS_AT_ONCE = 200
-MINOR_PER_UNIT = 100
-
-Row = dict[str, str]
 
 
-class OlistLine(msgspec.Struct, frozen=True):
-    """An item as it was read."""
+class Ground(NamedTuple):
+    """Where orders are placed."""
 
-    file: str
-    number: int
-    raw: tuple[str, ...]
-    row: Row
-
-
-class Sale(NamedTuple):
-    """An order with its items, and where it goes."""
-
-    row: Row
-    items: list[OlistLine]
-    region_code: int | None
-    city: str
-
-
-class Data(NamedTuple):
-    """Everything that a replay needs of the files."""
-
-    sales: list[Sale]
-    orphans: list[OlistLine]
-    """Items whose order is not there."""
-    products: dict[str, Row]
-    sellers: dict[str, Row]
-    paid_minor: dict[str, int]
+    brand: FreshBrand
+    stock: dict[LevelKey, int]
+    """The opening stock."""
 
 
 async def replay_olist(
@@ -81,119 +64,116 @@ async def replay_olist(
     seed: int = SEED,
     progress: Progress | None = None,
     brand_code: str | None = None,
-) -> ReplayReport:
+    preset: Preset = Preset.FEWEST_SPLITS,
+) -> OlistReport:
     """Push every order of the folder's files through the pipeline of a fresh brand.
 
-    With the code of a brand it goes on with what an interrupted run has left there.
+    With the code of a brand it goes on with what an interrupted run has left there, under the same
+    preset and seed.
 
     Each item is counted in exactly one of placed and rejected; an order that was given up is
-    placed and cancelled, its items stay placed. Nothing is drawn by chance; the seed is only
-    reported.
-    Raises NotTheData, TooManyRuns, DatabaseUnavailable.
+    placed and cancelled, its items stay placed. What warehouses hold is drawn by the seed.
+    Raises NotTheData, TooManyRuns, OtherPreset, DatabaseUnavailable.
     """
     with RejectsFile(rejects, COLUMNS) as rejected:
         tally = Tally(REPLAY, seed, rejected)
         with tally.timed("reading"):
             places = Places(runtime.regions)
             data = read_data(folder, places)
+            skus = skus_of(data)
+            network = network_of(data, skus, places, runtime.regions, seed)
         for orphan in data.orphans:
             tally.reject(orphan, "order_missing")
         tally.report.lines_read = len(data.orphans) + sum(len(sale.items) for sale in data.sales)
         tally.report.invoices_read = len(data.sales)
         with tally.timed("setting_up"):
-            sold = Counter(_stock_key(item) for sale in data.sales for item in sale.items)
-            brand = await create_fresh_brand(
-                runtime,
-                BRAND,
-                _nodes(data, sold, places),
-                _skus(data, sold),
-                code=brand_code,
+            ground = await _set_up(runtime, network, skus, preset, brand_code)
+            tally.report.brand = ground.brand.code
+        await _place(runtime, ground.brand, data, tally, progress or NoProgress())
+        with tally.timed("comparing"):
+            view = await read_view(runtime, ground.brand)
+            tried = dict.fromkeys((*PRESETS, preset))
+            compared = await asyncio.to_thread(  # seconds, in which the loop has others to serve
+                compare, data.sales, skus, ground.brand, view, ground.stock, tried
             )
-            tally.report.brand = brand.code
-            units = {
-                LevelKey(brand.warehouses[seller], brand.skus[product]): quantity
-                for (seller, product), quantity in sold.items()
-            }
-            await receive_stock(runtime, brand.principal, units, "opening")
-        cancelled = []
-        for first in range(0, len(data.sales), ORDERS_AT_ONCE):
-            part = data.sales[first : first + ORDERS_AT_ONCE]
-            with tally.timed("placing"):
-                outcomes = await runtime.intake.place_many(
-                    [order_of(sale) for sale in part], brand.principal
-                )
-            for sale, outcome in zip(part, outcomes, strict=True):
-                placed = tally.settle(outcome, sale.items, ())
-                if placed and sale.row["order_status"] in CANCELLED:
-                    cancelled.append(_cancellation(sale, placed))
-            lines = sum(len(sale.items) for sale in part)
-            (progress or NoProgress()).advance(lines, tally.report.lines_read)
-        with tally.timed("cancelling"):
-            tally.report.cancellations_read = len(cancelled)
-            await cancel_many(runtime, brand.principal, cancelled, tally)
-        tally.report.payments_differing = sum(
-            data.paid_minor[sale.row["order_id"]] != _total_minor(sale) for sale in data.sales
+        report = await close_replay(runtime, ground.brand.principal, tally)
+        return OlistReport(
+            **msgspec.structs.asdict(report),
+            preset=preset.value,
+            tariff=network.tariff,
+            as_sold=compared.as_sold,
+            presets=compared.presets,
         )
-        return await close_replay(runtime, brand.principal, tally)
 
 
-class Places:
-    """Municipalities of Brazil by state and by name without accents."""
-
-    def __init__(self, regions: RegionTable) -> None:
-        self._states = {
-            region.name: region
-            for region in regions.by_code.values()
-            if region.country == "BR" and region.level == 1
-        }
-        names = {state.code: name for name, state in self._states.items()}
-        self._cities = {
-            (names[region.parent_code], plain(region.name)): region
-            for region in regions.by_code.values()
-            if region.country == "BR" and region.parent_code in names
-        }
-
-    def find(self, state: str, city: str) -> Region | None:
-        """Return the municipality, or the state where the city's name is not known in it."""
-        return self._cities.get((state, plain(city))) or self._states.get(state)
-
-
-def plain(name: str) -> str:
-    """Return a name in small letters, without accents, hyphens or apostrophes."""
-    letters = unicodedata.normalize("NFKD", name.lower())
-    kept = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    return " ".join(kept.replace("-", " ").replace("'", " ").split())
+async def _set_up(
+    runtime: Runtime,
+    network: Network,
+    skus: Sequence[SkuDraft],
+    preset: Preset,
+    brand_code: str | None,
+) -> Ground:
+    """Create the brand with its network, lanes, policy and opening stock, as far as not there."""
+    brand = await create_fresh_brand(runtime, BRAND, network.nodes, skus, code=brand_code)
+    async with runtime.database.tenant_transaction(brand.principal) as tx:
+        await _set_all_lanes(tx, network.lanes, runtime.regions)
+        await _put_in_force(tx, preset, runtime.regions)
+    stock = {
+        LevelKey(brand.warehouses[node], brand.skus[product]): quantity
+        for (node, product), quantity in network.units.items()
+    }
+    await receive_stock(runtime, brand.principal, stock, "opening")
+    return Ground(brand, stock)
 
 
-def read_data(folder: Path, places: Places) -> Data:
-    """Return the data of the folder's six files; raises NotTheData."""
-    paths = {name: folder / f"olist_{name}.csv" for name in FILES}
-    for path in paths.values():
-        if not path.is_file():
-            raise NotTheData(f"There is no file {path.name} in {folder}.")
-    customers = {row["customer_id"]: row for row in _rows(paths["customers"])}
-    items: defaultdict[str, list[OlistLine]] = defaultdict(list)
-    for number, row in enumerate(_rows(paths["order_items"]), 2):
-        line = OlistLine(paths["order_items"].name, number, tuple(row[c] for c in COLUMNS), row)
-        items[row["order_id"]].append(line)
-    paid: defaultdict[str, int] = defaultdict(int)
-    for row in _rows(paths["order_payments"]):
-        paid[row["order_id"]] += _minor(row["payment_value"])
-    orders = sorted(_rows(paths["orders"]), key=lambda row: row["order_purchase_timestamp"])
-    sales = []
-    for row in orders:
-        if row["order_id"] in items:
-            customer = customers.get(row["customer_id"], {})
-            city = customer.get("customer_city", "")
-            region = places.find(customer.get("customer_state", ""), city)
-            code = region.code if region else None
-            sales.append(Sale(row, items.pop(row["order_id"]), code, city))
-    return Data(
-        sales,
-        [line for lines in items.values() for line in lines],
-        {row["product_id"]: row for row in _rows(paths["products"])},
-        {row["seller_id"]: row for row in _rows(paths["sellers"])},
-        paid,
+async def _set_all_lanes(
+    tx: TenantTransaction, lanes: Sequence[LaneDraft], regions: RegionTable
+) -> None:
+    for first in range(0, len(lanes), LANES_A_COMMAND_MAX):
+        part = lanes[first : first + LANES_A_COMMAND_MAX]
+        await set_lanes(tx, part, key=f"lanes:{first}", regions=regions)
+
+
+async def _put_in_force(tx: TenantTransaction, preset: Preset, regions: RegionTable) -> None:
+    """Let all orders be routed by a preset; raises OtherPreset where they are by another one."""
+    document = policy_of(preset)
+    in_force, version = await active_policy(tx)
+    if version:
+        if in_force != document:
+            raise OtherPreset
+        return
+    draft = await propose_policy(
+        tx,
+        document,
+        based_on=0,
+        comment=f"Replay under {preset.value}",
+        key="policy-propose",
+        regions=regions,
+    )
+    await activate_policy(tx, draft.version, key="policy-activate", regions=regions)
+
+
+async def _place(
+    runtime: Runtime, brand: FreshBrand, data: Data, tally: Tally, progress: Progress
+) -> None:
+    """Place all sales, cancel those that were given up, and count what became of them."""
+    cancelled = []
+    for first in range(0, len(data.sales), ORDERS_AT_ONCE):
+        part = data.sales[first : first + ORDERS_AT_ONCE]
+        with tally.timed("placing"):
+            outcomes = await runtime.intake.place_many(
+                [order_of(sale) for sale in part], brand.principal
+            )
+        for sale, outcome in zip(part, outcomes, strict=True):
+            placed = tally.settle(outcome, sale.items, ())
+            if placed and sale.row["order_status"] in CANCELLED:
+                cancelled.append(_cancellation(sale, placed))
+        progress.advance(sum(len(sale.items) for sale in part), tally.report.lines_read)
+    with tally.timed("cancelling"):
+        tally.report.cancellations_read = len(cancelled)
+        await cancel_many(runtime, brand.principal, cancelled, tally)
+    tally.report.payments_differing = sum(
+        data.paid_minor[sale.row["order_id"]] != _total_minor(sale) for sale in data.sales
     )
 
 
@@ -203,14 +183,14 @@ def order_of(sale: Sale) -> OrderDraft:
         shop=SHOP,
         external_id=sale.row["order_id"],
         is_paid=True,
-        ordered_at=datetime.fromisoformat(sale.row["order_purchase_timestamp"]).replace(tzinfo=UTC),
+        ordered_at=ordered_at(sale),
         address=AddressDraft(
             detail=sale.city, name=sale.row["customer_id"], region_code=sale.region_code
         ),
         lines=tuple(
-            LineDraft(item.row["product_id"], 1, _minor(item.row["price"])) for item in sale.items
+            LineDraft(item.row["product_id"], 1, minor(item.row["price"])) for item in sale.items
         ),
-        freight_minor=sum(_minor(item.row["freight_value"]) for item in sale.items),
+        freight_minor=sum(minor(item.row["freight_value"]) for item in sale.items),
     )
 
 
@@ -220,63 +200,4 @@ def _cancellation(sale: Sale, placed: Placed) -> Wanted:
 
 
 def _total_minor(sale: Sale) -> int:
-    return sum(_minor(item.row["price"]) + _minor(item.row["freight_value"]) for item in sale.items)
-
-
-def _stock_key(item: OlistLine) -> tuple[str, str]:
-    return item.row["seller_id"], item.row["product_id"]
-
-
-def _nodes(data: Data, sold: Counter[tuple[str, str]], places: Places) -> list[NodeDraft]:
-    """Return the sellers with sales; one whose state is not known has no place to stand."""
-    nodes = []
-    for seller_id in sorted({seller for seller, _ in sold}):
-        seller = data.sellers.get(seller_id)
-        region = places.find(seller["seller_state"], seller["seller_city"]) if seller else None
-        if region is None:
-            raise NotTheData(f"The seller {seller_id} is in no state of Brazil.")
-        nodes.append(
-            NodeDraft(
-                code=seller_id,
-                name=f"{seller['seller_city']} {seller_id[:6]}" if seller else seller_id,
-                kind=NodeKind.THIRD_PARTY,
-                region_code=region.code,
-            )
-        )
-    return nodes
-
-
-def _skus(data: Data, sold: Counter[tuple[str, str]]) -> Sequence[SkuDraft]:
-    """Return the products sold; one without weight or category has 0 g and none."""
-    skus = []
-    for product_id in sorted({product for _, product in sold}):
-        row = data.products.get(product_id, {})
-        category = row.get("product_category_name", "")
-        skus.append(
-            SkuDraft(
-                code=product_id,
-                name=f"{category or 'produto'} {product_id[:6]}",
-                category=category,
-                weight_g=int(float(row.get("product_weight_g") or 0)),
-                length_mm=_millimetres(row.get("product_length_cm")),
-                width_mm=_millimetres(row.get("product_width_cm")),
-                height_mm=_millimetres(row.get("product_height_cm")),
-            )
-        )
-    return skus
-
-
-def _millimetres(centimetres: str | None) -> int:
-    return int(float(centimetres or 0) * 10)
-
-
-def _minor(amount: str) -> int:
-    return int(Decimal(amount) * MINOR_PER_UNIT)
-
-
-def _rows(path: Path) -> Iterator[Row]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            yield from csv.DictReader(file)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise NotTheData(f"{path.name} cannot be read: {error}") from error
+    return sum(minor(item.row["price"]) + minor(item.row["freight_value"]) for item in sale.items)

@@ -56,6 +56,10 @@ USAGE = {
     "a missing file": (("import", "missing", "--brand", "acme"), "'missing' does not exist"),
     "no brand": (("import", __file__), "Missing option '--brand'"),
     "an unknown replay": (("replay", "nonsense", "."), "'online-retail', 'olist'"),
+    "a preset for the retailer": (
+        ("replay", "online-retail", ".", "--preset", "cost"),
+        "Only olist is routed by a preset.",
+    ),
     "a file for a folder": (("replay", "olist", __file__), "is a file"),
     "an unknown command": (("nonsense",), "No such command 'nonsense'"),
     "an unknown option": (("audit", "--nonsense"), "No such option: --nonsense"),
