@@ -154,7 +154,12 @@ def _take(
 
 
 def _is_needed(hold: Record, lines: Sequence[LineOutcome]) -> bool:
-    """Whether units are left of what an order, or one of its lines, is held for."""
+    """Whether units are left of what an order, or one of its lines, is held for.
+
+    One of routing is held for what nobody sends.
+    """
+    if hold["kind"] == HoldKind.ROUTING:
+        return any(line.backordered for line in lines)
     return any(
         line.reserved + line.backordered + line.held
         for line in lines

@@ -70,7 +70,8 @@ class OrderPlanner:
         self.local: datetime | None = None
         """The time where the brand is, for conditions; see `look_at`."""
         self._loads: list[int] = []
-        self.has_limits = any(s.whole_only or s.least_parcel_minor for s in policy.strategies)
+        listed = policy.strategies + (candidate.document.strategies if candidate else ())
+        self.has_limits = any(one.whole_only or one.least_parcel_minor for one in listed)
         """Whether it matters to some strategy what it leaves of an order."""
         self._forget()
 

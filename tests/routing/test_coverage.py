@@ -226,7 +226,7 @@ def test_a_filter_that_no_node_passes_is_named() -> None:
         is_("node.is_same_dealer", "true"),
         both(is_("node.kind", "warehouse"), is_("node.is_covered", "false")),
     ],
-    ids=lambda condition: " ".join(attributes_of(condition)),
+    ids=lambda condition: " ".join(sorted(attributes_of(condition))),
 )
 def test_what_depends_on_the_order_may_be_passed(condition: Condition) -> None:
     assert findings(first(nodes=condition), strategy()) == []

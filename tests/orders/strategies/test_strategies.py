@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from backend.orders.cancel_orders import CancelLine, cancel_order
 from backend.orders.model import OrderStatus, Shortage
 from backend.orders.release_holds import Resolution, release_hold
 from backend.routing.model import Objective, Otherwise
@@ -390,3 +391,27 @@ async def test_who_waits_joins_what_is_sent_already(routed: Routed, admin: Conne
     await routed.stock("far", 1, "B")
     await routed.live.runtime.settle()
     assert await sent(admin, order) == {"far": 2}
+
+
+async def test_what_waits_beyond_its_day_is_cancelled_and_the_rest_is_sent(
+    routed: Routed, admin: Connection
+) -> None:
+    await routed.stock("wh", 1)
+    brief = {"otherwise": Otherwise.CANCEL, "cancel_after_days": 0}
+    await routed.by(strategy("brief", when=VIP, **brief), strategy("patient"))
+    late, patient = await routed.pay(3, traits=OF_VIPS), await routed.pay(2)
+    await routed.live.runtime.maintenance._routing.cancel_overdue()
+    assert await standing(admin, late) == Standing("allocated", 1, 0, [])
+    assert (await standing(admin, patient)).waiting == 2
+    assert await wait_of(admin, late) is None
+
+
+async def test_nobody_is_held_for_what_is_cancelled(routed: Routed, admin: Connection) -> None:
+    """Of 3 units two wait for a person; once those are cancelled, nobody need look."""
+    await routed.stock("wh", 1)
+    await routed.by(strategy(otherwise=Otherwise.HOLD))
+    order = await routed.pay(3)
+    runtime, brand = routed.live.runtime, routed.live.brand
+    waiting = [CancelLine(1, 2)]
+    await cancel_order(runtime.database, brand, order.order_id, waiting, fresh_key())
+    assert (await standing(admin, order))[:3] == ("allocated", 1, 0)
