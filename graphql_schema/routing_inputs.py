@@ -52,7 +52,7 @@ class RoutingStrategyInput:
     weights: RoutingSourcingInput | None = None
     objectives: list[RoutingObjectiveInput] = strawberry.field(default_factory=list)
     max_parcels: int | None = strawberry.field(
-        default=None, description="Most nodes that one order is sent from."
+        default=None, description="Most nodes that this strategy sends an order from."
     )
     max_nodes: int = strawberry.field(
         default=3, description="Most nodes that the quantity of a line is split over."
@@ -70,6 +70,11 @@ class RoutingStrategyInput:
 @strawberry.input(description="Strategies, in the order in which they have their turn.")
 class RoutingPolicyInput:
     strategies: list[RoutingStrategyInput]
+    plans_together: bool = strawberry.field(
+        default=False,
+        description="Orders that come at the same time and want the same last units are planned "
+        "together, where that is cheaper for all and nobody gets less.",
+    )
 
 
 def policy_of(given: RoutingPolicyInput) -> PolicyDocument:

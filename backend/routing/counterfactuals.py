@@ -65,7 +65,7 @@ def with_strategy(document: PolicyDocument, name: str, **changes: object) -> Pol
         msgspec.structs.replace(one, **changes) if one.name == name else one
         for one in document.strategies
     )
-    return PolicyDocument(strategies)
+    return msgspec.structs.replace(document, strategies=strategies)
 
 
 class _Trying:

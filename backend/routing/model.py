@@ -89,7 +89,7 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
     objectives: tuple[Objective, ...] = ()
     """Compared one after another; behind those of the preset, where there is one."""
     max_parcels: int | None = None
-    """Most nodes that one order is sent from."""
+    """Most nodes that this strategy sends an order from; those of earlier ones are not counted."""
     max_nodes: int = NODES_OF_A_SPLIT
     """Most nodes that the quantity of a line is split over."""
     least_parcel_minor: int = 0
@@ -102,10 +102,13 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
     cancel_after_days: int | None = None
 
 
-class PolicyDocument(msgspec.Struct, frozen=True, rename="camel"):
+class PolicyDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A routing policy: strategies, in the order in which they have their turn."""
 
     strategies: tuple[Strategy, ...]
+    plans_together: bool = False
+    """Orders that come at the same time and want the same last units are planned together, where
+    that is cheaper for all of them and nobody gets less; else one after another."""
 
 
 DEFAULT_OBJECTIVES = (

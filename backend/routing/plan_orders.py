@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from backend.routing.compile_policy import CompiledPolicy, CompiledStrategy
+from backend.routing.joint import plan_together
 from backend.routing.kpis import Figures, figures_of
 from backend.routing.model import (
     Allocation,
@@ -102,6 +103,11 @@ class OrderPlanner:
 
         The book is left as it was. Deterministic for the same requests, book and time.
         """
+        if not self.policy.plans_together or len(requests) < 2:
+            return self._plan_in_turn(requests, book)
+        return plan_together(requests, book, self.view, lambda some: self._plan_in_turn(some, book))
+
+    def _plan_in_turn(self, requests: Sequence[PlanRequest], book: StockBook) -> list[OrderPlan]:
         return self._plan(requests, book, [self._is_on_trial(request) for request in requests])
 
     def plan_in_shadow(self, requests: Sequence[PlanRequest], book: StockBook) -> list[OrderPlan]:
