@@ -1,7 +1,7 @@
 """Cancelling: a whole order, or units of its lines."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -38,6 +38,10 @@ class Cancelled(NamedTuple):
     counters: Counters
 
 
+_Choice = Callable[[Sequence[LineOutcome]], Mapping[int, int]]
+"""Says which units of each line are cancelled; raises NothingToCancel."""
+
+
 async def cancel_order(
     database: Database,
     principal: Principal,
@@ -56,6 +60,30 @@ async def cancel_order(
     UnknownOrder, NothingToCancel, CommandConflict; then nothing has changed. The same key answers
     the same again.
     """
+    choose = partial(_wanted, lines)
+    return await _apply(database, principal, order_id, ("cancel", lines), choose, key, reason)
+
+
+async def cancel_waiting(
+    database: Database, principal: Principal, order_id: int, key: str, reason: str
+) -> Cancelled:
+    """Cancel all units of an order that wait when it is locked, and no others.
+
+    Guarantees and errors are those of `cancel_order`.
+    """
+    what = "cancel waiting", None
+    return await _apply(database, principal, order_id, what, _waiting, key, reason)
+
+
+async def _apply(
+    database: Database,
+    principal: Principal,
+    order_id: int,
+    what: tuple[str, Sequence[CancelLine] | None],
+    choose: _Choice,
+    key: str,
+    reason: str,
+) -> Cancelled:
     principal.require(Permission.ORDERS_CANCEL)
     async with database.tenant_transaction(principal, read_only=True) as tx:
         if await tx.fetch_value(SQL.order_visible, tx.tenant_id, order_id) is None:
@@ -65,9 +93,9 @@ async def cancel_order(
         return await apply_once(
             tx,
             key,
-            ("cancel", order_id, lines, reason),
+            (what[0], order_id, what[1], reason),
             Cancelled,
-            partial(_Cancellation(tx, order_id).carry_out, lines, principal.subject, reason),
+            partial(_Cancellation(tx, order_id).carry_out, choose, principal.subject, reason),
         )
 
 
@@ -78,9 +106,7 @@ class _Cancellation:
         self._tx = tx
         self._order_id = order_id
 
-    async def carry_out(
-        self, lines: Sequence[CancelLine] | None, actor: str, reason: str
-    ) -> Cancelled:
+    async def carry_out(self, choose: _Choice, actor: str, reason: str) -> Cancelled:
         tx, order_id = self._tx, self._order_id
         order = (await tx.fetch(SQL.lock_orders, tx.tenant_id, [order_id]))[0]
         holds = await tx.fetch(SQL.open_holds, tx.tenant_id, order_id)
@@ -89,7 +115,7 @@ class _Cancellation:
         before = [line_outcome(row) for row in rows]
         reservations = await tx.fetch(SQL.active_reservations, tx.tenant_id, [order_id])
         releasing = Releasing(tx, order_id, reservations)
-        wanted = _wanted(before, lines)
+        wanted = choose(before)
         after = [
             _take(line, wanted.get(line.line_no, 0), reservations, releasing) for line in before
         ]
@@ -167,7 +193,15 @@ def _is_needed(hold: Record, lines: Sequence[LineOutcome]) -> bool:
     )
 
 
-def _wanted(lines: Sequence[LineOutcome], wanted: Sequence[CancelLine] | None) -> dict[int, int]:
+def _waiting(lines: Sequence[LineOutcome]) -> dict[int, int]:
+    """Return the units of each line that wait; raises NothingToCancel."""
+    waiting = {line.line_no: line.backordered for line in lines if line.backordered}
+    if not waiting:
+        raise NothingToCancel("Nothing of this order waits.")
+    return waiting
+
+
+def _wanted(wanted: Sequence[CancelLine] | None, lines: Sequence[LineOutcome]) -> dict[int, int]:
     """Return the units to be cancelled of each line; raises NothingToCancel."""
     left = {line.line_no: line.reserved + line.backordered + line.held for line in lines}
     if wanted is None:

@@ -4,12 +4,11 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from backend.db.pool import Database, TenantTransaction
+from backend.db.pool import Database
 from backend.inventory.counters import Counters
-from backend.orders.cancel_orders import CancelLine, cancel_order
+from backend.orders.cancel_orders import cancel_waiting
 from backend.orders.claim import SQL
 from backend.orders.errors import NothingToCancel
-from backend.orders.step import lines_of_order
 from backend.routing.rollouts import judge_rollout
 from tenants.brands import Brand, BrandDirectory
 from tenants.principal import system_principal
@@ -52,15 +51,9 @@ class RoutingUpkeep:
 
     async def _cancel(self, tenant_id: int, order_id: int) -> None:
         principal = system_principal(tenant_id, "routing")
-        async with self._database.tenant_transaction(principal, read_only=True) as tx:
-            waiting = await _waiting(tx, order_id)
-        if not waiting:
-            return
         key, reason = f"overdue:{order_id}", "It waited for as long as its strategy lets it."
         try:
-            cancelled = await cancel_order(
-                self._database, principal, order_id, waiting, key, reason
-            )
+            cancelled = await cancel_waiting(self._database, principal, order_id, key, reason)
         except NothingToCancel:  # it was cancelled, or found stock, meanwhile
             return
         await self._publish_counters(tenant_id, cancelled.counters)
@@ -80,8 +73,3 @@ class RoutingUpkeep:
                     state=ended.state.value,
                     reason=ended.reason,
                 )
-
-
-async def _waiting(tx: TenantTransaction, order_id: int) -> list[CancelLine]:
-    lines = await lines_of_order(tx, order_id)
-    return [CancelLine(line.line_no, line.backordered) for line in lines if line.backordered]

@@ -63,6 +63,9 @@ def lacks(needs: int, capabilities: frozenset[Capability]) -> int:
 
 
 def charged_weight_g(sku: Sku | SkuDraft) -> int:
-    """Return the weight that carriers charge a unit by: its own, or that of its volume."""
+    """Return the weight that carriers charge a unit by: its own, or that of its volume.
+
+    A gram at least: what nobody has weighed is charged the first weight of a parcel too.
+    """
     volume_mm3 = sku.length_mm * sku.width_mm * sku.height_mm
-    return max(sku.weight_g, volume_mm3 * 1_000 // KILOGRAM_MM3)
+    return max(1, sku.weight_g, volume_mm3 * 1_000 // KILOGRAM_MM3)

@@ -327,6 +327,7 @@ def test_what_goods_need(changes: dict[str, Any], needs: int) -> None:
         ((100, 200, 300), 500, 1_000),
         ((0, 0, 0), 500, 500),
         ((60, 100, 100), 99, 100),
+        ((0, 0, 0), 0, 1),
     ],
 )
 def test_the_charged_weight_is_that_of_the_volume_where_it_is_more(

@@ -4,7 +4,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from backend.orders.cancel_orders import CancelLine, cancel_order
+from backend.orders.cancel_orders import CancelLine, cancel_order, cancel_waiting
+from backend.orders.errors import NothingToCancel
 from backend.orders.model import OrderStatus, Shortage
 from backend.orders.release_holds import Resolution, release_hold
 from backend.routing.model import Objective, Otherwise
@@ -415,3 +416,16 @@ async def test_nobody_is_held_for_what_is_cancelled(routed: Routed, admin: Conne
     waiting = [CancelLine(1, 2)]
     await cancel_order(runtime.database, brand, order.order_id, waiting, fresh_key())
     assert (await standing(admin, order))[:3] == ("allocated", 1, 0)
+
+
+async def test_what_found_stock_is_not_cancelled_with_what_waits(
+    routed: Routed, admin: Connection
+) -> None:
+    """All of it is reserved by the time that somebody cancels what waits: that is refused."""
+    await routed.stock("wh", 3)
+    order = await routed.pay(3)
+    before = await standing(admin, order)
+    runtime, brand = routed.live.runtime, routed.live.brand
+    with pytest.raises(NothingToCancel):
+        await cancel_waiting(runtime.database, brand, order.order_id, fresh_key(), "late")
+    assert await standing(admin, order) == before
