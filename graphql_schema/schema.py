@@ -29,6 +29,7 @@ from graphql_schema.replenishment import ReplenishmentMutation, ReplenishmentQue
 from graphql_schema.rollouts import RolloutsMutation, RolloutsQuery
 from graphql_schema.routing import RoutingMutation, RoutingQuery
 from graphql_schema.routing_answers import RoutingAnswersQuery
+from graphql_schema.routing_waits import RoutingWaitsQuery
 from graphql_schema.safety import SafetyMutation, SafetyQuery
 from graphql_schema.scalars import schema_config
 from graphql_schema.sessions import SessionMutation, SessionQuery
@@ -63,6 +64,7 @@ def _query_type() -> type:
         CarrierLanesQuery,
         RoutingQuery,
         RoutingAnswersQuery,
+        RoutingWaitsQuery,
         RolloutsQuery,
         CatalogQuery,
     ):

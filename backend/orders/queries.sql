@@ -88,6 +88,21 @@ select $1::bigint, r.* from unnest($2::bigint[], $3::bigint[], $4::text[], $5::t
 select order_id from routing_wait
 where tenant_id = $1 and cancel_on <= $2 order by cancel_on, order_id limit $3
 
+-- page_of_routing_waits --
+-- Orders that still wait as their strategy said, the newest first, below an id: all, or of a queue.
+select w.order_id, w.strategy, w.queue, w.cancel_on, w.waits_from
+from routing_wait w
+where w.tenant_id = $1 and w.order_id < $2 and ($3::text is null or w.queue = $3)
+  and exists (
+      select from order_line l
+      where l.tenant_id = $1 and l.order_id = w.order_id and l.backordered > 0)
+order by w.order_id desc limit $4
+
+-- routing_waits_of_orders --
+-- How the given orders wait.
+select order_id, strategy, queue, cancel_on, waits_from
+from routing_wait where tenant_id = $1 and order_id = any($2::bigint[])
+
 -- delete_routing_wait --
 -- An order waits for nothing but stock any more.
 delete from routing_wait where tenant_id = $1 and order_id = $2

@@ -12,6 +12,7 @@ from backend.inventory.safety.keep_back import set_safety_rules
 from backend.inventory.safety.model import SafetyDraft
 from backend.inventory.safety.shop_floors import keep_back_of_shops
 from backend.orders.find_orders import units_sold_by_shop
+from backend.routing.model import Otherwise
 from graphql_schema.schema import build_schema
 from tenants.principal import Principal
 from tests.api.client import Api
@@ -23,8 +24,10 @@ from tests.inventory.pools.living import Living
 from tests.network.terms import LANE, put_lanes
 from tests.orders.checks import placed
 from tests.orders.stock_holds.holding import take
+from tests.orders.strategies.routed import Routed
 from tests.orders.supplies.coming import Coming, supply
 from tests.replenishment.scene import Watched, node_rule
+from tests.routing.policies import strategy
 from tests.world import World, draft
 
 NODE = "query ($id: ID!) { node(id: $id) { __typename id } }"
@@ -71,6 +74,7 @@ LISTS = {
     "Location": "locations",
     "Order": "orders",
     "PoolLayout": "poolLayouts",
+    "RoutingWait": "routingWaits",
     "Shop": "shops",
     "ShopFloor": 'shopFloors(shop: "shop")',
     "Sku": "skus",
@@ -106,6 +110,9 @@ async def brand(live: Living, admin: Connection) -> World:
     watched = Watched(live)
     await watched.set(node_rule(fires_below=50, clears_at=50, transfers="propose"))
     await watched.look()
+    routed = Routed(live)
+    await routed.by(strategy("scarce", otherwise=Otherwise.QUEUE, queue="late"))
+    await routed.pay({"A": 500})
     return world
 
 
