@@ -1,4 +1,4 @@
-"""What runs beside the orders: the reaper, the warm-up, the sweep, waiting orders, partitions.
+"""What runs beside the orders: the reaper, the sweep, waiting orders, simulations, partitions.
 
 Each part is safe to run in several processes at once.
 """
@@ -30,6 +30,7 @@ from backend.inventory.safety.shop_floors import keep_back_of_shops
 from backend.metrics import DRIFTED
 from backend.orders.allocate_backorders import BackorderAllocator
 from backend.orders.find_orders import units_sold_by_shop
+from backend.orders.simulation.runner import SimulationRunner
 from backend.orders.stock_holds.ending import expire_holds
 from backend.replenishment.watch import StockWatch
 from tenants.brands import BrandDirectory
@@ -48,6 +49,7 @@ KEEP_BACK_EVERY_SECONDS = 6 * 3600.0
 """Safety stock follows sales four times a day."""
 WATCH_EVERY_SECONDS = 5.0
 """How soon somebody learns that stock runs low."""
+SIMULATE_EVERY_SECONDS = 5.0
 MARK_EVERY_SECONDS = 5.0
 PARTITIONS_EVERY_SECONDS = 6 * 3600.0
 
@@ -88,6 +90,7 @@ class Maintenance:
         publish_levels: PublishLevels,
         publish_counters: PublishCounters,
         watch: StockWatch,
+        simulations: SimulationRunner,
     ) -> None:
         self._database = database
         self._admission = admission
@@ -97,6 +100,7 @@ class Maintenance:
         self._publish_levels = publish_levels
         self._publish_counters = publish_counters
         self._watch = watch
+        self._simulations = simulations
         self._stopping = asyncio.Event()
         self._used: list[int] = []
         self._swept_at: dict[int, datetime] = {}
@@ -112,12 +116,15 @@ class Maintenance:
             group.create_task(self._every(KEEP_BACK_EVERY_SECONDS, self.keep_back))
             group.create_task(self._every(LEND_EVERY_SECONDS, self.lend))
             group.create_task(self._every(WATCH_EVERY_SECONDS, self._watch.look))
+            simulate = self._simulations.run_waiting
+            group.create_task(self._every(SIMULATE_EVERY_SECONDS, simulate))
             group.create_task(self._every(MARK_EVERY_SECONDS, self.mark_events))
             group.create_task(self._every(PARTITIONS_EVERY_SECONDS, self.ensure_partitions))
 
     def stop(self) -> None:
         """Let `run` end once the piece of work in hand is done."""
         self._stopping.set()
+        self._simulations.stop()
 
     async def reap(self) -> None:
         """Warm again what was warm, and give back what was left behind."""

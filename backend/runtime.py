@@ -20,6 +20,7 @@ from backend.maintenance import Maintenance
 from backend.network.regions.table import bundled_regions
 from backend.orders.allocate_backorders import BackorderAllocator
 from backend.orders.place_orders import OrderIntake
+from backend.orders.simulation.runner import SimulationRunner
 from backend.publishing.publisher import Publisher
 from backend.replenishment.watch import StockWatch
 from backend.routing.live_book import LiveBooks
@@ -68,6 +69,7 @@ class Runtime:
             self.publish_levels,
             self.publish_counters,
             StockWatch(database, self.books, self.brands, self.regions, self.publish_levels),
+            SimulationRunner(database, self.brands, self.regions),
         )
         self.publisher = Publisher(database, self.books, self.brands, self.intake)
         self._background: set[asyncio.Task[None]] = set()

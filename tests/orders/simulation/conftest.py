@@ -1,0 +1,13 @@
+"""A brand with a past of its own."""
+
+import pytest
+
+from backend.runtime import Runtime
+from tests.catalogue import Connection
+from tests.orders.simulation.scene import Past
+from tests.world import World
+
+
+@pytest.fixture
+async def past(runtime: Runtime, world: World, admin: Connection) -> Past:
+    return Past(runtime, world, admin)
