@@ -31,6 +31,7 @@ from graphql_schema.routing_answers import RoutingAnswersQuery
 from graphql_schema.safety import SafetyMutation, SafetyQuery
 from graphql_schema.scalars import schema_config
 from graphql_schema.sessions import SessionMutation, SessionQuery
+from graphql_schema.simulations import SimulationsMutation, SimulationsQuery
 from graphql_schema.stock_counts import StockCountsMutation, StockCountsQuery
 from graphql_schema.stock_holds import StockHoldsMutation, StockHoldsQuery
 from graphql_schema.supplies import SuppliesMutation, SuppliesQuery
@@ -62,6 +63,7 @@ def _query_type() -> type:
         CarrierLanesQuery,
         RoutingQuery,
         RoutingAnswersQuery,
+        SimulationsQuery,
         CatalogQuery,
     ):
         node: relay.Node | None = relay.node(description="Anything by its id.")
@@ -88,6 +90,7 @@ class Mutation(
     NetworkTermsMutation,
     CarrierLanesMutation,
     RoutingMutation,
+    SimulationsMutation,
     CatalogMutation,
 ):
     pass
