@@ -17,6 +17,7 @@ class BenchName(StrEnum):
     CHECKOUT = "checkout"
     HOTSKU = "hotsku"
     FRESHNESS = "freshness"
+    WHATIF = "whatif"
 
 
 def run_bench(name: BenchName, *, seconds: float, seed: int | None, workers: int | None) -> Any:

@@ -1,9 +1,11 @@
 """What happened in a period: orders as they were placed, their cancellations, how stock moved."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -26,6 +28,7 @@ PIECE = 2_000
 """Orders that are read together: a tenth of a second, and some megabytes."""
 MOVED_AT_ONCE = timedelta(days=1)
 """Movements that are read together."""
+TICK = timedelta(microseconds=1)
 
 _by_order = itemgetter("order_id")
 
@@ -82,7 +85,26 @@ class History:
             rows = await tx.fetch(SQL.ends_of_pieces, tx.tenant_id, self._since, self._until, PIECE)
         return [End(*row) for row in rows]
 
-    async def piece(self, after: End, end: End) -> Piece:
+    async def pieces(self, ends: Sequence[End]) -> AsyncGenerator[tuple[End, End, Piece], None]:
+        """Yield after which order, and with which, each piece ends, and the piece.
+
+        The next one is read while a piece is played; whoever ends early closes the generator.
+        """
+        steps = deque(pairwise([End(self._since - TICK, 0, 0), *ends]))
+        reading = asyncio.create_task(self._piece(*steps[0])) if steps else None
+        try:
+            while steps:
+                after, end = steps.popleft()
+                assert reading is not None, "one is read for each step"
+                piece = await reading
+                reading = asyncio.create_task(self._piece(*steps[0])) if steps else None
+                yield after, end, piece
+        finally:
+            if reading is not None:
+                reading.cancel()
+                await asyncio.wait([reading])
+
+    async def _piece(self, after: End, end: End) -> Piece:
         """Return the orders after one and up to another one."""
         async with self._reading() as tx:
             rows = await tx.fetch(SQL.lines_of_piece, tx.tenant_id, *after[:2], *end[:2])

@@ -9,6 +9,7 @@ import asyncio
 import heapq
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -17,7 +18,7 @@ from backend.inventory.history import Moved, free_at
 from backend.network.node_terms import closed_days
 from backend.network.regions.table import RegionTable
 from backend.network.terms import CLOSED_DAYS_AHEAD, read_terms
-from backend.orders.simulation.history import Cancellation, End, History, PastOrder, Piece
+from backend.orders.simulation.history import Cancellation, History, PastOrder, Piece
 from backend.orders.simulation.model import Difference, Finding, Simulation, SimulationResult
 from backend.orders.simulation.side import Side
 from backend.orders.simulation.simulations import SQL
@@ -55,20 +56,18 @@ async def run_simulation(
     await report(0, total)
     run = Run(await _sides(database, principal, asked, zone, regions), zone)
     await _fill(database, principal, asked, run, lambda: report(0, total))
-    after = End(asked.since - timedelta(microseconds=1), 0, 0)
-    for end in ends:
-        piece = await history.piece(after, end)
-        start = max(after.placed_at, asked.since)
-        moved: list[Moved] = []
-        async for some in history.moved(start, end.placed_at):
-            if some and (not piece.orders or some[-1].at <= piece.orders[0].placed_at):
-                run.move(some)
-            else:
-                moved += some
-            await report(after.number, total)
-        await run.play(piece, moved)
-        after = end
-        await report(end.number, total)
+    async with aclosing(history.pieces(ends)) as pieces:
+        async for after, end, piece in pieces:
+            start = max(after.placed_at, asked.since)
+            moved: list[Moved] = []
+            async for some in history.moved(start, end.placed_at):
+                if some and (not piece.orders or some[-1].at <= piece.orders[0].placed_at):
+                    run.move(some)
+                else:
+                    moved += some
+                await report(after.number, total)
+            await run.play(piece, moved)
+            await report(end.number, total)
     return run.finding()
 
 

@@ -30,7 +30,7 @@ async def cancel(past: Past, asked: Simulation) -> Simulation:
 
 
 class Paused:
-    """A run that waits after its first order."""
+    """The first run waits after its first order, until it is told to go on."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reached = asyncio.Event()
@@ -40,8 +40,9 @@ class Paused:
 
     async def _play_once(self, *given: Any) -> None:
         await self._play(*given)
-        self.reached.set()
-        await self.go_on.wait()
+        if not self.reached.is_set():
+            self.reached.set()
+            await self.go_on.wait()
 
 
 async def test_what_is_cancelled_half_way_stays_so_and_takes_nothing(
@@ -111,8 +112,8 @@ async def test_who_was_taken_for_dead_keeps_nothing(
     late = asyncio.create_task(past.run())
     await paused.reached.wait()
     await past.admin.execute("update routing_simulation set leased_until = clock_timestamp()")
-    paused.go_on.set()
     assert await past.run(past.another_runner())
+    paused.go_on.set()
     assert await late
     found = await past.look(asked)
     assert (found.simulation.state, len(found.differences)) == (SimulationState.DONE, 3)
