@@ -1,5 +1,6 @@
 """A brand with a past: what happened to it, and what other policies would have made of it."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -147,6 +148,7 @@ class Past:
 
     async def simulate(self, candidate: int, baseline: int = 0, **period: datetime) -> Simulated:
         """Ask for a simulation, run it, and return what it came to; nothing else has changed."""
+        await asyncio.gather(*self.runtime._background)  # who waits is given what came
         asked = await self.ask(candidate, baseline, **period)
         before = await self.everything()
         assert await self.run()

@@ -1,11 +1,19 @@
 """What another policy would have made of the past, against histories made by hand."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from backend.inventory.change_stock import StockTransfer
-from backend.orders.model import Shortage
+from backend.orders.model import Held, Shortage
+from backend.orders.normalise import NOWHERE
 from backend.orders.simulation.model import SideResult, SimulationState
-from backend.routing.model import DEFAULT_POLICY, PolicyDocument
+from backend.orders.stock_holds.model import HoldTerms, StockHoldKind
+from backend.routing.model import (
+    DEFAULT_POLICY,
+    Objective,
+    Otherwise,
+    PolicyDocument,
+    Strategy,
+)
 from backend.routing.traits import OrderTraits
 from tests.inventory.stock import change
 from tests.orders.simulation.scene import NEAREST, Past, only
@@ -184,6 +192,43 @@ async def test_orders_are_on_time_where_their_last_parcel_is(past: Past) -> None
     assert one.after.arrives_on is not None
     assert one.before.arrives_on is not None
     assert one.after.arrives_on >= one.before.arrives_on
+
+
+async def test_what_a_hold_kept_is_there_for_the_order_that_takes_it_over(past: Past) -> None:
+    """Its last unit is given back when the order is placed, and not a moment later."""
+    await past.receive("wh", 1)
+    intake, brand = past.runtime.intake, past.world.brand
+    cart = HoldTerms(StockHoldKind.CART, 600)
+    held = await intake.take_hold(draft({"A": 1}, address=NOWHERE), cart, brand)
+    assert isinstance(held, Held), held
+    since = await past.now()
+    await past.place(draft({"A": 1}, hold=held.hold_id))
+    found = await past.simulate(0, since=since)
+    assert (found.result.baseline.whole, found.result.baseline.units_unplaced) == (1, 0)
+
+
+async def test_days_on_which_nodes_were_closed_count(past: Past) -> None:
+    """By cut-off the near node is last on the first day, and first on the second one."""
+    await past.receive("wh", 9)
+    await past.receive("far", 9)
+    await past.admin.execute("truncate stock_movement")  # it has always been there
+    midnight = datetime(2026, 3, 9, 16, tzinfo=UTC)
+    closed = "insert into node_closed_day (tenant_id, node_id, day) values ($1, $2, $3)"
+    wh = past.world.nodes["wh"]
+    await past.admin.execute(closed, past.world.tenant_id, wh, date(2026, 3, 9))
+    orders = [await past.place(draft({"A": 1})) for _ in range(2)]
+    for order, hours in zip(orders, (-1, 1), strict=True):
+        await past.shift(order, midnight + timedelta(hours=hours))
+    objectives = (Objective("cut_off"), Objective("distance"))
+    strategy = Strategy(name="soon", objectives=objectives, otherwise=Otherwise.BACKORDER)
+    since, until = midnight - timedelta(hours=2), midnight + timedelta(hours=2)
+    soon = await past.propose(PolicyDocument((strategy,)))
+    found = await past.simulate(soon, since=since, until=until)
+    assert parcels(past, found.result.baseline) == {"wh": 2}
+    assert parcels(past, found.result.candidate) == {"wh": 1, "far": 1}
+    (one,) = found.differences
+    assert one.order_id == orders[0]
+    assert (one.before.arrives_on, one.after.arrives_on) == (date(2026, 3, 10), date(2026, 3, 10))
 
 
 async def test_the_largest_differences_come_first(past: Past) -> None:
