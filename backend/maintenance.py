@@ -1,4 +1,4 @@
-"""What runs beside the orders: the reaper, the warm-up, the sweep, waiting orders, partitions.
+"""What runs beside the orders: the reaper, the sweep, waiting orders, simulations, partitions.
 
 Each part is safe to run in several processes at once.
 """
@@ -32,6 +32,7 @@ from backend.orders.allocate_backorders import BackorderAllocator
 from backend.orders.find_orders import units_sold_by_shop
 from backend.orders.price_stock import StockPricer
 from backend.orders.routing_upkeep import RoutingUpkeep
+from backend.orders.simulation.runner import SimulationRunner
 from backend.orders.stock_holds.ending import expire_holds
 from backend.replenishment.watch import StockWatch
 from tenants.brands import BrandDirectory
@@ -55,6 +56,7 @@ PRICE_EVERY_SECONDS = 1800.0
 """A fifth of a per cent of the horizon that stock is priced for."""
 JUDGE_EVERY_SECONDS = 5.0
 """How soon a policy that makes something worse routes no more."""
+SIMULATE_EVERY_SECONDS = 5.0
 MARK_EVERY_SECONDS = 5.0
 PARTITIONS_EVERY_SECONDS = 6 * 3600.0
 
@@ -97,6 +99,7 @@ class Maintenance:
         watch: StockWatch,
         routing: RoutingUpkeep,
         pricer: StockPricer,
+        simulations: SimulationRunner,
     ) -> None:
         self._database = database
         self._admission = admission
@@ -108,6 +111,7 @@ class Maintenance:
         self._watch = watch
         self._routing = routing
         self._pricer = pricer
+        self._simulations = simulations
         self._stopping = asyncio.Event()
         self._used: list[int] = []
         self._swept_at: dict[int, datetime] = {}
@@ -126,12 +130,15 @@ class Maintenance:
             group.create_task(self._every(OVERDUE_EVERY_SECONDS, self._routing.cancel_overdue))
             group.create_task(self._every(PRICE_EVERY_SECONDS, self._pricer.price_all))
             group.create_task(self._every(JUDGE_EVERY_SECONDS, self._routing.judge_rollouts))
+            simulate = self._simulations.run_waiting
+            group.create_task(self._every(SIMULATE_EVERY_SECONDS, simulate))
             group.create_task(self._every(MARK_EVERY_SECONDS, self.mark_events))
             group.create_task(self._every(PARTITIONS_EVERY_SECONDS, self.ensure_partitions))
 
     def stop(self) -> None:
         """Let `run` end once the piece of work in hand is done."""
         self._stopping.set()
+        self._simulations.stop()
 
     async def reap(self) -> None:
         """Warm again what was warm, and give back what was left behind."""

@@ -22,6 +22,7 @@ from backend.orders.allocate_backorders import BackorderAllocator
 from backend.orders.place_orders import OrderIntake
 from backend.orders.price_stock import StockPricer
 from backend.orders.routing_upkeep import RoutingUpkeep
+from backend.orders.simulation.runner import SimulationRunner
 from backend.publishing.publisher import Publisher
 from backend.replenishment.watch import StockWatch
 from backend.routing.live_book import LiveBooks
@@ -72,6 +73,7 @@ class Runtime:
             StockWatch(database, self.books, self.brands, self.regions, self.publish_levels),
             RoutingUpkeep(database, self.brands, self.publish_counters),
             StockPricer(database, self.brands, self.regions),
+            SimulationRunner(database, self.brands, self.regions),
         )
         self.publisher = Publisher(database, self.books, self.brands, self.intake)
         self._background: set[asyncio.Task[None]] = set()

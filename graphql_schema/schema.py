@@ -33,6 +33,7 @@ from graphql_schema.routing_waits import RoutingWaitsQuery
 from graphql_schema.safety import SafetyMutation, SafetyQuery
 from graphql_schema.scalars import schema_config
 from graphql_schema.sessions import SessionMutation, SessionQuery
+from graphql_schema.simulations import SimulationsMutation, SimulationsQuery
 from graphql_schema.stock_counts import StockCountsMutation, StockCountsQuery
 from graphql_schema.stock_holds import StockHoldsMutation, StockHoldsQuery
 from graphql_schema.supplies import SuppliesMutation, SuppliesQuery
@@ -66,6 +67,7 @@ def _query_type() -> type:
         RoutingAnswersQuery,
         RoutingWaitsQuery,
         RolloutsQuery,
+        SimulationsQuery,
         CatalogQuery,
     ):
         node: relay.Node | None = relay.node(description="Anything by its id.")
@@ -93,6 +95,7 @@ class Mutation(
     CarrierLanesMutation,
     RoutingMutation,
     RolloutsMutation,
+    SimulationsMutation,
     CatalogMutation,
 ):
     pass

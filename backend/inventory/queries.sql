@@ -338,3 +338,30 @@ select sku_id, node_id,
        sum(greatest(0, on_hand - reserved - floor - earmark_unused))::bigint as units
 from stock_level where tenant_id = $1 and functional_warehouse_id = any($2::bigint[])
 group by sku_id, node_id
+
+-- moved_between --
+-- What movements between two times added to what is free of levels.
+select functional_warehouse_id, sku_id,
+       sum(on_hand_delta - reserved_delta - floor_delta - earmark_delta)::bigint as free
+from stock_movement
+where tenant_id = $1 and recorded_at >= $2 and recorded_at < $3
+group by functional_warehouse_id, sku_id
+
+-- moved_but_for_orders --
+-- What was added to what is free between two times, not by orders from a time on; in order.
+with moved as materialized (
+    select case when cause_kind = 'hold' and reserved_delta < 0
+                then greatest(recorded_at - $5::interval, $4::timestamptz)
+                else recorded_at end as moved_at,
+           functional_warehouse_id, sku_id, cause_kind, cause_id,
+           on_hand_delta - reserved_delta - floor_delta - earmark_delta as free
+    from stock_movement
+    where tenant_id = $1 and recorded_at >= $2 and recorded_at < $3::timestamptz + $5::interval
+      and on_hand_delta - reserved_delta - floor_delta - earmark_delta <> 0)
+select moved_at, functional_warehouse_id, sku_id, free
+from moved
+where moved_at >= $2 and moved_at < $3
+  and (cause_kind <> 'order' or cause_id in (
+      select orders_placed_before($1, (
+          select array_agg(distinct m.cause_id) from moved m where m.cause_kind = 'order'), $4)))
+order by moved_at

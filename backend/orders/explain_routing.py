@@ -18,8 +18,8 @@ from backend.network.capacity import capacities_of_day
 from backend.network.regions.table import RegionTable
 from backend.orders.claim import SQL
 from backend.orders.errors import OrderRefused, UnknownOrder
-from backend.orders.stored import understand_stored
-from backend.orders.work import Backorder, WorkLine, request_of
+from backend.orders.stored import request_as_placed, understand_stored
+from backend.orders.work import WorkLine
 from backend.routing.counterfactuals import Counterfactual, counterfactuals
 from backend.routing.model import PlanRequest
 from backend.routing.network_view import Figures, NetworkView
@@ -105,19 +105,13 @@ async def _request_before(
         lines=tuple(line for line in lines if line.quantity),
         place=order.place._replace(joins=joins),
     )
-    return _as_placed(left, rows[0])
+    return request_as_placed(left, rows[0])
 
 
 def _line_without(line: WorkLine, had: int) -> WorkLine:
     left = max(0, line.quantity - had)
     amount = line.amount_minor * left // line.quantity
     return msgspec.structs.replace(line, quantity=left, amount_minor=amount)
-
-
-def _as_placed(order: Backorder, row: Record) -> PlanRequest:
-    request = request_of(order)
-    takes_part = row["shortage"] != "refuse"
-    return msgspec.structs.replace(request, take_what_is_there=takes_part)
 
 
 async def _ground_before(

@@ -14,23 +14,23 @@ from backend.channels.shops import shops_by_ids
 from backend.db.pool import Record, TenantTransaction
 from backend.orders.claim import SQL
 from backend.orders.model import Shortage
-from backend.orders.work import Backorder, WorkLine
+from backend.orders.work import Backorder, WorkLine, request_of
 from backend.routing.goods_needs import charged_weight_g, needs_of
-from backend.routing.model import OrderFacts, Place
+from backend.routing.model import OrderFacts, Place, PlanRequest
 from backend.routing.traits import OrderTraits
 
 _traits = msgspec.json.Decoder(OrderTraits).decode
 
 
-class _Around(NamedTuple):
+class Around(NamedTuple):
     """What stored orders are understood by."""
 
     shops: Mapping[int, Shop]
     skus: Mapping[int, Sku]
-    sending: Mapping[int, frozenset[int]]
-    """The nodes that send a part of an order already."""
     ordered: Mapping[int, Mapping[int, int]]
     """By order, the units of each SKU that it had when it came."""
+    sending: Mapping[int, frozenset[int]] = {}
+    """The nodes that send a part of an order already."""
 
 
 async def understand_stored(tx: TenantTransaction, rows: Sequence[Record]) -> list[Backorder]:
@@ -40,12 +40,11 @@ async def understand_stored(tx: TenantTransaction, rows: Sequence[Record]) -> li
     """
     around = await _look_up(tx, list({row["order_id"] for row in rows}), rows)
     return [
-        _backorder(list(lines), around)
-        for _, lines in groupby(rows, key=lambda row: row["order_id"])
+        order_of(list(lines), around) for _, lines in groupby(rows, key=lambda row: row["order_id"])
     ]
 
 
-async def _look_up(tx: TenantTransaction, ids: Sequence[int], rows: Sequence[Record]) -> _Around:
+async def _look_up(tx: TenantTransaction, ids: Sequence[int], rows: Sequence[Record]) -> Around:
     shops = await shops_by_ids(tx, list({row["shop_id"] for row in rows}))
     ordered: defaultdict[int, Counter[int]] = defaultdict(Counter)
     for row in await tx.fetch(SQL.lines_of_orders, tx.tenant_id, ids):
@@ -56,11 +55,11 @@ async def _look_up(tx: TenantTransaction, ids: Sequence[int], rows: Sequence[Rec
     for row in await tx.fetch(SQL.live_fulfilments, tx.tenant_id, ids):
         sending[row["order_id"]].add(row["node_id"])
     nodes = {one: frozenset(found) for one, found in sending.items()}
-    return _Around(shops, skus, nodes, ordered)
+    return Around(shops, skus, ordered, nodes)
 
 
-def _backorder(rows: list[Record], around: _Around) -> Backorder:
-    """Return what is wanted of an order, from the rows of its lines."""
+def order_of(rows: Sequence[Record], around: Around) -> Backorder:
+    """Return what is wanted of an order, from the rows of its lines; see `understand_stored`."""
     first = rows[0]
     shop, traits = around.shops[first["shop_id"]], _traits(first["traits"])
     return Backorder(
@@ -81,7 +80,7 @@ def _backorder(rows: list[Record], around: _Around) -> Backorder:
     )
 
 
-def _facts(order: Record, shop: Shop, around: _Around, traits: OrderTraits) -> OrderFacts:
+def _facts(order: Record, shop: Shop, around: Around, traits: OrderTraits) -> OrderFacts:
     """Return what policies could ask about an order when it came."""
     ordered = [(around.skus[one], n) for one, n in around.ordered[order["order_id"]].items()]
     return OrderFacts(
@@ -95,6 +94,12 @@ def _facts(order: Record, shop: Shop, around: _Around, traits: OrderTraits) -> O
         is_presale=order["shortage"] == Shortage.PRESALE,
         traits=traits,
     )
+
+
+def request_as_placed(order: Backorder, row: Record) -> PlanRequest:
+    """Return an order as the planner saw it when it was placed; `row` is one of its rows."""
+    takes_part = row["shortage"] != Shortage.REFUSE
+    return msgspec.structs.replace(request_of(order), take_what_is_there=takes_part)
 
 
 def _line(row: Record, sku: Sku) -> WorkLine:

@@ -18,6 +18,7 @@ class BenchName(StrEnum):
     HOTSKU = "hotsku"
     FRESHNESS = "freshness"
     FULFILMENT = "fulfilment"
+    WHATIF = "whatif"
 
 
 def run_bench(

@@ -60,6 +60,11 @@ async def overdue_orders(session: Session, tenant: int, day: date, limit: int) -
 
 
 @STATEMENTS.add
+async def claim_simulation(session: Session, tenant: int, claim: str, seconds: int) -> list[Row]:
+    return []
+
+
+@STATEMENTS.add
 async def skus_by_ids(session: Session, tenant: int, ids: Sequence[int]) -> list[Row]:
     return chosen((each for each in session.scan("sku") if each["id"] in ids), SKU)
 
