@@ -34,13 +34,17 @@ async def check_all(played: Played, machines: Sequence[Machine], place: Place) -
     await played.servers.read()
     played.observer.note(asyncio.get_running_loop().time())
     played.findings += played.observer.findings
-    played.findings += check_rows(played)
-    played.findings += await check_admission(played, machines)
+    played.findings += await what_is_left(played, machines)
     played.findings += check_answers(played)
     played.findings += [line async for line in _ask_again(played, place)]
     played.findings += [line async for line in _sell_what_is_free(played, place)]
     await played.servers.read()
     played.findings += check_rows(played)
+
+
+async def what_is_left(played: Played, machines: Sequence[Machine]) -> list[str]:
+    """Return what has not healed, of what was read last of the rows, and of Valkey now."""
+    return check_rows(played) + await check_admission(played, machines)
 
 
 # --------------------------------------------------------------------------- counters

@@ -44,6 +44,8 @@ class Servers(Protocol):
     """Every effect of every process, in order."""
     sees_commits: bool
     """Whether every commit is looked at when it happens."""
+    healing_turns: int
+    """How often they are given the time in which all is to heal: once, where time is not shared."""
 
     @property
     def database(self) -> Rows: ...
@@ -62,6 +64,7 @@ class SimulatedServers:
     """Servers that live in this process and by its clock."""
 
     sees_commits = True
+    healing_turns = 1
 
     def __init__(self, chance: Random) -> None:
         self.chance = chance

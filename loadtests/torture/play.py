@@ -21,7 +21,7 @@ from backend.orders.stock_holds.change_holds import release_stock_hold
 from backend.orders.stock_holds.model import HoldTerms, StockHoldKind
 from backend.runtime import Runtime
 from loadtests.torture.accidents import Accident
-from loadtests.torture.checks import check_all
+from loadtests.torture.checks import check_all, what_is_left
 from loadtests.torture.fill import fill
 from loadtests.torture.history import Cancel, Change, Closing, History, Keeping, Order, Then
 from loadtests.torture.loop import NothingLeft, run_simulated
@@ -91,10 +91,18 @@ class Player:
         for machine in self._machines:
             self._played.effects.append(machine.effects_before + machine.effects.count)
             machine.effects.heal()
-        await asyncio.sleep(HEALING_SECONDS)
+        await self._heal()
         await check_all(self._played, self._machines, self.place)
         for machine in self._machines:
             await machine.stop()
+
+    async def _heal(self) -> None:
+        for turn in range(self._servers.healing_turns):
+            if turn:
+                await self._servers.read()
+                if not await what_is_left(self._played, self._machines):
+                    return
+            await asyncio.sleep(HEALING_SECONDS)
 
     async def _accident(self, at: float, accident: Accident) -> None:
         await asyncio.sleep(at)

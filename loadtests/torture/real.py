@@ -81,6 +81,8 @@ class RealServers:
     """The servers of one history."""
 
     sees_commits = False
+    healing_turns = 5
+    """Seconds are long on a busy machine."""
 
     def __init__(self, ground: "Ground", seed: int, url: str, valkey: ValkeyServer) -> None:
         self.chance = Random(seed ^ LATENCY_SEED)
