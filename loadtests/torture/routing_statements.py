@@ -50,6 +50,11 @@ async def active_policy(session: Session, tenant: int) -> list[Row]:
 
 
 @STATEMENTS.add
+async def give_simulations_up(session: Session, tenant: int, attempts: int, error: str) -> int:
+    return 0
+
+
+@STATEMENTS.add
 async def claim_simulation(session: Session, tenant: int, claim: str, seconds: int) -> list[Row]:
     return []
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from backend.db.errors import DatabaseUnavailable
 from backend.orders.simulation import run_simulation as engine
 from backend.orders.simulation import runner as running
 from backend.orders.simulation.model import Simulation, SimulationState
@@ -103,6 +104,22 @@ async def test_what_a_killed_process_has_left_is_taken_up_again(
     assert await past.run(past.another_runner())
     found = await past.look(asked)
     assert (found.simulation.state, found.result.differing) == (SimulationState.DONE, 3)
+
+
+async def test_what_ends_one_process_after_another_is_given_up(
+    past: Past, asked: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def killed(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable
+
+    monkeypatch.setattr(running, "run_simulation", killed)
+    for _ in range(running.ATTEMPTS_MAX):
+        with pytest.raises(DatabaseUnavailable):
+            await past.run()
+        await past.admin.execute("update routing_simulation set leased_until = clock_timestamp()")
+    assert not await past.run()
+    found = (await past.look(asked)).simulation
+    assert (found.state, found.error) == (SimulationState.FAILED, running.GIVEN_UP)
 
 
 async def test_who_was_taken_for_dead_keeps_nothing(
