@@ -10,6 +10,9 @@ from backend.orders.simulation import run_simulation as engine
 from backend.orders.simulation import runner as running
 from backend.orders.simulation.model import Simulation, SimulationState
 from backend.orders.simulation.simulations import cancel_simulation
+from backend.runtime import open_runtime
+from loadtests.waiting import until
+from tests.conftest import SECRET
 from tests.orders.simulation.scene import Past, only
 from tests.world import draft, fresh_key
 
@@ -148,6 +151,16 @@ async def test_a_process_that_ends_leaves_it_to_others(
     assert (await past.look(asked)).simulation.state is SimulationState.QUEUED
     assert await past.run(past.another_runner())
     assert (await past.look(asked)).simulation.state is SimulationState.DONE
+
+
+async def test_a_worker_runs_what_waits(
+    past: Past, asked: Simulation, database_url: str, valkey_url: str
+) -> None:
+    async def is_done() -> bool:
+        return (await past.look(asked)).simulation.state is SimulationState.DONE
+
+    async with open_runtime(database_url, valkey_url, SECRET):
+        await until(is_done)
 
 
 async def test_one_that_fails_says_why(
