@@ -60,6 +60,11 @@ async def overdue_orders(session: Session, tenant: int, day: date, limit: int) -
 
 
 @STATEMENTS.add
+async def give_simulations_up(session: Session, tenant: int, attempts: int, error: str) -> int:
+    return 0
+
+
+@STATEMENTS.add
 async def claim_simulation(session: Session, tenant: int, claim: str, seconds: int) -> list[Row]:
     return []
 

@@ -34,6 +34,7 @@ NODE = "query ($id: ID!) { node(id: $id) { __typename id } }"
 WIDTHS = {
     "EarmarkLevel": 3,
     "Fulfilment": 2,
+    "RoutingSimulationDifference": 2,
     "ShopFloor": 2,
     "ShownNumber": 2,
     "StockLevel": 2,

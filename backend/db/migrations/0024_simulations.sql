@@ -17,6 +17,8 @@ create table routing_simulation (
     -- Who runs it, and until when nobody else may.
     claimed_by   text,
     leased_until timestamptz,
+    -- How often it was taken up and not left in good order.
+    attempts     integer not null default 0,
     finished_at  timestamptz,
     result       jsonb,
     error        text not null default '',

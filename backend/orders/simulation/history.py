@@ -21,6 +21,7 @@ from backend.inventory.history import Moved, moved_but_for_orders
 from backend.orders.events import OrderCancelled
 from backend.orders.simulation.simulations import SQL
 from backend.orders.stored import Around, order_of, request_as_placed
+from backend.orders.work import BREATH_ORDERS
 from backend.routing.model import PlanRequest
 from tenants.principal import Principal
 
@@ -109,7 +110,7 @@ class History:
         async with self._reading() as tx:
             rows = await tx.fetch(SQL.lines_of_piece, tx.tenant_id, *after[:2], *end[:2])
             await self._look_up(tx, rows)
-            orders = self._orders(rows)
+            orders = await self._orders(rows)
             cancelled = [order.order_id for order in orders if order.cancelled]
             cancellations = await _cancellations(tx, cancelled) if cancelled else []
         return Piece(orders, cancellations)
@@ -134,12 +135,12 @@ class History:
         if skus:
             self._skus |= await skus_by_ids(tx, sorted(skus))
 
-    def _orders(self, rows: Sequence[Record]) -> list[PastOrder]:
+    async def _orders(self, rows: Sequence[Record]) -> list[PastOrder]:
         ordered: defaultdict[int, Counter[int]] = defaultdict(Counter)
         for row in rows:
             ordered[row["order_id"]][row["sku_id"]] += row["quantity"]
         around = Around(self._shops, self._skus, ordered)
-        orders = []
+        orders: list[PastOrder] = []
         for order_id, found in groupby(rows, key=_by_order):
             lines = list(found)
             request = request_as_placed(order_of(lines, around), lines[0])
@@ -149,6 +150,8 @@ class History:
                     units = cancelled.get(line["sku_id"], 0) + line["cancelled"]
                     cancelled[line["sku_id"]] = units
             orders.append(PastOrder(order_id, lines[0]["placed_at"], request, cancelled))
+            if len(orders) % BREATH_ORDERS == 0:
+                await asyncio.sleep(0)
         return orders
 
 

@@ -14,6 +14,12 @@ select pg_advisory_xact_lock(
 -- How many simulations wait, or are run.
 select count(*) from routing_simulation where tenant_id = $1 and state in ('queued', 'running')
 
+-- drop_old_differences --
+-- Drop the differences of all but the newest simulations.
+delete from routing_simulation_difference
+where tenant_id = $1 and simulation_id <= (
+    select id from routing_simulation where tenant_id = $1 order by id desc offset $2 limit 1)
+
 -- database_now --
 -- The time on the clock that orders are stamped with.
 select clock_timestamp()
@@ -63,6 +69,7 @@ join routing_simulation_difference d on d.tenant_id = $1
 -- claim_simulation --
 -- Take the oldest simulation that waits, or that whoever ran it has left, for some seconds.
 update routing_simulation set state = 'running', claimed_by = $2::text, orders_done = 0,
+    attempts = attempts + 1,
     leased_until = clock_timestamp() + make_interval(secs => $3::integer)
 where tenant_id = $1 and id = (
     select id from routing_simulation
@@ -71,6 +78,12 @@ where tenant_id = $1 and id = (
     order by id limit 1 for no key update skip locked)
 returning id, baseline, candidate, since, until, state, orders_done, orders_total, requested_by,
           requested_at, finished_at, result, error
+
+-- give_simulations_up --
+-- End simulations that were taken up so often and never finished.
+update routing_simulation set state = 'failed', finished_at = clock_timestamp(), claimed_by = null,
+    leased_until = null, error = $3::text
+where tenant_id = $1 and state = 'running' and leased_until < clock_timestamp() and attempts >= $2
 
 -- keep_simulation --
 -- Say how far a simulation is, and keep it for some seconds more; none where it was taken away.
@@ -81,7 +94,8 @@ returning id
 
 -- leave_simulation --
 -- Let somebody else take a simulation up.
-update routing_simulation set state = 'queued', claimed_by = null, leased_until = null
+update routing_simulation set state = 'queued', claimed_by = null, leased_until = null,
+    attempts = attempts - 1
 where tenant_id = $1 and id = $2 and claimed_by = $3 and state = 'running'
 
 -- finish_simulation --

@@ -195,7 +195,10 @@ class Run:
         """Plan a batch on both sides and take what the plans give; then let happen what did."""
         if batch:
             requests = [order.request for order, _ in batch]
-            plans = [side.plan(requests) for side in self._sides]
+            plans = []
+            for side in self._sides:
+                plans.append(side.plan(requests))
+                await asyncio.sleep(0)
             for (order, local), before, after in zip(batch, *plans, strict=True):
                 self._compare(
                     order.order_id,

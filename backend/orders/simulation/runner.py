@@ -20,6 +20,9 @@ log = structlog.get_logger(__name__)
 LEASE_SECONDS = 120
 """Longer than reading a piece, or a week of movements, takes; then another process takes it up."""
 ERROR_LENGTH_MAX = 500
+ATTEMPTS_MAX = 5
+"""Processes that end with the same simulation do so because of it."""
+GIVEN_UP = "It was taken up several times and never finished; ask for a shorter period."
 
 
 class NotOurs(Exception):
@@ -53,11 +56,13 @@ class SimulationRunner:
         """Run the oldest simulation of a brand that nobody runs; False where there is none.
 
         What it finds is kept with its state in one transaction. A simulation that is cancelled
-        meanwhile stays so; one that fails says why; one whose process ends begins anew elsewhere.
+        meanwhile stays so; one that fails says why; one whose process ends begins anew elsewhere,
+        up to ATTEMPTS_MAX times.
         """
         principal = system_principal(brand.id, "simulations")
         claim = secrets.token_hex(8)
         async with self._database.tenant_transaction(principal) as tx:
+            await tx.execute(SQL.give_simulations_up, tx.tenant_id, ATTEMPTS_MAX, GIVEN_UP)
             row = await tx.fetch_row(SQL.claim_simulation, tx.tenant_id, claim, LEASE_SECONDS)
         if row is None:
             return False

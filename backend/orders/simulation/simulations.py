@@ -31,6 +31,8 @@ PERIOD_MAX = timedelta(days=400)
 """A year, and the same season of the year before."""
 OPEN_MAX = 20
 """Simulations of a brand that wait: each takes minutes of one process."""
+DETAILED_MAX = 50
+"""Simulations of a brand whose differences are kept, the newest: 10,000 rows each."""
 OPEN_STATES = (SimulationState.QUEUED, SimulationState.RUNNING)
 
 _result = msgspec.json.Decoder(SimulationResult).decode
@@ -47,6 +49,7 @@ async def start_simulation(
 ) -> Simulation:
     """Ask for a simulation, once, and return it; a worker takes it up.
 
+    Of all but the newest DETAILED_MAX the differences are dropped; what they came to is kept.
     Locks the key, then the brand's simulations. Raises InvalidPeriod, UnknownPolicy for a version
     that does not exist (0 is the default policy), TooManySimulations, CommandConflict; then
     nothing has changed.
@@ -68,6 +71,7 @@ async def start_simulation(
         asked = (baseline, candidate, since, until, tx.principal.subject)
         row = await tx.fetch_row(SQL.insert_simulation, tx.tenant_id, *asked)
         assert row is not None, "an insert returns its row"
+        await tx.execute(SQL.drop_old_differences, tx.tenant_id, DETAILED_MAX)
         return simulation_from(row)
 
     content = ("start_simulation", baseline, candidate, since, until)

@@ -18,9 +18,9 @@ from backend.orders.simulation.simulations import (
 )
 from tenants.principal import Permission, Principal
 from tests.catalogue import Connection
-from tests.orders.simulation.scene import Past
+from tests.orders.simulation.scene import Past, only
 from tests.refusals import refused, still, still_admin, still_url
-from tests.world import World, fresh_key
+from tests.world import World, draft, fresh_key
 
 __all__ = ["still", "still_admin", "still_url"]
 
@@ -96,6 +96,21 @@ async def test_no_more_wait_than_somebody_waits_for(
     await past.ask(0)
     async with refused(admin, "TOO_MANY_SIMULATIONS"):
         await past.ask(0)
+
+
+async def test_the_differences_of_old_ones_are_dropped(
+    past: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulations, "DETAILED_MAX", 2)
+    await past.receive("wh", 5)
+    await past.receive("far", 5)
+    await past.place(draft({"A": 1}))
+    version = await past.propose(only("far"))
+    asked_for = [(await past.simulate(version)).simulation for _ in range(3)]
+    await past.ask(0)
+    found = [await past.look(one) for one in asked_for]
+    assert [len(one.differences) for one in found] == [0, 0, 1]
+    assert [one.result.differing for one in found] == [1, 1, 1]
 
 
 async def test_the_same_key_begins_one(past: Past, admin: Connection) -> None:

@@ -5,10 +5,14 @@ from typing import Any
 
 import pytest
 
+from backend.db.errors import DatabaseUnavailable
 from backend.orders.simulation import run_simulation as engine
 from backend.orders.simulation import runner as running
 from backend.orders.simulation.model import Simulation, SimulationState
 from backend.orders.simulation.simulations import cancel_simulation
+from backend.runtime import open_runtime
+from loadtests.waiting import until
+from tests.conftest import SECRET
 from tests.orders.simulation.scene import Past, only
 from tests.world import draft, fresh_key
 
@@ -105,6 +109,22 @@ async def test_what_a_killed_process_has_left_is_taken_up_again(
     assert (found.simulation.state, found.result.differing) == (SimulationState.DONE, 3)
 
 
+async def test_what_ends_one_process_after_another_is_given_up(
+    past: Past, asked: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def killed(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable
+
+    monkeypatch.setattr(running, "run_simulation", killed)
+    for _ in range(running.ATTEMPTS_MAX):
+        with pytest.raises(DatabaseUnavailable):
+            await past.run()
+        await past.admin.execute("update routing_simulation set leased_until = clock_timestamp()")
+    assert not await past.run()
+    found = (await past.look(asked)).simulation
+    assert (found.state, found.error) == (SimulationState.FAILED, running.GIVEN_UP)
+
+
 async def test_who_was_taken_for_dead_keeps_nothing(
     past: Past, asked: Simulation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,6 +151,16 @@ async def test_a_process_that_ends_leaves_it_to_others(
     assert (await past.look(asked)).simulation.state is SimulationState.QUEUED
     assert await past.run(past.another_runner())
     assert (await past.look(asked)).simulation.state is SimulationState.DONE
+
+
+async def test_a_worker_runs_what_waits(
+    past: Past, asked: Simulation, database_url: str, valkey_url: str
+) -> None:
+    async def is_done() -> bool:
+        return (await past.look(asked)).simulation.state is SimulationState.DONE
+
+    async with open_runtime(database_url, valkey_url, SECRET):
+        await until(is_done)
 
 
 async def test_one_that_fails_says_why(
