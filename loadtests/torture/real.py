@@ -27,7 +27,13 @@ from backend.catalog.save_skus import save_skus
 from backend.channels.model import ShopDraft
 from backend.channels.shops import create_shop
 from backend.db.migrate import migrate
-from backend.db.pool import APPLICATION_ROLE, SESSION_SETTINGS, Database, TenantTransaction
+from backend.db.pool import (
+    APPLICATION_ROLE,
+    CONNECTION_LOST,
+    SESSION_SETTINGS,
+    Database,
+    TenantTransaction,
+)
 from backend.embedded.folders import remove_runtime_folders
 from backend.embedded.postgres import PostgresServer
 from backend.embedded.valkey import ValkeyServer
@@ -135,7 +141,7 @@ class RealServers:
         while True:
             try:
                 self.database.tables = await self._tables()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except (*CONNECTION_LOST, OSError, asyncpg.PostgresError):
                 await asyncio.sleep(RESTART_SECONDS)
             else:
                 return
