@@ -22,7 +22,8 @@ from backend.orders.stored import request_as_placed, understand_stored
 from backend.orders.work import WorkLine
 from backend.routing.counterfactuals import Counterfactual, counterfactuals
 from backend.routing.model import PlanRequest
-from backend.routing.network_view import Figures, NetworkView
+from backend.routing.network_view import NetworkView
+from backend.routing.node_figures import FigureReader, criteria_of
 from backend.routing.plan_orders import OrderPlanner
 from backend.routing.policies import document_of
 from backend.routing.read_network import read_topology, terms_in_force, view_of
@@ -128,7 +129,8 @@ async def _ground_before(
     terms = await terms_in_force(tx, topology, local)
     view, _ = await view_of(tx, topology, terms, regions)
     planner = OrderPlanner(view, document, decision["policy_version"])
-    planner.look_at(local, Figures(accuracy_bp=topology.weights))
+    wanted = criteria_of(document)
+    planner.look_at(local, await FigureReader().read(tx, topology.weights, wanted, local))
     sku_ids = [row.sku_id for row in request.rows]
     levels = await free_before(tx, sku_ids, moment, decision["recorded_at"])
     book = _book_of(view, levels)

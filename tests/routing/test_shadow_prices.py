@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from backend.network.regions.table import bundled_regions
+from backend.orders.explain_routing import explain_routing
 from backend.orders.model import Placed
 from backend.orders.price_stock import StockPricer
 from backend.routing.model import Objective, Weighed
@@ -97,10 +98,31 @@ async def test_what_others_want_more_is_not_sent_away(live: Living, admin: Conne
     assert (before, await nodes(live, admin)) == ("far", "wh")
 
 
-async def nodes(live: Living, admin: Connection) -> str:
-    """Return the node that an order from Shijiazhuang is sent from: nearer to Beijing."""
+async def test_an_explanation_knows_what_stock_is_worth(live: Living, admin: Connection) -> None:
+    await live.receive("wh", 400)
+    await live.receive("far", 3)
+    await live.runtime.intake.place(draft({"A": 300}, region=BEIJING), live.brand)
+    await put_in_force(live)
+    await live.receive("far", 3)
+    await priced(live)
+    await live.freshen()
+    order_id = (await from_between(live)).order_id
+    regions = bundled_regions()
+    async with live.runtime.database.tenant_transaction(live.brand, read_only=True) as tx:
+        found = await explain_routing(tx, order_id, 1, time_zone="Asia/Shanghai", regions=regions)
+    assert found.is_same
+
+
+async def from_between(live: Living) -> Placed:
+    """Place an order from Shijiazhuang: nearer to Beijing."""
     outcome = await live.runtime.intake.place(draft({"A": 1}, region=130102), live.brand)
     assert isinstance(outcome, Placed)
+    return outcome
+
+
+async def nodes(live: Living, admin: Connection) -> str:
+    """Return the node that such an order is sent from."""
+    outcome = await from_between(live)
     code: str = await admin.fetchval(
         "select n.code from fulfilment f join node n on n.tenant_id = f.tenant_id"
         " and n.id = f.node_id where f.order_id = $1",

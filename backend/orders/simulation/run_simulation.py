@@ -2,7 +2,8 @@
 
 Everything happens in the order in which it happened: orders are planned and take their stock on
 each side's own book, levels move as they moved, and what was cancelled goes back to where that side
-took it from. The network, its terms and layout are those of today. Reads alone; takes nothing.
+took it from. The network, its terms and layout, and what is known of ages and worth of stock, are
+those of today. Reads alone; takes nothing.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from backend.orders.simulation.history import Cancellation, History, PastOrder, 
 from backend.orders.simulation.model import Difference, Finding, Simulation, SimulationResult
 from backend.orders.simulation.side import Side
 from backend.orders.simulation.simulations import SQL
-from backend.routing.network_view import Figures
+from backend.routing.node_figures import FigureReader, criteria_of
 from backend.routing.policies import document_of
 from backend.routing.read_network import read_topology, view_of
 from tenants.principal import Principal
@@ -86,10 +87,14 @@ async def _sides(
         closed = await closed_days(tx, first, last + timedelta(days=CLOSED_DAYS_AHEAD))
         days = {node_id: frozenset(found) for node_id, found in closed.items()}
         terms = terms._replace(closed_days=days)
-        figures, sides = Figures(accuracy_bp=topology.weights), []
-        for version in (asked.baseline, asked.candidate):
+        versions = asked.baseline, asked.candidate
+        documents = [await document_of(tx, version) for version in versions]
+        wanted, today = criteria_of(*documents), datetime.now(zone)
+        figures = await FigureReader().read(tx, topology.weights, wanted, today)
+        sides = []
+        for version, document in zip(versions, documents, strict=True):
             view, _ = await view_of(tx, topology, terms, regions)
-            sides.append(Side(await document_of(tx, version), version, view, figures))
+            sides.append(Side(document, version, view, figures))
     return sides
 
 
