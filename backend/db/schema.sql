@@ -1167,7 +1167,7 @@ create table routing_price (
     priced_at   timestamptz not null default clock_timestamp(),
     primary key (tenant_id, sku_id, node_id)
 );
-call protect('routing_price', 'brand');
+call protect('routing_price', 'store');
 
 create table routing_decision (
     tenant_id      bigint not null,

@@ -35,6 +35,7 @@ PUBLIC = {
     "promised_of_supply(bigint,bigint)",
     "awaited_by_line(bigint,bigint,integer)",
     "node_in_use(bigint,bigint)",
+    "orders_placed_before(bigint,bigint[],timestamp with time zone)",
 }
 """What the application may call outside of the platform's schema."""
 
