@@ -25,10 +25,11 @@ from backend.inventory.counters import Counters
 from backend.inventory.levels import levels_by_keys, newest_movements
 from backend.inventory.model import Level, LevelKey
 from backend.inventory.warehouses import list_warehouses
-from backend.network.model import FunctionalWarehouse
+from backend.network.model import FunctionalWarehouse, Slot, SlotProvider
 from backend.network.node_terms import closed_days_of_nodes
 from backend.network.nodes import list_nodes
 from backend.network.regions.table import RegionTable
+from backend.network.slots import slot_providers_by_ids, slots_by_ids
 from backend.orders import find_orders
 from backend.orders.place_orders import OrderIntake
 from backend.routing.live_book import LiveBooks
@@ -161,6 +162,10 @@ class Context:
         return self._loader_by_order(find_orders.decisions_of_orders)
 
     @cached_property
+    def appointments(self) -> "DataLoader[int, list[Record]]":
+        return self._loader_by_order(find_orders.appointments_of_orders)
+
+    @cached_property
     def events(self) -> "DataLoader[int, list[Event]]":
         return self._loader_by_order(events_of_orders)
 
@@ -175,6 +180,14 @@ class Context:
     @cached_property
     def closed_days(self) -> "DataLoader[int, Sequence[date]]":
         return DataLoader(self._load_closed_days)
+
+    @cached_property
+    def slots(self) -> "DataLoader[int, Slot | None]":
+        return DataLoader(partial(self._load_by_ids, slots_by_ids))
+
+    @cached_property
+    def slot_providers(self) -> "DataLoader[int, SlotProvider | None]":
+        return DataLoader(partial(self._load_by_ids, slot_providers_by_ids))
 
     @cached_property
     def orders(self) -> "DataLoader[int, Record | None]":
@@ -243,6 +256,15 @@ class Context:
         async with self.reading() as tx:
             found = await closed_days_of_nodes(tx, ids, today)
         return [found.get(node_id, ()) for node_id in ids]
+
+    async def _load_by_ids(
+        self,
+        find: Callable[[TenantTransaction, Sequence[int]], Awaitable[list[Any]]],
+        ids: list[int],
+    ) -> list[Any]:
+        async with self.reading() as tx:
+            found = {item.id: item for item in await find(tx, ids)}
+        return [found.get(item_id) for item_id in ids]
 
     async def _load_listed(
         self, listed: Callable[[TenantTransaction], Awaitable[list[Any]]], ids: list[int]

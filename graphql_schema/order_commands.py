@@ -24,6 +24,7 @@ from backend.orders.model import (
 )
 from backend.orders.release_holds import Resolution, release_hold
 from backend.orders.report_shortage import ShortPick, report_shortage
+from graphql_schema.appointments import AppointmentInput
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import (
     AmountsDoNotAddUp,
@@ -39,6 +40,8 @@ from graphql_schema.scalars import BigInt
 
 strawberry.enum(ShortageCause, name="ShortageCause", description="Why units cannot be sent.")
 
+OPTIONAL = ("hold", "traits", "appointment")
+"""What stands nowhere in a draft if it is left out."""
 ORDERS_PER_CALL_MAX = 100
 """Orders of one `ordersPlace`; more go to POST /intake/orders, which streams."""
 
@@ -111,6 +114,11 @@ class OrderPlaceInput:
     )
     traits: OrderTraitsInput | None = strawberry.field(
         default=None, description="What routing policies may ask about, beside all the rest."
+    )
+    appointment: AppointmentInput | None = strawberry.field(
+        default=None,
+        description="When it is to be delivered, and installed: all of it then, or not at all. "
+        "What is paid already is held for another time instead.",
     )
 
 
@@ -227,7 +235,7 @@ def _draft(_: type, values: Mapping[str, Any], __: InputContext) -> OrderDraft:
     hold = values.get("hold")
     if hold is not None:
         values = {**values, "hold": number_of("StockHold", hold)}
-    left_out = {name for name in ("hold", "traits") if values.get(name, 0) is None}
+    left_out = {name for name in OPTIONAL if values.get(name, 0) is None}
     if left_out:
         values = {name: value for name, value in values.items() if name not in left_out}
     return msgspec.convert(values, OrderDraft)

@@ -25,6 +25,7 @@ from graphql_schema.paging import (
     page_size,
 )
 from graphql_schema.scalars import BigInt
+from graphql_schema.slots import OrderAppointment, Slot, appointment_from, load_slot
 from tenants.principal import Permission
 
 strawberry.enum(OrderStatus, name="OrderStatus", description="Where it stands.")
@@ -89,6 +90,7 @@ class Fulfilment(relay.Node):
     key: relay.NodeID[str]
     order_id: strawberry.Private[int]
     node_id: strawberry.Private[int]
+    slot_id: strawberry.Private[int | None]
     fulfilment_no: int
     status: str
     buyer_name: str
@@ -99,6 +101,10 @@ class Fulfilment(relay.Node):
     @strawberry.field
     async def location(self, info: YipanInfo) -> Location | None:
         return await load_location(info, self.node_id)
+
+    @strawberry.field(description="The visit by which it is delivered, where a time is agreed.")
+    async def slot(self, info: YipanInfo) -> Slot | None:
+        return await load_slot(info, self.slot_id)
 
     @strawberry.field
     async def reservations(self, info: YipanInfo) -> list[Reservation]:
@@ -175,6 +181,13 @@ class Order(relay.Node):
     @strawberry.field
     async def fulfilments(self, info: YipanInfo) -> list[Fulfilment]:
         return [fulfilment_from(row) for row in await info.context.fulfilments.load(self.number)]
+
+    @strawberry.field(
+        description="When it is to be delivered, and installed, where that is agreed."
+    )
+    async def appointment(self, info: YipanInfo) -> OrderAppointment | None:
+        found = await info.context.appointments.load(self.number)
+        return appointment_from(found[0]) if found else None
 
     @strawberry.field(description="What happened to the order, in order.")
     async def events(self, info: YipanInfo) -> list[OrderEvent]:
@@ -257,6 +270,7 @@ def fulfilment_from(row: Record) -> Fulfilment:
         key=f"{row['order_id']}-{row['fulfilment_no']}",
         order_id=row["order_id"],
         node_id=row["node_id"],
+        slot_id=row["slot_id"],
         fulfilment_no=row["fulfilment_no"],
         status=row["status"],
         buyer_name=row["buyer_name"],

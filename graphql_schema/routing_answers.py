@@ -15,7 +15,13 @@ from backend.routing.counterfactuals import ChangeKind, Counterfactual, counterf
 from backend.routing.model import Otherwise
 from backend.routing.plan_orders import OrderPlanner
 from backend.routing.policies import document_of
-from backend.routing.promises import DayOption, LinePromise, PickupStore, delivery_promise
+from backend.routing.promises import (
+    DayOption,
+    LinePromise,
+    PickupStore,
+    TimeOption,
+    delivery_promise,
+)
 from backend.routing.trace import NodeTrace, Trace, trace
 from graphql_schema.context import Context, YipanInfo
 from graphql_schema.network import Location, location_from
@@ -118,6 +124,16 @@ class PromiseStore:
     ready_on: date
 
 
+@strawberry.type(
+    description="A time that can be agreed (预约), in minutes since the day's midnight."
+)
+class PromiseTime:
+    day: date
+    from_minute: int
+    to_minute: int
+    locations: list[Location]
+
+
 @strawberry.type(description="What can be promised of a cart; nothing is taken.")
 class DeliveryPromise:
     earliest: date | None = strawberry.field(description="For everything together.")
@@ -126,6 +142,10 @@ class DeliveryPromise:
         description="The earliest first; later ones where they are sent otherwise."
     )
     stores: list[PromiseStore] = strawberry.field(description="For pickup, the nearest first.")
+    times: list[PromiseTime] = strawberry.field(
+        description="When all of it can be delivered, and installed where it needs that, by who "
+        "makes visits at agreed times; the earliest first."
+    )
 
 
 class _Names(NamedTuple):
@@ -244,6 +264,15 @@ def _store_from(store: PickupStore, names: _Names) -> PromiseStore:
     )
 
 
+def _time_from(option: TimeOption, names: _Names) -> PromiseTime:
+    return PromiseTime(
+        day=option.window.day,
+        from_minute=option.window.from_minute,
+        to_minute=option.window.to_minute,
+        locations=names.locations(option.node_ids),
+    )
+
+
 @strawberry.type
 class RoutingAnswersQuery:
     @strawberry.field(
@@ -308,7 +337,10 @@ class RoutingAnswersQuery:
         lane = await context.services.intake.lane(context.principal.tenant_id)
         intake = await lane.intake_of(cast(OrderDraft, cart), context.principal)
         book = lane.live.book
-        found = delivery_promise(book.planner, request_of(intake), book.book)
+        slots = await lane.live.slots()
+        found = delivery_promise(
+            book.planner, request_of(intake), book.book, slots, intake.categories_installed
+        )
         nodes = {node.id: node for node in book.view.nodes}
         codes = {line.sku_id: line.sku_code for line in intake.lines if line.sku_id}
         names = _Names(nodes, codes)
@@ -317,4 +349,5 @@ class RoutingAnswersQuery:
             lines=[_line_from(line, names) for line in found.lines],
             days=[_day_from(option, names) for option in found.days],
             stores=[_store_from(store, names) for store in found.stores],
+            times=[_time_from(option, names) for option in found.times],
         )

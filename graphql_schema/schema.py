@@ -9,6 +9,7 @@ from strawberry.types import ExecutionContext
 
 from backend.db.errors import YipanError
 from graphql_schema.allotments import AllotmentsMutation, AllotmentsQuery
+from graphql_schema.appointments import AppointmentsMutation
 from graphql_schema.carrier_lanes import CarrierLanesMutation, CarrierLanesQuery
 from graphql_schema.catalog import CatalogMutation, CatalogQuery
 from graphql_schema.documents import Documents
@@ -34,6 +35,7 @@ from graphql_schema.safety import SafetyMutation, SafetyQuery
 from graphql_schema.scalars import schema_config
 from graphql_schema.sessions import SessionMutation, SessionQuery
 from graphql_schema.simulations import SimulationsMutation, SimulationsQuery
+from graphql_schema.slots import SlotsMutation, SlotsQuery
 from graphql_schema.stock_counts import StockCountsMutation, StockCountsQuery
 from graphql_schema.stock_holds import StockHoldsMutation, StockHoldsQuery
 from graphql_schema.supplies import SuppliesMutation, SuppliesQuery
@@ -63,6 +65,7 @@ def _query_type() -> type:
         NetworkQuery,
         NetworkTermsQuery,
         CarrierLanesQuery,
+        SlotsQuery,
         RoutingQuery,
         RoutingAnswersQuery,
         RoutingWaitsQuery,
@@ -80,6 +83,7 @@ class Mutation(
     SessionMutation,
     MembersMutation,
     OrdersMutation,
+    AppointmentsMutation,
     StockHoldsMutation,
     InventoryMutation,
     PoolsMutation,
@@ -93,6 +97,7 @@ class Mutation(
     NetworkMutation,
     NetworkTermsMutation,
     CarrierLanesMutation,
+    SlotsMutation,
     RoutingMutation,
     RolloutsMutation,
     SimulationsMutation,

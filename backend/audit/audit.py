@@ -1,10 +1,10 @@
 """The audit: every counter recomputed from what caused it.
 
 Levels, earmarks, receipts and transfers from their movements, reserved units from the orders,
-capacities from the fulfilments, all in one repeatable-read snapshot, so traffic may run; then
-Valkey's counters, each compared at equal version. (One that says the same at an earlier version is
-right: an earmark that is used up no longer follows its level.) A difference is a defect of ours:
-the report names it, and the command exits non-zero.
+capacities and slots from the fulfilments, all in one repeatable-read snapshot, so traffic may run;
+then Valkey's counters, each compared at equal version. (One that says the same at an earlier
+version is right: an earmark that is used up no longer follows its level.) A difference is a defect
+of ours: the report names it, and the command exits non-zero.
 """
 
 import asyncio
@@ -38,6 +38,8 @@ CHECKS = {
     "level_is_not_its_earmarks": SQL.earmarked_differences,
     "allotment_is_not_the_orders": SQL.allotment_differences,
     "capacity_is_not_its_parcels": SQL.capacity_differences,
+    "slot_is_not_its_visits": SQL.slot_differences,
+    "appointment_is_half_booked": SQL.half_booked_appointments,
     "oversold": SQL.oversold_levels,
     "supply_is_not_its_movements": SQL.supply_differences,
     "pick_is_not_its_movements": SQL.pick_differences,

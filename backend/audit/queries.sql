@@ -108,6 +108,30 @@ full join (select * from node_capacity where tenant_id = $1) c using (node_id, d
 where coalesce(c.taken, 0) <> coalesce(f.parcels, 0)
 limit $2
 
+-- slot_differences --
+-- Slots that are not the number of visits that are booked.
+select coalesce(s.id, v.id) as slot_id, coalesce(s.taken, 0) as taken,
+       coalesce(v.visits, 0) as visits
+from (select b.id, count(*) as visits
+      from (select distinct order_id, slot_id as id from fulfilment
+            where tenant_id = $1 and status = 'reserved' and slot_id is not null
+            union all
+            select order_id, installation_slot_id from order_appointment
+            where tenant_id = $1 and installation_slot_id is not null) b
+      group by 1) v
+full join (select * from slot where tenant_id = $1) s using (id)
+where coalesce(s.taken, 0) <> coalesce(v.visits, 0)
+limit $2
+
+-- half_booked_appointments --
+-- Orders of which something is to come at a time that is not booked.
+select f.order_id, count(*) as deliveries
+from fulfilment f
+left join order_appointment a on a.tenant_id = $1 and a.order_id = f.order_id
+where f.tenant_id = $1 and f.status = 'reserved' and f.slot_id is not null
+  and a.is_booked is distinct from true
+group by 1 limit $2
+
 -- oversold_levels --
 -- Levels with more reserved than there is, although nothing but orders touched them.
 select l.functional_warehouse_id, l.sku_id, l.on_hand, l.reserved

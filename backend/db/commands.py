@@ -40,7 +40,18 @@ def command_key(subject: str, key: str) -> str:
 
 def fingerprint(content: object) -> bytes:
     """Return 16 bytes that differ wherever the content of two commands does."""
-    encoded = msgspec.msgpack.encode(content, order="deterministic")
+    return _digest(msgspec.msgpack.encode(content, order="deterministic"))
+
+
+def fingerprint_in_order(content: object) -> bytes:
+    """Return the fingerprint of content whose parts are in an order of their own, and stay in it.
+
+    That of a struct is that of its fields as they follow each other.
+    """
+    return _digest(msgspec.msgpack.encode(content))
+
+
+def _digest(encoded: bytes) -> bytes:
     return hashlib.blake2b(encoded, digest_size=FINGERPRINT_BYTES).digest()
 
 

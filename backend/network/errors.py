@@ -25,3 +25,9 @@ class InvalidTerms(YipanError):
     """The terms cannot be kept; the message says which part."""
 
     code = "INVALID_TERMS"
+
+
+class UnknownSlotProvider(YipanError):
+    """There is no provider of slots with this code; see the query slotProviders."""
+
+    code = "UNKNOWN_SLOT_PROVIDER"

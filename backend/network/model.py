@@ -1,6 +1,8 @@
 """Nodes, places and what lies between them."""
 
+from datetime import date
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -191,3 +193,59 @@ class ChannelTerms(msgspec.Struct, frozen=True, kw_only=True):
     channel: str
     node_kind: NodeKind
     commission_bp: int
+
+
+class SlotKind(StrEnum):
+    """What is done in a slot."""
+
+    DELIVERY = "delivery"
+    INSTALLATION = "installation"
+
+
+class SlotProviderDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """Who makes visits at agreed times, by its code."""
+
+    code: str
+    name: str
+    kind: SlotKind
+    node: str | None = None
+    """The code of the node whose parcels it delivers; an installer has none."""
+    regions: tuple[int, ...] = ()
+    """Codes of the regions that it goes to; none: everywhere."""
+    categories: tuple[str, ...] = ()
+    """Of the goods that it installs; none: all."""
+    is_active: bool = True
+
+
+class SlotProvider(msgspec.Struct, frozen=True, kw_only=True):
+    """Who delivers a node's parcels at agreed times (its dock, or a carrier), or installs goods."""
+
+    id: int
+    code: str
+    name: str
+    kind: SlotKind
+    node_id: int | None
+    regions: tuple[int, ...]
+    categories: tuple[str, ...]
+    is_active: bool
+
+
+class SlotWindow(msgspec.Struct, frozen=True, kw_only=True):
+    """A window of the brand's day, in minutes since its midnight, and the visits that it takes."""
+
+    first_minute: int
+    end_minute: int
+    visits: int
+
+
+class Slot(NamedTuple):
+    """A window of a day of a provider (档期): how many visits are free. Ordered as it is locked."""
+
+    provider_id: int
+    day: date
+    first_minute: int
+    end_minute: int
+    id: int
+    limit_visits: int
+    free: int
+    """Below 0 where the limit was lowered under what is taken."""

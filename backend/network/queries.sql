@@ -40,10 +40,14 @@ update node set is_active = $3 where tenant_id = $1 and code = $2 returning id
 select id, node_in_use($1, id) as is_used from node where tenant_id = $1 and code = $2 for update
 
 -- delete_node --
--- Delete a node with its functional warehouses, its days and its lanes.
+-- Delete a node with its functional warehouses, its days, its lanes and who delivers for it.
 with warehouses as (
     delete from functional_warehouse where tenant_id = $1 and node_id = $2),
 days as (delete from node_capacity where tenant_id = $1 and node_id = $2),
+slots as (
+    delete from slot where tenant_id = $1 and provider_id in (
+        select id from slot_provider where tenant_id = $1 and origin_id = $2)),
+providers as (delete from slot_provider where tenant_id = $1 and origin_id = $2),
 closed_days as (delete from node_closed_day where tenant_id = $1 and node_id = $2),
 lanes as (delete from carrier_lane where tenant_id = $1 and origin_id = $2)
 delete from node where tenant_id = $1 and id = $2
@@ -193,3 +197,90 @@ on conflict (tenant_id, channel, node_kind) do update set commission_bp = exclud
 -- What channels charge, by channel and kind of node.
 select channel, node_kind, commission_bp
 from channel_terms where tenant_id = $1 order by channel, node_kind
+
+-- slot_providers --
+-- Who makes visits at agreed times, by id, after an id.
+select id, code, name, kind, origin_id as node_id, regions, categories, is_active
+from slot_provider where tenant_id = $1 and id > $2 order by id limit $3
+
+-- slot_providers_by_ids --
+-- Providers by their ids.
+select id, code, name, kind, origin_id as node_id, regions, categories, is_active
+from slot_provider where tenant_id = $1 and id = any($2::bigint[])
+
+-- slot_provider_of_code --
+-- A provider by its code.
+select id from slot_provider where tenant_id = $1 and code = $2
+
+-- set_slot_provider --
+-- Who makes visits; one that is there already is changed, but for what it does and for whom.
+insert into slot_provider (tenant_id, code, name, kind, origin_id, regions, categories, is_active)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
+on conflict (tenant_id, code) do update
+set name = excluded.name, regions = excluded.regions, categories = excluded.categories,
+    is_active = excluded.is_active
+where slot_provider.kind = excluded.kind
+  and slot_provider.origin_id is not distinct from excluded.origin_id
+returning id
+
+-- set_slots --
+-- How many visits a provider makes in windows of days, in the one order; a limit is changed.
+insert into slot (tenant_id, provider_id, day, first_minute, end_minute, limit_visits)
+select $1::bigint, $2::bigint, d.day, w.first_minute, w.end_minute, w.limit_visits
+from unnest($3::date[]) as d(day)
+cross join unnest($4::integer[], $5::integer[], $6::bigint[])
+     as w(first_minute, end_minute, limit_visits)
+order by d.day, w.first_minute, w.end_minute
+on conflict (tenant_id, provider_id, day, first_minute, end_minute) do update
+set limit_visits = excluded.limit_visits
+
+-- page_of_slots --
+-- Slots of a day or later, of all providers or one, in order, after a key.
+select provider_id, day, first_minute, end_minute, id, limit_visits, limit_visits - taken as free
+from slot
+where tenant_id = $1 and day between $2 and $3 and ($4::bigint is null or provider_id = $4)
+  and (day, id) > ($5::date, $6::bigint)
+order by day, id limit $7
+
+-- slots_of_days --
+-- The slots of active providers from one day to another, without a lock.
+select s.provider_id, s.day, s.first_minute, s.end_minute, s.id, s.limit_visits,
+       s.limit_visits - s.taken as free
+from slot s
+join slot_provider p on p.tenant_id = $1 and p.id = s.provider_id
+where s.tenant_id = $1 and s.day between $2 and $3 and p.is_active
+order by s.day, s.first_minute, s.id limit $4
+
+-- slots_by_ids --
+-- Slots by their ids.
+select provider_id, day, first_minute, end_minute, id, limit_visits, limit_visits - taken as free
+from slot where tenant_id = $1 and id = any($2::bigint[])
+
+-- lock_slots --
+-- Lock the slots of active providers that lie within windows, and some by their ids, in the order.
+select s.provider_id, s.day, s.first_minute, s.end_minute, s.id, s.limit_visits,
+       s.limit_visits - s.taken as free
+from slot s
+join slot_provider p on p.tenant_id = $1 and p.id = s.provider_id
+where s.tenant_id = $1
+  and (s.id = any($5::bigint[])
+       or (p.is_active and exists (
+               select from unnest($2::date[], $3::integer[], $4::integer[])
+                           as w(day, from_minute, to_minute)
+               where w.day = s.day and w.from_minute <= s.first_minute
+                 and s.end_minute <= w.to_minute)))
+order by s.provider_id, s.day, s.first_minute, s.end_minute
+for no key update of s
+
+-- take_slots --
+-- Lock slots in the one order, and take from (or, below 0, give back to) those that have enough.
+with locked as materialized (
+    select s.id, d.visits
+    from unnest($2::bigint[], $3::bigint[]) as d(id, visits)
+    join slot s on s.tenant_id = $1 and s.id = d.id
+    order by s.provider_id, s.day, s.first_minute, s.end_minute
+    for no key update of s)
+update slot s set taken = s.taken + d.visits
+from locked d
+where s.tenant_id = $1 and s.id = d.id and (d.visits < 0 or s.limit_visits - s.taken >= d.visits)
+returning s.id

@@ -1,6 +1,6 @@
 """All terms that routing asks for, read at once, and whether they must be read again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from itertools import groupby
 from operator import attrgetter
@@ -10,8 +10,9 @@ from backend.db.pool import TenantTransaction
 from backend.network.channel_terms import list_channel_terms
 from backend.network.dealer_terms import list_dealer_terms
 from backend.network.lanes import list_lanes
-from backend.network.model import ChannelTerms, DealerTerms, Lane, NodeKind
+from backend.network.model import ChannelTerms, DealerTerms, Lane, NodeKind, SlotProvider
 from backend.network.node_terms import closed_days
+from backend.network.slots import list_slot_providers
 from backend.network.terms_version import terms_version
 
 CLOSED_DAYS_AHEAD = 60
@@ -33,6 +34,8 @@ class NetworkTerms(NamedTuple):
     """By dealer."""
     channels: Mapping[tuple[str, NodeKind], ChannelTerms]
     """By channel and kind of node."""
+    providers: Sequence[SlotProvider] = ()
+    """Who makes visits at agreed times."""
 
 
 async def read_terms(tx: TenantTransaction, today: date) -> NetworkTerms:
@@ -53,6 +56,7 @@ async def read_terms(tx: TenantTransaction, today: date) -> NetworkTerms:
         channels={
             (terms.channel, terms.node_kind): terms for terms in await list_channel_terms(tx)
         },
+        providers=await list_slot_providers(tx),
     )
 
 

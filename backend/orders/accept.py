@@ -1,6 +1,7 @@
 """Who gets what under the locks: the core accepts the orders of a batch one after another."""
 
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from backend.inventory import ledger
 from backend.inventory.allotments.model import AllotmentAt
 from backend.inventory.model import LevelKey
 from backend.network.capacity import CapacityAt, CapacityKey
+from backend.network.model import Slot, SlotProvider
 from backend.orders.model import Shortage
 from backend.orders.stock_holds.ending import EndingHolds
 from backend.orders.stock_holds.model import HoldPart
@@ -23,6 +25,9 @@ class Locked(NamedTuple):
     levels: ledger.Locked
     allotments: dict[int, AllotmentAt]
     capacities: dict[CapacityKey, CapacityAt]
+    slots: Sequence[Slot] = ()
+    providers: Sequence[SlotProvider] = ()
+    """Of the slots: all that the brand has."""
 
 
 def accept(works: Sequence[Work], locked: Locked) -> tuple[list[Work], list[Work]]:
@@ -36,6 +41,8 @@ def accept(works: Sequence[Work], locked: Locked) -> tuple[list[Work], list[Work
     free.extend([max(0, allotment.free) for allotment in locked.allotments.values()])
     capacity_index = {key.node_id: len(free) + index for index, key in enumerate(locked.capacities)}
     free.extend([capacity.free for capacity in locked.capacities.values()])
+    slot_index = {slot.id: len(free) + index for index, slot in enumerate(locked.slots)}
+    free.extend([max(0, slot.free) for slot in locked.slots])
     candidates, refused = [], []
     offsets, counters, quantities = array("i", [0]), array("i"), array("q")
     for work in works:
@@ -53,6 +60,9 @@ def accept(works: Sequence[Work], locked: Locked) -> tuple[list[Work], list[Work
             if node_id in capacity_index:
                 counters.append(capacity_index[node_id])
                 quantities.append(1)
+        for slot_id in work.bookings.slots if work.bookings else ():
+            counters.append(slot_index[slot_id])
+            quantities.append(1)
         offsets.append(len(counters))
         candidates.append(work)
     answer = reserve(free, offsets, counters, quantities).accepted
@@ -73,7 +83,7 @@ def with_freed(locked: Locked, holds: EndingHolds, ended: Iterable[int]) -> Lock
             for one in part.allotment_ids:
                 at = allotments[one]
                 allotments[one] = at._replace(free=at.free + part.quantity)
-    return Locked(levels, allotments, locked.capacities)
+    return locked._replace(levels=levels, allotments=allotments)
 
 
 def usable(parts: Iterable[HoldPart], locked: Locked) -> list[HoldPart]:
@@ -105,7 +115,7 @@ def enough(work: Work) -> bool:
     """Whether a plan, if its units are there, gives the order enough of what it wants."""
     if not work.rows or work.shortage is Shortage.BACKORDER:
         return True
-    if work.plan is None:
+    if work.plan is None or work.misses_its_time:
         return False
     if work.shortage is Shortage.PARTIAL:
         return bool(work.plan.allocations)
@@ -131,3 +141,10 @@ def parcels_of(works: Iterable[Work], locked: Locked) -> dict[CapacityKey, int]:
             if key is not None:
                 parcels[key] = parcels.get(key, 0) + 1
     return parcels
+
+
+def visits_of(works: Iterable[Work]) -> dict[int, int]:
+    """Return how many visits of each slot the works take."""
+    return Counter(
+        slot_id for work in works if work.bookings is not None for slot_id in work.bookings.slots
+    )

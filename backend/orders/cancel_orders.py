@@ -11,15 +11,15 @@ from backend.db.commands import apply_once
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.inventory.counters import Counters
 from backend.orders.claim import SQL
-from backend.orders.errors import NothingToCancel, UnknownOrder
+from backend.orders.errors import NothingToCancel
 from backend.orders.events import OrderCancelled
 from backend.orders.model import HoldKind, LineOutcome, OrderStatus
 from backend.orders.releasing import Releasing
 from backend.orders.states import check_step, derive_status
-from backend.orders.step import StepEvent, line_outcome, under_holds, write_step
+from backend.orders.step import StepEvent, changing_order, line_outcome, under_holds, write_step
 from backend.orders.stock_holds.ending import EndingHolds, lock_holds_of_order
 from backend.orders.stock_holds.model import StockHoldState
-from tenants.principal import Permission, Principal, system_principal
+from tenants.principal import Permission, Principal
 
 
 class CancelLine(msgspec.Struct, frozen=True):
@@ -84,12 +84,7 @@ async def _apply(
     key: str,
     reason: str,
 ) -> Cancelled:
-    principal.require(Permission.ORDERS_CANCEL)
-    async with database.tenant_transaction(principal, read_only=True) as tx:
-        if await tx.fetch_value(SQL.order_visible, tx.tenant_id, order_id) is None:
-            raise UnknownOrder
-    system = system_principal(principal.tenant_id, principal.subject)
-    async with database.tenant_transaction(system) as tx:
+    async with changing_order(database, principal, order_id, Permission.ORDERS_CANCEL) as tx:
         return await apply_once(
             tx,
             key,

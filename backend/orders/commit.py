@@ -1,10 +1,10 @@
 """The commit of a batch: one PostgreSQL transaction in which stock is taken and orders exist.
 
 Lock order, as everywhere: keys → orders → stock holds → earmarks → supplies → counters (levels,
-allotments, capacities), each sorted. Under the locks the core accepts the orders one after another
-against what was read, all counters of an order or none; then one aggregated update whose condition
-is an assertion, and inserts for the accepted orders only. What can be done without a lock is done
-before (see `shape`): others wait for these locks.
+allotments, capacities, slots), each sorted. Under the locks the core accepts the orders one after
+another against what was read, all counters of an order or none; then one aggregated update whose
+condition is an assertion, and inserts for the accepted orders only. What can be done without a lock
+is done before (see `shape`): others wait for these locks.
 """
 
 from collections import Counter
@@ -30,18 +30,21 @@ from backend.network.capacity import (
     take_locked,
     try_parcels,
 )
+from backend.network.slots import list_slot_providers, lock_slots, take_slots
 from backend.orders.accept import (
     Locked,
     accept,
     allotted_of,
     enough,
     parcels_of,
+    visits_of,
     with_freed,
 )
 from backend.orders.claim import SQL, KeyRow, claim_keys, delete_keys, key_rows, refused
 from backend.orders.errors import (
     InsufficientStock,
     InvalidOrder,
+    NoAppointment,
     NoNode,
     NoStrategy,
     NotAuthorised,
@@ -264,7 +267,12 @@ async def _lock_candidates(
         for one in book.of(row.sku_id, work.shop_id, work.dealer_id)
     }
     allotments.update(one for part in parts for one in part.allotment_ids)
-    return await _lock(tx, levels, allotments, nodes, ground)
+    locked = await _lock(tx, levels, allotments, nodes, ground)
+    windows = {visit.window for work in works if work.rows and (visit := work.visit)}
+    if not windows:
+        return locked
+    slots = await lock_slots(tx, windows)
+    return locked._replace(slots=slots, providers=await list_slot_providers(tx))
 
 
 async def _lock(
@@ -365,7 +373,9 @@ async def _take(
     works = list(works)
     levels = await ledger.reserve_locked(tx, shaped.takes, ACTOR)
     allotments = await take_allotments(tx, allotted_of(works))
-    return _Taken(levels, allotments, await take_locked(tx, parcels_of(works, locked)))
+    capacities = await take_locked(tx, parcels_of(works, locked))
+    await take_slots(tx, visits_of(works))
+    return _Taken(levels, allotments, capacities)
 
 
 async def _insert(tx: TenantTransaction, shaped: Shaped, keys: Sequence[KeyRow] = ()) -> bool:
@@ -388,6 +398,9 @@ async def _insert(tx: TenantTransaction, shaped: Shaped, keys: Sequence[KeyRow] 
     if shaped.routing_waits:
         columns = zip(*shaped.routing_waits, strict=True)
         await tx.execute(SQL.insert_routing_waits, tx.tenant_id, *map(list, columns))
+    if shaped.appointments:
+        columns = zip(*shaped.appointments, strict=True)
+        await tx.execute(SQL.insert_appointments, tx.tenant_id, *map(list, columns))
     return bool(claimed == len(keys))
 
 
@@ -411,7 +424,7 @@ def _refusals(works: Sequence[Work], before: Before) -> dict[Work, Answer]:
     }
 
 
-def _refusal(work: Work) -> InsufficientStock | NoNode | NoStrategy:
+def _refusal(work: Work) -> InsufficientStock | NoAppointment | NoNode | NoStrategy:
     """Return why an order got nothing in the last attempt."""
     assert work.intake is not None, "only new orders are refused"
     codes = {line.sku_id: line.sku_code for line in work.intake.lines}
@@ -419,6 +432,8 @@ def _refusal(work: Work) -> InsufficientStock | NoNode | NoStrategy:
         return NoNode()
     if not work.plan.is_matched:
         return NoStrategy()
+    if work.misses_its_time and work.plan.is_whole:
+        return NoAppointment(path=("appointment",))
     coming = work.coming or (0,) * len(work.rows)
     short = [
         ShortLine(codes[row.sku_id], row.quantity, available + to_come)

@@ -51,6 +51,12 @@ class NoNode(OrderRefused):
     code = "NO_NODE"
 
 
+class NoAppointment(OrderRefused):
+    """Nobody delivers all of it, or installs it, at that time; see the times of deliveryPromise."""
+
+    code = "NO_APPOINTMENT"
+
+
 class InvalidOrder(OrderRefused):
     """The order is not well-formed; the message says what to correct."""
 

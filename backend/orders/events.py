@@ -56,6 +56,27 @@ class OrderHoldReleased(Payload, frozen=True, rename="camel"):
     hold: HoldKind
 
 
+class OrderAppointmentSet(Payload, frozen=True, rename="camel"):
+    """An order is to be delivered, and installed, at a time; all its visits are booked."""
+
+    TYPE: ClassVar[str] = "order.appointment_set"
+
+    order_id: int
+    status: OrderStatus
+    day: date
+    from_minute: int
+    to_minute: int
+
+
+class OrderAppointmentLost(Payload, frozen=True, rename="camel"):
+    """An order cannot come at its time: its visits are given back, and another one is needed."""
+
+    TYPE: ClassVar[str] = "order.appointment_lost"
+
+    order_id: int
+    status: OrderStatus
+
+
 class FulfilmentCreated(Payload, frozen=True, rename="camel"):
     """A node is to send units of an order."""
 
@@ -112,6 +133,8 @@ PAYLOADS: tuple[type[Payload], ...] = (
     OrderCancelled,
     OrderHoldReleased,
     OrderExpected,
+    OrderAppointmentSet,
+    OrderAppointmentLost,
     FulfilmentCreated,
     FulfilmentCancelled,
     FulfilmentShort,

@@ -67,6 +67,12 @@ async def decisions_of_orders(tx: TenantTransaction, ids: Sequence[int]) -> dict
     return await _by_order(tx, SQL.decisions_of_orders, ids)
 
 
+async def appointments_of_orders(
+    tx: TenantTransaction, ids: Sequence[int]
+) -> dict[int, list[Record]]:
+    return await _by_order(tx, SQL.appointments_of_orders, ids)
+
+
 async def units_sold_by_shop(tx: TenantTransaction, now: datetime) -> dict[tuple[int, int], int]:
     """Return the units that each shop sold of each SKU in the SALES_WINDOW before a time.
 

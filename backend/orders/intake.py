@@ -99,6 +99,12 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def categories_installed(self) -> frozenset[str]:
+        """The categories of its goods that somebody has to install."""
+        skus = (line.sku for line in self.lines if line.sku is not None)
+        return frozenset(sku.category for sku in skus if sku.needs_installation)
+
+    @property
     def is_blocked(self) -> bool:
         """Held for something without which nothing can be reserved."""
         return any(hold.kind.blocks_stock for hold in self.holds)

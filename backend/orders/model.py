@@ -1,6 +1,6 @@
 """Orders: what comes in, what is stored and what is answered."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -51,6 +51,8 @@ class HoldKind(StrEnum):
     AUDIT = "audit"
     ROUTING = "routing"
     """No strategy takes it, or one leaves what it cannot send to a person (异常单)."""
+    APPOINTMENT = "appointment"
+    """It cannot come, or be installed, at the agreed time: agree on another one (预约)."""
 
     @property
     def blocks_stock(self) -> bool:
@@ -85,6 +87,14 @@ class AddressDraft(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
     phone: str = ""
 
 
+class Appointment(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """When an order is to be delivered, and installed: a day, and minutes since its midnight."""
+
+    day: date
+    from_minute: int
+    to_minute: int
+
+
 class OrderDraft(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """An order as it comes in, from whichever entrance."""
 
@@ -109,6 +119,13 @@ class OrderDraft(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
     there were holds are known by the mark of what they said."""
     traits: OrderTraits | msgspec.UnsetType = msgspec.UNSET
     """What policies of routing may ask about; left out it stands nowhere, as above."""
+    appointment: Appointment | msgspec.UnsetType = msgspec.UNSET
+    """When it is to come; left out it stands nowhere, as above."""
+
+    @property
+    def agreed(self) -> Appointment | None:
+        """When it is to come, where a time is agreed."""
+        return None if self.appointment is msgspec.UNSET else self.appointment
 
     @property
     def known_traits(self) -> OrderTraits:

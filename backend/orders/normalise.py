@@ -6,7 +6,7 @@ long as its shop, its external id and its lines can be read: what cannot be reso
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,7 +14,8 @@ from backend.catalog.errors import UnknownSku
 from backend.catalog.model import Sku
 from backend.channels.errors import UnknownShop
 from backend.channels.model import Shop
-from backend.db.commands import KEY_LENGTH_MAX, command_key, fingerprint
+from backend.db.commands import KEY_LENGTH_MAX, command_key, fingerprint_in_order
+from backend.network.ranges import MINUTES_A_DAY
 from backend.network.regions.table import RegionTable
 from backend.orders.apportion import apportion
 from backend.orders.errors import AddressUnresolved, AmountsDoNotAddUp, InvalidOrder
@@ -26,6 +27,7 @@ from backend.orders.model import (
     QUANTITY_MAX,
     TEXT_MAX,
     AddressDraft,
+    Appointment,
     HoldKind,
     OrderDraft,
 )
@@ -127,6 +129,17 @@ def check_shape(draft: OrderDraft, *, is_bulk: bool) -> None:
     _check_amounts(draft)
     if fault := fault_of(draft.known_traits):
         raise InvalidOrder(fault, path=("traits",))
+    if draft.agreed is not None:
+        check_appointment(draft.agreed)
+
+
+def check_appointment(agreed: Appointment) -> None:
+    """Raise InvalidOrder unless a time begins on its day, and ends there after it has begun."""
+    if not 0 <= agreed.from_minute < agreed.to_minute <= MINUTES_A_DAY:
+        raise InvalidOrder(
+            f"A time begins at minute 0 or later and ends after that, by {MINUTES_A_DAY:,}.",
+            path=("appointment",),
+        )
 
 
 def _check_texts(draft: OrderDraft) -> None:
@@ -234,6 +247,16 @@ def price(draft: OrderDraft, skus: list[Sku | None]) -> tuple[tuple[IntakeLine, 
     return lines, amounts
 
 
+def _said(draft: OrderDraft) -> dict[str, Any]:
+    """Return what an order says, in the order of its fields.
+
+    Not as the struct itself: how many fields it might have shows in how it is encoded, and orders
+    that came before there was one more would have another mark.
+    """
+    said: dict[str, Any] = msgspec.to_builtins(draft, builtin_types=(datetime,))
+    return said
+
+
 def keys_of(
     draft: OrderDraft, principal: Principal, shop: Shop | None, hold: HoldTerms | None = None
 ) -> tuple[Key, ...]:
@@ -241,8 +264,8 @@ def keys_of(
 
     A hold and the order that it becomes may have the same external id.
     """
-    content = msgspec.structs.replace(draft, idempotency_key=None)
-    mark = fingerprint(content if hold is None else (content, hold))
+    content = _said(draft) | {"idempotencyKey": None}
+    mark = fingerprint_in_order(content if hold is None else (content, hold))
     keys = []
     if draft.idempotency_key is not None:
         keys.append(Key(command_key(principal.subject, draft.idempotency_key), mark))

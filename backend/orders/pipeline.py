@@ -203,12 +203,12 @@ class Pipeline:
     def _bounded(self, works: Sequence[Work]) -> set[Work]:
         """Return the works that something else than stock may bound: those are planned in turn.
 
-        Orders that take over a stock hold (one that is stopped leaves it), those of shops that a
-        share or their safety stock binds, and those that want more of an allotment, all together,
-        than is left of it.
+        Orders that take over a stock hold (one that is stopped leaves it), those that are to come
+        at an agreed time, those of shops that a share or their safety stock binds, and those that
+        want more of an allotment, all together, than is left of it.
         """
         pools, allotments = self._book.pools, self._book.allotments
-        found = {work for work in works if work.rows and work.converts}
+        found = {work for work in works if work.rows and (work.converts or work.has_appointment)}
         if pools is not None and pools.may_bind:
             found |= {work for work in works if work.rows and _is_bound(pools, work)}
         if not allotments:

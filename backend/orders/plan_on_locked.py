@@ -11,9 +11,10 @@ from backend.orders.stock_holds.ending import EndingHolds
 from backend.orders.stock_holds.model import HoldPart
 from backend.orders.supplies.presale import ToCome
 from backend.orders.work import Work
-from backend.routing.model import PlanRequest
+from backend.routing.model import OrderPlan, PlanRequest
 from backend.routing.plan_in_turn import Bounds, Offered, plan_in_turn
 from backend.routing.plan_orders import OrderPlanner
+from backend.routing.slot_book import Bookings, SlotBook
 from core_ext import StockBook
 
 
@@ -47,8 +48,10 @@ def plan_on_locked(
     for capacity in locked.capacities.values():
         book.set_capacity(view.node_index[capacity.node_id], capacity.free, capacity.version)
     planned = [work for work in works if work.rows]
+    appointments = Appointments(planned, SlotBook(locked.providers, locked.slots, view))
     requests = [work.request for work in planned]
     in_turn = holds.by_id or locked.allotments or to_come is not None
+    in_turn = in_turn or any(work.has_appointment for work in planned)
     if in_turn or any(_is_in_turn(request, ground) for request in requests):
         left = {one: at.free for one, at in locked.allotments.items()}
         bounds = Bounds(allotted, left, _offered(ground, book))
@@ -59,13 +62,38 @@ def plan_on_locked(
             book,
             bounds,
             own,
+            appointments,
             lambda index, short: to_come is None or to_come.covers(planned[index], short),
         )
     else:
         plans, took_over = ground.planner.plan(requests, book), {}
-    for work, plan in zip(planned, plans, strict=True):
+    for index, (work, plan) in enumerate(zip(planned, plans, strict=True)):
         work.set_plan(plan, allotted)
+        work.bookings = appointments.bookings.get(index)
     return {one: planned[index] for one, index in took_over.items()}
+
+
+class Appointments:
+    """The times that are agreed with works, and the visits that they take, by index."""
+
+    def __init__(self, works: Sequence[Work], slots: SlotBook) -> None:
+        self._visits = [work.visit for work in works]
+        self._slots = slots
+        self.bookings: dict[int, Bookings] = {}
+
+    def without(self, index: int) -> frozenset[int] | None:
+        """Return the nodes that do not come to a work at its time; None where it has none."""
+        visit = self._visits[index]
+        return None if visit is None else self._slots.without(visit)
+
+    def book(self, index: int, plan: OrderPlan) -> None:
+        """Take the visits of a whole plan that none of those nodes is in."""
+        visit = self._visits[index]
+        assert visit is not None, "a time is agreed"
+        bookings = self._slots.book(visit, plan.decision.winner_nodes)
+        assert bookings is not None, "every node that is left comes before somebody installs"
+        self._slots.take(bookings)
+        self.bookings[index] = bookings
 
 
 def _own_of(work: Work, locked: Locked, holds: EndingHolds) -> dict[int, list[HoldPart]]:

@@ -55,9 +55,9 @@ new_holds as (
     from unnest($5::new_hold[]) as r),
 new_fulfilments as (
     insert into fulfilment (tenant_id, order_id, fulfilment_no, node_id, dealer_id, status,
-        capacity_day, buyer_name, buyer_phone, region_code, address)
+        capacity_day, buyer_name, buyer_phone, region_code, address, slot_id)
     select $1::bigint, r.order_id, r.fulfilment_no, r.node_id, r.dealer_id, 'reserved',
-           r.capacity_day, r.buyer_name, r.buyer_phone, r.region_code, r.address
+           r.capacity_day, r.buyer_name, r.buyer_phone, r.region_code, r.address, r.slot_id
     from unnest($6::new_fulfilment[]) as r),
 new_reservations as (
     insert into reservation (tenant_id, order_id, reservation_no, line_no, fulfilment_no,
@@ -82,6 +82,54 @@ select claim_keys($1, $9::new_key[]) as claimed, append_events($1, $10::new_even
 insert into routing_wait (tenant_id, order_id, dealer_id, strategy, queue, cancel_on)
 select $1::bigint, r.* from unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::date[])
     as r(order_id, dealer_id, strategy, queue, cancel_on)
+
+-- insert_appointments --
+-- When new orders are to come, and whether that is booked.
+insert into order_appointment (tenant_id, order_id, dealer_id, day, from_minute, to_minute,
+                               is_booked, installation_slot_id)
+select $1::bigint, r.* from unnest($2::bigint[], $3::bigint[], $4::date[], $5::integer[],
+                                   $6::integer[], $7::boolean[], $8::bigint[])
+    as r(order_id, dealer_id, day, from_minute, to_minute, is_booked, installation_slot_id)
+
+-- appointments_of_orders --
+-- When orders are to come, and whether that is booked.
+select order_id, day, from_minute, to_minute, is_booked, installation_slot_id
+from order_appointment where tenant_id = $1 and order_id = any($2::bigint[])
+
+-- set_appointment --
+-- An order is booked to come, and to be installed, at a time.
+insert into order_appointment (tenant_id, order_id, dealer_id, day, from_minute, to_minute,
+                               is_booked, installation_slot_id)
+values ($1, $2, $3, $4, $5, $6, true, $7)
+on conflict (tenant_id, order_id) do update
+set day = excluded.day, from_minute = excluded.from_minute, to_minute = excluded.to_minute,
+    is_booked = true, installation_slot_id = excluded.installation_slot_id
+
+-- set_fulfilment_slots --
+-- The visits by which an order is delivered, node by node; a node that is left out has none.
+update fulfilment f set slot_id = d.slot_id
+from fulfilment g
+left join unnest($3::bigint[], $4::bigint[]) as d(node_id, slot_id) on d.node_id = g.node_id
+where f.tenant_id = $1 and f.order_id = $2 and f.status = 'reserved'
+  and g.tenant_id = $1 and g.order_id = $2 and g.fulfilment_no = f.fulfilment_no
+
+-- end_appointment --
+-- An order does not come at its time any more.
+with deliveries as (
+    update fulfilment set slot_id = null
+    where tenant_id = $1 and order_id = $2 and status = 'reserved' and slot_id is not null)
+update order_appointment set is_booked = false, installation_slot_id = null
+where tenant_id = $1 and order_id = $2
+
+-- end_installation --
+-- Nothing of an order is installed any more.
+update order_appointment set installation_slot_id = null where tenant_id = $1 and order_id = $2
+
+-- add_hold --
+-- Let an order that exists wait for a person.
+insert into order_hold (tenant_id, order_id, hold_no, dealer_id, kind, reason)
+select $1::bigint, $2::bigint, coalesce(max(hold_no), 0) + 1, $3::bigint, $4::text, $5::text
+from order_hold where tenant_id = $1 and order_id = $2
 
 -- overdue_orders --
 -- Orders whose time to wait is over on a day.
@@ -120,7 +168,7 @@ from order_line where tenant_id = $1 and order_id = any($2::bigint[]) order by o
 
 -- live_fulfilments --
 -- The fulfilments of orders that still stand.
-select order_id, fulfilment_no, node_id, capacity_day
+select order_id, fulfilment_no, node_id, capacity_day, slot_id
 from fulfilment where tenant_id = $1 and order_id = any($2::bigint[]) and status = 'reserved'
 order by order_id, fulfilment_no
 
@@ -260,7 +308,7 @@ from order_hold where tenant_id = $1 and order_id = any($2::bigint[]) order by o
 -- fulfilments_of_orders --
 -- The fulfilments of orders.
 select order_id, fulfilment_no, node_id, status, buyer_name, buyer_phone, region_code, address,
-       recorded_at
+       recorded_at, slot_id
 from fulfilment where tenant_id = $1 and order_id = any($2::bigint[])
 order by order_id, fulfilment_no
 
@@ -273,7 +321,7 @@ order by order_id, reservation_no
 -- page_of_fulfilments --
 -- A page of fulfilments that the principal may see, newest order first, before a key.
 select order_id, fulfilment_no, node_id, status, buyer_name, buyer_phone, region_code, address,
-       recorded_at
+       recorded_at, slot_id
 from fulfilment
 where tenant_id = $1 and ($2::bigint is null or node_id = $2)
   and (order_id, fulfilment_no) < ($3::bigint, $4::integer)

@@ -8,12 +8,12 @@ from backend.db.pool import Database, Record, TenantTransaction
 from backend.network.errors import UnknownRegion
 from backend.network.regions.table import RegionTable
 from backend.orders.claim import SQL
-from backend.orders.errors import OrderRefused, UnknownOrder
+from backend.orders.errors import OrderRefused
 from backend.orders.events import OrderHoldReleased
 from backend.orders.model import HoldKind, OrderStatus
 from backend.orders.states import check_step, derive_status
-from backend.orders.step import StepEvent, lines_of_order, under_holds, write_step
-from tenants.principal import Permission, Principal, system_principal
+from backend.orders.step import StepEvent, changing_order, lines_of_order, under_holds, write_step
+from tenants.principal import Permission, Principal
 
 
 class HoldUnresolved(OrderRefused):
@@ -52,12 +52,7 @@ async def release_hold(
     UnknownSku, UnknownRegion, CommandConflict; then nothing has changed. The same key answers the
     same again; releasing a released hold under another key is refused as unknown.
     """
-    principal.require(Permission.ORDERS_PLACE)
-    async with database.tenant_transaction(principal, read_only=True) as tx:
-        if await tx.fetch_value(SQL.order_visible, tx.tenant_id, order_id) is None:
-            raise UnknownOrder
-    system = system_principal(principal.tenant_id, principal.subject)
-    async with database.tenant_transaction(system) as tx:
+    async with changing_order(database, principal, order_id, Permission.ORDERS_PLACE) as tx:
         return await apply_once(
             tx,
             key,

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from backend.catalog.find_skus import skus_by_ids
 from backend.db.pool import Record, TenantTransaction
 from backend.inventory import ledger
 from backend.inventory.allotments.counters import take_allotments
@@ -12,6 +13,7 @@ from backend.inventory.earmarks.queries import lock_open_earmarks
 from backend.inventory.model import CauseKind, FreeAt, LevelKey, Movement
 from backend.inventory.movement_types import MovementType
 from backend.network.capacity import CapacityAt, CapacityKey, lock_capacities, take_locked
+from backend.network.slots import take_slots
 from backend.orders.claim import SQL
 from backend.orders.events import FulfilmentCancelled
 from backend.orders.step import StepEvent
@@ -21,7 +23,8 @@ class Releasing:
     """Units of reservations of one order that are to be released, and what comes back with them.
 
     What an earmark gave goes back to it while it is open, what allotments gave to these, and the
-    places at the nodes of parcels with nothing left in them to their capacity.
+    places at the nodes of parcels with nothing left in them to their capacity; so do the visits by
+    which those were to be delivered, and that of the installer once nothing is left to install.
     """
 
     def __init__(
@@ -33,6 +36,13 @@ class Releasing:
         self._reservations = reservations
         self._parts: list[tuple[Record, int]] = []
         self._open_earmarks: set[int] = set()
+        self._ends_appointment = False
+        self.has_lost_appointment = False
+        """Whether visits were booked that `end_appointment` has given back."""
+
+    def end_appointment(self) -> None:
+        """Let the order not come at its time any more: all its visits are given back."""
+        self._ends_appointment = True
 
     def add(self, reservation: Record, units: int) -> None:
         """Let so many units of a reservation be released."""
@@ -56,8 +66,10 @@ class Releasing:
         """
         levels = await self._release(actor, lost)
         allotments = await self._give_allotments_back()
-        empty = await self._cancel_empty_fulfilments()
+        live = await self._tx.fetch(SQL.live_fulfilments, self._tx.tenant_id, [self._order_id])
+        empty = await self._cancel_empty_fulfilments(live)
         capacities = await self._give_capacities_back(empty)
+        await self._give_slots_back(live, empty)
         events = [_fulfilment_cancelled(row) for row in empty]
         return Counters(levels, capacities, allotments), events
 
@@ -96,7 +108,7 @@ class Releasing:
                 back[one] -= part
         return list((await take_allotments(self._tx, back)).values())
 
-    async def _cancel_empty_fulfilments(self) -> list[Record]:
+    async def _cancel_empty_fulfilments(self, live: Sequence[Record]) -> list[Record]:
         """Cancel the fulfilments with nothing left in them, and return them."""
         tx = self._tx
         left: defaultdict[int, int] = defaultdict(int)
@@ -104,7 +116,6 @@ class Releasing:
             left[row["fulfilment_no"]] += row["active"]
         for row, part in self._parts:
             left[row["fulfilment_no"]] -= part
-        live = await tx.fetch(SQL.live_fulfilments, tx.tenant_id, [self._order_id])
         empty = [row for row in live if left[row["fulfilment_no"]] == 0]
         if empty:
             numbers = [row["fulfilment_no"] for row in empty]
@@ -120,6 +131,37 @@ class Releasing:
                 back[CapacityKey(row["node_id"], row["capacity_day"])] -= 1
         await lock_capacities(self._tx, back)
         return list((await take_locked(self._tx, back)).values())
+
+    async def _give_slots_back(self, live: Sequence[Record], empty: Sequence[Record]) -> None:
+        """Give back the visits of fulfilments that are empty, and of an appointment that ends.
+
+        One visit delivers all that a node sends of an order, in however many fulfilments.
+        """
+        tx, order_id = self._tx, self._order_id
+        found = await tx.fetch(SQL.appointments_of_orders, tx.tenant_id, [order_id])
+        if not found or not found[0]["is_booked"]:
+            return
+        ends = self._ends_appointment or len(empty) == len(live)
+        stay = [] if ends else [row for row in live if row not in empty]
+        back = {row["slot_id"] for row in live} - {row["slot_id"] for row in stay} - {None}
+        installation = found[0]["installation_slot_id"]
+        if installation is not None and (ends or not await self._is_to_be_installed()):
+            back.add(installation)
+            await tx.execute(SQL.end_installation, tx.tenant_id, order_id)
+        await take_slots(tx, dict.fromkeys(back, -1))
+        if ends:
+            await tx.execute(SQL.end_appointment, tx.tenant_id, order_id)
+        self.has_lost_appointment = self._ends_appointment
+
+    async def _is_to_be_installed(self) -> bool:
+        """Whether something of what is left is to be installed."""
+        left: defaultdict[int, int] = defaultdict(int)
+        for row in self._reservations:
+            left[row["sku_id"]] += row["active"]
+        for row, part in self._parts:
+            left[row["sku_id"]] -= part
+        skus = await skus_by_ids(self._tx, [sku_id for sku_id, units in left.items() if units])
+        return any(sku.needs_installation for sku in skus.values())
 
 
 def _fulfilment_cancelled(row: Record) -> StepEvent:

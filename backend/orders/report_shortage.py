@@ -19,13 +19,14 @@ from backend.inventory.movement_types import MovementType
 from backend.inventory.warehouses import list_warehouses
 from backend.orders.claim import SQL
 from backend.orders.errors import InvalidShortage, UnknownFulfilment
-from backend.orders.events import FulfilmentShort
+from backend.orders.events import FulfilmentShort, OrderAppointmentLost
 from backend.orders.model import HoldKind, LineOutcome, OrderStatus
 from backend.orders.releasing import Releasing
 from backend.orders.states import check_step, derive_status
 from backend.orders.step import StepEvent, line_outcome, under_holds, write_step
 from tenants.principal import Permission, Principal, stock_writer
 
+LOST_ITS_TIME = "A node could not send what was to come at this time; agree on another one."
 LINES_MAX = 2_000
 """Lines of one report: those of the largest order."""
 
@@ -57,10 +58,12 @@ async def report_shortage(
 
     They are released, and leave the stock of the node as `adjusted`, unless a count has found them
     missing already; what was released goes back to earmarks, allotments and capacity as with a
-    cancellation. Who may: the brand, a store of its node, a dealer of its own goods. Locks the key,
-    the order, earmarks, then its counters in order. Emits `fulfilment.short` and, where nothing is
-    left to send, `fulfilment.cancelled`. Raises UnknownFulfilment, InvalidShortage,
-    CommandConflict; then nothing has changed.
+    cancellation. An order with an appointment loses it, with all its visits, and is held for
+    another one: it comes at its time whole, or not. Who may: the brand, a store of its node, a
+    dealer of its own goods. Locks the key, the order, earmarks, then its counters in order. Emits
+    `fulfilment.short`, where nothing is left to send `fulfilment.cancelled`, and
+    `order.appointment_lost`. Raises UnknownFulfilment, InvalidShortage, CommandConflict; then
+    nothing has changed.
     """
     principal.require(Permission.STOCK_WRITE)
     _check(picks)
@@ -96,13 +99,19 @@ async def _report(
         raise UnknownFulfilment
     releasing = Releasing(tx, order_id, reservations)
     missing = [part for at, pick in enumerate(picks) for part in _missing(own, pick, at, releasing)]
+    releasing.end_appointment()
     await releasing.lock()
     lost = await _lose(tx, order_id, missing, cause)
     counters, emptied = await releasing.carry_out(tx.principal.subject, lost)
     units = sum(pick.quantity for pick in picks)
+    if releasing.has_lost_appointment:
+        hold = (HoldKind.APPOINTMENT.value, LOST_ITS_TIME)
+        await tx.execute(SQL.add_hold, tx.tenant_id, order_id, orders[0]["dealer_id"], *hold)
     status, lines = await _waits(tx, orders[0], {pick.line_no: pick.quantity for pick in picks})
     payload = FulfilmentShort(order_id, number, row["node_id"], status, units, cause)
     events = [StepEvent(payload, row["node_id"]), *emptied]
+    if releasing.has_lost_appointment:
+        events.append(StepEvent(OrderAppointmentLost(order_id, status)))
     await write_step(tx, orders[0], lines, status, events)
     return Reported(status, units, counters)
 

@@ -13,13 +13,28 @@ import msgspec
 from backend.events.model import NewEvent, Payload
 from backend.inventory.ledger import Take
 from backend.inventory.model import CauseKind
-from backend.orders.events import FulfilmentCreated, OrderAllocated, OrderPlaced
+from backend.orders.events import (
+    FulfilmentCreated,
+    OrderAllocated,
+    OrderAppointmentSet,
+    OrderPlaced,
+)
 from backend.orders.intake import Hold, Intake
-from backend.orders.model import Held, HoldKind, LineOutcome, OrderStatus, Placed, Shortage
+from backend.orders.model import (
+    Appointment,
+    Held,
+    HoldKind,
+    LineOutcome,
+    OrderStatus,
+    Placed,
+    Shortage,
+)
 from backend.orders.states import START, check_step, derive_status
 from backend.orders.stock_holds.model import HoldTerms
 from backend.orders.work import Share, Work, shares_of_lines
 from backend.routing.model import Otherwise
+
+NOT_AT_ITS_TIME = "Nobody delivers all of it, or installs it, at that time; agree on another one."
 
 Rows = list[tuple[object, ...]]
 
@@ -85,6 +100,7 @@ class Shaped:
         self.stock_holds: Rows = []
         self.stock_hold_parts: Rows = []
         self.routing_waits: Rows = []
+        self.appointments: Rows = []
         self.moved_lines: Rows = []
         self.updated_orders: Rows = []
 
@@ -99,6 +115,8 @@ class Shaped:
         counts = Counts()
         outcomes = _line_outcomes(intake, shares)
         holds = (*intake.holds, *_holds_of_plan(work, outcomes))
+        if work.has_appointment and work.bookings is None:
+            holds = (*holds, Hold(HoldKind.APPOINTMENT, NOT_AT_ITS_TIME))
         status = check_step(START, derive_status(outcomes, is_held=bool(holds)))
         dealer_id, address = intake.shop.dealer_id, intake.draft.address
         self._add_lines(work.order_id, intake, outcomes)
@@ -106,6 +124,8 @@ class Shaped:
         self._add_wait(work, outcomes)
         payload = _order_placed(work.order_id, intake, status, holds)
         self._event(counts, payload, work.order_id, dealer_id, None)
+        if intake.draft.agreed is not None:
+            self._add_appointment(work, intake.draft.agreed, status, counts)
         ship_to = ShipTo(address.name, address.phone, intake.region_code, address.detail)
         parcels = self._add_shares(work, shares, counts, dealer_id, ship_to)
         self._add_decision(work, counts)
@@ -263,6 +283,19 @@ class Shaped:
             row = (work.order_id, work.dealer_id, rest.strategy, rest.queue or None, cancel_on)
             self.routing_waits.append(row)
 
+    def _add_appointment(
+        self, work: Work, agreed: Appointment, status: OrderStatus, counts: Counts
+    ) -> None:
+        """Add when an order is to come, and who installs it where that is booked."""
+        order_id, dealer_id, bookings = work.order_id, work.dealer_id, work.bookings
+        time = (agreed.day, agreed.from_minute, agreed.to_minute)
+        installation = None if bookings is None else bookings.installation
+        row = (order_id, dealer_id, *time, bookings is not None, installation)
+        self.appointments.append(row)
+        if bookings is not None:
+            payload = OrderAppointmentSet(order_id, status, *time)
+            self._event(counts, payload, order_id, dealer_id, None)
+
     def _add_shares(
         self,
         work: Work,
@@ -283,7 +316,8 @@ class Shaped:
                 number = numbers[node_id] = counts.fulfilments
                 units[node_id] = 0
                 day = self._around.day if node_id in self._around.limited_nodes else None
-                self.fulfilments.append((order_id, number, node_id, dealer_id, day, *ship_to))
+                slot = None if work.bookings is None else work.bookings.deliveries.get(node_id)
+                self.fulfilments.append((order_id, number, node_id, dealer_id, day, *ship_to, slot))
             units[node_id] += quantity
             counts.reservations += 1
             self.reservations.append(

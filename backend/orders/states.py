@@ -31,6 +31,7 @@ TRANSITIONS: dict[OrderStatus | None, frozenset[OrderStatus]] = {
     ),
     OrderStatus.ALLOCATED: frozenset(
         {
+            OrderStatus.HELD,
             OrderStatus.BACKORDERED,
             OrderStatus.PARTIALLY_ALLOCATED,
             OrderStatus.ALLOCATED,

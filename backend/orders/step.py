@@ -1,15 +1,18 @@
 """One step of one order that exists: its lines, status, counters and events, written together."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import msgspec
 
-from backend.db.pool import Record, TenantTransaction
+from backend.db.pool import Database, Record, TenantTransaction
 from backend.events.model import NewEvent, Payload
 from backend.events.outbox import append_events
 from backend.orders.claim import SQL
+from backend.orders.errors import UnknownOrder
 from backend.orders.model import HoldKind, LineOutcome, OrderStatus
+from tenants.principal import Permission, Principal, system_principal
 
 
 class StepEvent(NamedTuple):
@@ -17,6 +20,23 @@ class StepEvent(NamedTuple):
 
     payload: Payload
     node_id: int | None = None
+
+
+@asynccontextmanager
+async def changing_order(
+    database: Database, principal: Principal, order_id: int, permission: Permission
+) -> AsyncIterator[TenantTransaction]:
+    """Open the door to change an order that the principal may see: as the system, in its name.
+
+    Raises PermissionMissing, UnknownOrder.
+    """
+    principal.require(permission)
+    async with database.tenant_transaction(principal, read_only=True) as tx:
+        if await tx.fetch_value(SQL.order_visible, tx.tenant_id, order_id) is None:
+            raise UnknownOrder
+    system = system_principal(principal.tenant_id, principal.subject)
+    async with database.tenant_transaction(system) as tx:
+        yield tx
 
 
 async def lines_of_order(tx: TenantTransaction, order_id: int) -> list[LineOutcome]:

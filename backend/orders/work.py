@@ -8,6 +8,7 @@ import msgspec
 
 from backend.inventory.allotments.book import AllotmentBook
 from backend.inventory.model import StockKey
+from backend.network.slots import Window
 from backend.orders.intake import Intake
 from backend.orders.model import Answer, Shortage
 from backend.routing.goods_needs import needs_of
@@ -19,6 +20,7 @@ from backend.routing.model import (
     PlanRow,
     lot_of,
 )
+from backend.routing.slot_book import Bookings, Visit
 
 BREATH_ORDERS = 32
 """Orders worked on in one go: a millisecond or two, in which no answer of a server is heard, and
@@ -59,6 +61,7 @@ class Work:
     __slots__ = (
         "allotment_ids",
         "backorder",
+        "bookings",
         "coming",
         "followers",
         "future",
@@ -95,6 +98,8 @@ class Work:
         """What the plan takes of allotments."""
         self.nodes: tuple[int, ...] = ()
         """The nodes of the plan: a parcel from each; none for a hold."""
+        self.bookings: Bookings | None = None
+        """The visits by which it comes at the agreed time, and is installed."""
         self.token = ""
         self.coming: tuple[int, ...] = ()
         """Units that supplies bring for what its plan is short of, row by row; for a presale."""
@@ -129,6 +134,29 @@ class Work:
     def is_hold(self) -> bool:
         """Whether its units are only to be kept for a while."""
         return self.intake is not None and self.intake.hold is not None
+
+    @property
+    def has_appointment(self) -> bool:
+        """Whether it is to come at a time that is agreed."""
+        return self.intake is not None and not self.is_hold and self.intake.draft.agreed is not None
+
+    @property
+    def misses_its_time(self) -> bool:
+        """Whether it cannot come when it is to: who has to be refused for something, is for that.
+
+        Who takes what is there is taken nevertheless, and waits for another time to be agreed.
+        """
+        return self.has_appointment and self.bookings is None and self.shortage is Shortage.REFUSE
+
+    @property
+    def visit(self) -> Visit | None:
+        """What it wants of whoever comes, where a time is agreed."""
+        if not self.has_appointment:
+            return None
+        intake, agreed = self._intake, self._intake.draft.agreed
+        assert agreed is not None, "it has an appointment"
+        window = Window(agreed.day, agreed.from_minute, agreed.to_minute)
+        return Visit(window, intake.region_code or 0, intake.categories_installed)
 
     @property
     def converts(self) -> tuple[int, ...]:

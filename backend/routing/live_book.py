@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -14,8 +14,10 @@ from backend.inventory.counters import Counters
 from backend.inventory.levels import SWEEP_OVERLAP, database_time, free_of_changed_levels
 from backend.inventory.pools.live import SALES_WINDOW, units_sold
 from backend.network.regions.table import RegionTable
+from backend.network.slots import slots_of_days
 from backend.routing.kpis import Figures
 from backend.routing.rollouts import add_figures
+from backend.routing.slot_book import SlotBook
 from backend.routing.tenant_book import TenantBook
 from tenants.brands import Brand, BrandDirectory
 from tenants.principal import system_principal
@@ -24,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 FRESH_SECONDS = 1.0
 """How often network, policy, pools and capacities are read anew."""
+SLOTS_AHEAD = timedelta(days=30)
+"""How far visits at agreed times are promised in advance."""
 RULES_SECONDS = 60.0
 """How often the rules of pools are looked at again: for the time, new SKUs, stock and sales."""
 
@@ -65,6 +69,8 @@ class LiveBook:
         self._figures_until = 0.0
         self._velocity_until = 0.0
         self._velocity: dict[int, int] = {}
+        self._slots: SlotBook | None = None
+        self._slots_until = 0.0
 
     async def freshen(self) -> None:
         """Read the book anew if it is older than FRESH_SECONDS, and tell Valkey what was read.
@@ -97,6 +103,22 @@ class LiveBook:
             self._storing = asyncio.create_task(self._store_figures())
         if bases := counters.bases():
             await self._admission.finish(self.brand.id, [], bases)
+
+    async def slots(self) -> SlotBook | None:
+        """Return the visits of the days to come, no older than FRESH_SECONDS, to promise from.
+
+        None where nobody makes any at agreed times.
+        """
+        view, moment = self.book.view, now()
+        providers = view.terms.providers if view.terms else ()
+        if not providers or view.today is None:
+            return None
+        if moment >= self._slots_until:
+            async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
+                slots = await slots_of_days(tx, view.today, view.today + SLOTS_AHEAD)
+            self._slots = SlotBook(providers, slots, view)
+            self._slots_until = moment + FRESH_SECONDS
+        return self._slots
 
     async def _store_figures(self) -> None:
         """Add what the orders of a rollout came to, beside the orders."""

@@ -30,6 +30,16 @@ Covers = Callable[[int, Sequence[int]], bool]
 """Whether the order of an index may wait for units, row by row, that its plan is short of."""
 
 
+class Appointments(Protocol):
+    """The times that are agreed with orders."""
+
+    def without(self, index: int) -> frozenset[int] | None:
+        """Return the nodes that do not come to an order at its time; None where it has none."""
+
+    def book(self, index: int, plan: OrderPlan) -> None:
+        """Take the visits of a whole plan that none of those nodes is in."""
+
+
 class OwnUnits(Protocol):
     """Units that are kept for an order."""
 
@@ -97,6 +107,7 @@ def plan_in_turn(
     book: StockBook,
     bounds: Bounds,
     own: Sequence[Mapping[int, Sequence[OwnUnits]]],
+    appointments: Appointments,
     covers: Covers = lambda _index, _short: True,
 ) -> tuple[list[OrderPlan], dict[int, int]]:
     """Return a plan for each request, in order, within its bounds; what they take leaves the book.
@@ -106,27 +117,62 @@ def plan_in_turn(
     then does not take are there for all who come later. One that would get less than is kept for it
     takes over nothing. One that may not wait for what is short takes nothing. Also returns the
     holds that are taken over, with the index of who does.
+
+    One with an appointment is sent by nodes that come at its time, whole. Where that is not
+    possible it is planned as if it had none, and takes nothing if it may be refused.
     """
     plans: list[OrderPlan] = []
     took_over: dict[int, int] = {}
     for index, request in enumerate(requests):
         holds = [one for one in own[index] if one not in took_over]
         mine = [part for one in holds for part in own[index][one]]
-        offered = [bounds.offered(request, row.sku_id) for row in request.rows]
-        _move(planner, mine, book, bounds, 1)
-        plan = _plan_next(planner, request, book, bounds.most(request, offered, mine))
-        if mine and not _is_worth(request, plan, mine):
-            _move(planner, mine, book, bounds, -1)
-            if request.take_what_is_there:  # others are refused, and told what they might have had
-                plan = _plan_next(planner, request, book, bounds.most(request, offered))
-        else:
+        away = appointments.without(index)
+        plan, takes_over, is_taken = None, False, False
+        if away is not None:
+            timely = msgspec.structs.replace(
+                request, not_from=request.not_from | away, take_what_is_there=False
+            )
+            plan, takes_over = _plan_within(planner, timely, book, bounds, mine)
+            if is_taken := plan.is_whole:
+                appointments.book(index, plan)
+        if plan is None or not is_taken:
+            plan, takes_over = _plan_within(planner, request, book, bounds, mine)
+            is_taken = (plan.is_whole and away is None) or (
+                request.take_what_is_there and (plan.is_whole or covers(index, plan.short))
+            )
+            if takes_over and away is not None and not is_taken:
+                _move(planner, mine, book, bounds, -1)
+                takes_over = False
+        if takes_over:
             took_over |= dict.fromkeys(holds, index)
-        if plan.is_whole or (request.take_what_is_there and covers(index, plan.short)):
+        if is_taken:
             _take(planner, request, plan, book)
             bounds.use(request, plan)
         decision = msgspec.structs.replace(plan.decision, batch_index=index)
         plans.append(msgspec.structs.replace(plan, decision=decision))
     return plans, took_over
+
+
+def _plan_within(
+    planner: OrderPlanner,
+    request: PlanRequest,
+    book: StockBook,
+    bounds: Bounds,
+    mine: Sequence[OwnUnits],
+) -> tuple[OrderPlan, bool]:
+    """Plan an order within its bounds, and say whether it takes over what is kept for it.
+
+    If it does, that is put into the book.
+    """
+    offered = [bounds.offered(request, row.sku_id) for row in request.rows]
+    _move(planner, mine, book, bounds, 1)
+    plan = _plan_next(planner, request, book, bounds.most(request, offered, mine))
+    if not mine or _is_worth(request, plan, mine):
+        return plan, True
+    _move(planner, mine, book, bounds, -1)
+    if request.take_what_is_there:  # others are refused, and told what they might have had
+        plan = _plan_next(planner, request, book, bounds.most(request, offered))
+    return plan, False
 
 
 def _plan_next(

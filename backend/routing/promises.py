@@ -6,18 +6,25 @@ everything: so what is promised is what would be sent.
 
 from collections.abc import Sequence
 from datetime import date
+from functools import cached_property
+from itertools import islice
 
 import msgspec
 
 from backend.network.model import NodeKind
+from backend.network.slots import Window
 from backend.routing.model import OrderPlan, PlanRequest, PlanRow
 from backend.routing.plan_orders import OrderPlanner
+from backend.routing.slot_book import SlotBook, Visit
 from backend.routing.trace import available_at_nodes
 from core_ext import StockBook
 
 DAYS_TRIED_MAX = 12
 """Different days of arrival that are tried, the earliest first."""
 STORES_MAX = 10
+TIMES_MAX, TIMES_TRIED_MAX, PLANS_MAX = 20, 60, 2
+"""Times that are offered, the earliest first, those that are tried (four a day for two weeks), and
+plans that are made where the nodes of none before come."""
 
 
 class DayOption(msgspec.Struct, frozen=True):
@@ -43,6 +50,13 @@ class PickupStore(msgspec.Struct, frozen=True):
     ready_on: date
 
 
+class TimeOption(msgspec.Struct, frozen=True):
+    """A time at which everything can be delivered, and what needs it installed."""
+
+    window: Window
+    node_ids: tuple[int, ...]
+
+
 class DeliveryPromise(msgspec.Struct, frozen=True):
     """What can be promised of a cart."""
 
@@ -51,12 +65,23 @@ class DeliveryPromise(msgspec.Struct, frozen=True):
     """For everything together, the earliest first; later ones only where they send otherwise."""
     stores: tuple[PickupStore, ...]
     """The nearest first."""
+    times: tuple[TimeOption, ...] = ()
+    """That can be agreed (预约), the earliest first; a longer one only where no shorter one in it
+    can."""
 
 
 def delivery_promise(
-    planner: OrderPlanner, request: PlanRequest, book: StockBook
+    planner: OrderPlanner,
+    request: PlanRequest,
+    book: StockBook,
+    slots: SlotBook | None = None,
+    installs: frozenset[str] = frozenset(),
 ) -> DeliveryPromise:
-    """Return what can be promised of an order on a book, which is left as it was."""
+    """Return what can be promised of an order on a book, which is left as it was.
+
+    `slots` has the visits of the days to come, where the brand has any; `installs` the categories
+    of the goods that are installed.
+    """
     view = planner.view
     if view.today is None or not view.nodes:
         return DeliveryPromise(tuple(LinePromise(r.sku_id, None) for r in request.rows), (), ())
@@ -65,10 +90,20 @@ def delivery_promise(
     arrivals = view.delivery.arrivals(region_code, distances)
     whole = msgspec.structs.replace(request, take_what_is_there=False)
     days = _Days(planner, whole, book, arrivals)
+    of_everything = days.of_everything()
+    times: list[TimeOption] = []
+    if slots is not None and of_everything:
+        earliest = of_everything[0].day
+        windows = (one for one in slots.windows(installs=bool(installs)) if one.day >= earliest)
+        tried = [
+            Visit(window, region_code, installs) for window in islice(windows, TIMES_TRIED_MAX)
+        ]
+        times = _times(planner, whole, book, slots, tried, days.usual)
     return DeliveryPromise(
         tuple(days.of_lines()),
-        tuple(days.of_everything()),
+        tuple(of_everything),
         tuple(_stores(planner, whole, book, distances)),
+        tuple(times),
     )
 
 
@@ -99,6 +134,12 @@ class _Days:
 
     def _last(self, plan: OrderPlan) -> date:
         return max(self._arrival[node_id] for node_id in plan.decision.winner_nodes)
+
+    @cached_property
+    def usual(self) -> OrderPlan:
+        """The plan without a day in mind."""
+        (plan,) = self._planner.plan([self._request], self._book)
+        return plan
 
     def of_lines(self) -> list[LinePromise]:
         """Find each SKU's earliest day; SKUs differ, so all of a day are planned in one go."""
@@ -133,7 +174,7 @@ class _Days:
 
     def of_everything(self) -> list[DayOption]:
         """Return the days by which everything can arrive, the earliest first."""
-        (usual,) = self._planner.plan([self._request], self._book)
+        usual = self.usual
         if not usual.is_whole:
             return []
         found: list[DayOption] = []
@@ -153,6 +194,46 @@ class _Days:
         nodes = plan.decision.winner_nodes
         if not found or nodes != found[-1].node_ids:
             found.append(DayOption(day, nodes, _freight(self._planner, self._request, plan)))
+
+
+def _times(
+    planner: OrderPlanner,
+    request: PlanRequest,
+    book: StockBook,
+    slots: SlotBook,
+    visits: Sequence[Visit],
+    usual: OrderPlan,
+) -> list[TimeOption]:
+    """Return the times at which everything comes.
+
+    A plan that is best with more nodes, and does without those that do not come, is best without
+    them too: so few plans are made for many times.
+    """
+    found: list[TimeOption] = []
+    plans: dict[frozenset[int], OrderPlan] = {frozenset(): usual}
+    for visit in visits:
+        if any(option.window.lies_in(visit.window) for option in found):
+            continue
+        away = slots.without(visit)
+        plan = next(
+            (plan for known, plan in plans.items() if known <= away and _does_without(plan, away)),
+            plans.get(away),
+        )
+        if plan is None:
+            if len(plans) > PLANS_MAX:
+                continue
+            timely = msgspec.structs.replace(request, not_from=request.not_from | away)
+            (plan,) = planner.plan([timely], book)
+            plans[away] = plan
+        if plan.is_whole:
+            found.append(TimeOption(visit.window, plan.decision.winner_nodes))
+            if len(found) == TIMES_MAX:
+                break
+    return found
+
+
+def _does_without(plan: OrderPlan, nodes: frozenset[int]) -> bool:
+    return plan.is_whole and nodes.isdisjoint(plan.decision.winner_nodes)
 
 
 def _freight(planner: OrderPlanner, request: PlanRequest, plan: OrderPlan) -> int:

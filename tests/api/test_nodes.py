@@ -21,7 +21,8 @@ from tests.inventory.allotments.allotting import allot
 from tests.inventory.earmarks.keeping import keep
 from tests.inventory.pools.layouts import EXAMPLE
 from tests.inventory.pools.living import Living
-from tests.network.terms import LANE, put_lanes
+from tests.network.slots import DOCK, MORNING, put_provider, put_slots, windows
+from tests.network.terms import LANE, TODAY, put_lanes
 from tests.orders.checks import placed
 from tests.orders.stock_holds.holding import take
 from tests.orders.strategies.routed import Routed
@@ -79,6 +80,8 @@ LISTS = {
     "Shop": "shops",
     "ShopFloor": 'shopFloors(shop: "shop")',
     "Sku": "skus",
+    "Slot": 'slots(firstDay: "2030-01-31", lastDay: "2030-01-31")',
+    "SlotProvider": "slotProviders",
     "StockAlert": "stockAlerts",
     "StockCount": "stockCounts",
     "StockHold": "stockHolds",
@@ -97,6 +100,8 @@ async def brand(live: Living, admin: Connection) -> World:
     for warehouse, units in (("wh", 20), ("store", 20), ("far", 20), ("dealer-node", 5)):
         await live.receive(warehouse, units)
     await put_lanes(database, world.brand, [LANE])
+    await put_provider(database, world.brand, DOCK)
+    await put_slots(database, world.brand, "dock", (TODAY, TODAY), windows(MORNING))
     await keep(live, ("A", 2, "wh"))
     await allot(live, "dshop", 9)
     await take(live)

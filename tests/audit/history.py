@@ -7,6 +7,7 @@ from backend.network.model import NodeDraft, NodeKind, WarehouseDraft
 from backend.network.nodes import create_node
 from backend.orders.cancel_orders import cancel_order
 from backend.runtime import Runtime
+from tests.network.slots import DOCK, put_provider
 from tests.orders.checks import placed
 from tests.world import SHANGHAI, World, draft, fresh_key, receive
 
@@ -25,6 +26,7 @@ async def make_history(runtime: Runtime, world: World) -> None:
     async with runtime.database.tenant_transaction(world.system) as tx:
         node_id = await create_node(tx, SMALL, runtime.regions)
         await create_warehouse(tx, WarehouseDraft(node_id=node_id, code="small"))
+    await put_provider(runtime.database, world.brand, DOCK)
     for warehouse, sku in (("small", "A"), ("small", "B"), ("wh", "A")):
         await receive(runtime.database, world.brand, warehouse, sku, 9)
     orders = [

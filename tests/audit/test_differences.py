@@ -10,7 +10,7 @@ from tests.audit.history import audited
 from tests.catalogue import Connection, contents
 from tests.world import World
 
-LEVEL, RESERVED, LINE, EARMARK, EARMARKED, ALLOTMENT, CAPACITY, OVERSOLD, *_ = CHECKS
+LEVEL, RESERVED, LINE, EARMARK, EARMARKED, ALLOTMENT, CAPACITY, SLOT, HALF, OVERSOLD, *_ = CHECKS
 VALKEY = "valkey_differs"
 AT_SMALL = """
     tenant_id = $1
@@ -74,6 +74,15 @@ BROKEN: dict[str, tuple[str, tuple[str, ...]]] = {
         (CAPACITY,),
     ),
     "a day that is gone": ("delete from node_capacity where tenant_id = $1", (CAPACITY,)),
+    "a visit that nobody takes": (
+        "insert into slot (tenant_id, provider_id, day, first_minute, end_minute, limit_visits,"
+        " taken) select $1, id, '2030-01-31', 0, 60, 9, 1 from slot_provider where tenant_id = $1",
+        (SLOT,),
+    ),
+    "a visit that is not booked": (
+        "update fulfilment set slot_id = 999 where FIRST",
+        (SLOT, HALF),
+    ),
     "more sold than there was": (
         "with changed as (update stock_level set on_hand = 3 where AT_SMALL)"
         " update stock_movement set on_hand_delta = 3 where AT_SMALL and type = 'received'",

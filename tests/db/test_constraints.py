@@ -35,6 +35,17 @@ NAMES = """
 """
 INTERNAL = {
     # The code gives these values itself.
+    "order_appointment_booked_check",
+    "order_appointment_tenant_id_order_id_fkey",
+    "slot_limit_check",
+    "slot_provider_code_key",
+    "slot_provider_kind_check",
+    "slot_provider_origin_check",
+    "slot_provider_tenant_id_origin_id_fkey",
+    "slot_taken_check",
+    "slot_tenant_id_provider_id_fkey",
+    "slot_window_check",
+    "slot_window_key",
     "carrier_lane_base_check",
     "carrier_lane_key",
     "carrier_lane_step_check",

@@ -93,7 +93,7 @@ async def test_the_same_command_again_changes_nothing(
 
 async def test_a_brand_without_terms_has_none(still: Database, ready_world: World) -> None:
     terms = await given.read(still, ready_world.brand)
-    assert terms == (0, TODAY, {}, {}, {}, {})
+    assert terms == (0, TODAY, {}, {}, {}, {}, [])
 
 
 async def test_all_terms_are_read_at_once(database: Database, world: World) -> None:
