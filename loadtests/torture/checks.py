@@ -17,7 +17,7 @@ from backend.orders.model import (
 )
 from backend.orders.model import Refused as OrderRefused
 from backend.orders.states import derive_status
-from loadtests.torture.history import REGIONS, SKUS
+from loadtests.torture.history import INSTALLED, REGIONS, SKUS
 from loadtests.torture.machine import Machine
 from loadtests.torture.played import TENANT, Played
 from loadtests.torture.rows import Fields
@@ -52,7 +52,7 @@ async def what_is_left(played: Played, machines: Sequence[Machine]) -> list[str]
 
 def check_rows(played: Played) -> list[str]:
     """Return what does not add up in the rows."""
-    counters = [*_levels(played), *_earmarks(played), *_capacities(played)]
+    counters = [*_levels(played), *_earmarks(played), *_capacities(played), *_slots(played)]
     return [*counters, *_holds(played), *_orders(played), *_events(played)]
 
 
@@ -134,6 +134,8 @@ def _orders(played: Played) -> Iterator[str]:
     active: defaultdict[tuple[int, int], int] = defaultdict(int)
     for held in _table(played, "reservation"):
         active[held["order_id"], held["line_no"]] += held["active"]
+    open_holds = [hold for hold in _table(played, "order_hold") if not hold["released_at"]]
+    are_held = {hold["order_id"] for hold in open_holds}
     for order in _table(played, "orders"):
         outcomes = []
         for line in lines[order["id"]]:
@@ -143,7 +145,7 @@ def _orders(played: Played) -> Iterator[str]:
                 yield f"the units of a line do not add up: {line}"
             if line["reserved"] != active[order["id"], line["line_no"]]:
                 yield f"a line and its reservations differ: {line}"
-        if derive_status(outcomes, is_held=False) != order["status"]:
+        if derive_status(outcomes, is_held=order["id"] in are_held) != order["status"]:
             yield f"order {order['id']} is {order['status']}, its lines say otherwise"
 
 
@@ -163,6 +165,36 @@ def _capacities(played: Played) -> Iterator[str]:
     for at in _table(played, "node_capacity"):
         if at["taken"] != parcels[at["node_id"], at["day"]]:
             yield f"capacity {at} is not {parcels[at['node_id'], at['day']]} parcels"
+
+
+def _slots(played: Played) -> Iterator[str]:
+    """What is booked is taken, all of an order or none."""
+    visits: defaultdict[int, set[int]] = defaultdict(set)
+    deliveries: defaultdict[int, list[Fields]] = defaultdict(list)
+    for parcel in _table(played, "fulfilment"):
+        if parcel["status"] == "reserved":
+            deliveries[parcel["order_id"]].append(parcel)
+            if parcel["slot_id"] is not None:
+                visits[parcel["slot_id"]].add(parcel["order_id"])
+    installed = {line["order_id"] for line in _table(played, "order_line") if _is_installed(line)}
+    for agreed in _table(played, "order_appointment"):
+        order_id, installation = agreed["order_id"], agreed["installation_slot_id"]
+        if installation is not None:
+            visits[installation].add(order_id)
+        parcels = deliveries[order_id]
+        delivered = [parcel["slot_id"] is not None for parcel in parcels]
+        is_whole = bool(parcels) and all(delivered)
+        is_whole &= (installation is not None) is (order_id in installed)
+        is_none = not any(delivered) and installation is None
+        if not (is_whole if agreed["is_booked"] else is_none):
+            yield f"an appointment is half booked: {agreed}, {parcels}"
+    for slot in _table(played, "slot"):
+        if slot["taken"] != len(visits[slot["id"]]):
+            yield f"slot {slot} is not {visits[slot['id']]}"
+
+
+def _is_installed(line: Fields) -> bool:
+    return bool(line["sku_code"] == INSTALLED and line["reserved"])
 
 
 def _events(played: Played) -> Iterator[str]:

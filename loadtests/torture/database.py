@@ -13,6 +13,7 @@ from loadtests.torture import (
     hold_statements,
     order_statements,
     routing_statements,
+    slot_statements,
     stock_statements,
 )
 from loadtests.torture.database_server import DatabaseServer, Session, connection_lost
@@ -25,6 +26,7 @@ STATEMENTS = (
     | order_statements.STATEMENTS
     | hold_statements.STATEMENTS
     | routing_statements.STATEMENTS
+    | slot_statements.STATEMENTS
 )
 
 

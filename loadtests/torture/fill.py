@@ -5,7 +5,7 @@ from msgspec.structs import asdict
 from backend.network.model import NodeTerms
 from backend.network.regions.table import bundled_regions
 from loadtests.torture.database_server import DatabaseServer
-from loadtests.torture.history import SKUS, History
+from loadtests.torture.history import HALVES, INSTALLED, SKUS, SLOT_DAY, History
 from loadtests.torture.played import TENANT, Played
 from loadtests.torture.stock_statements import BEGAN, FIGURES
 
@@ -17,6 +17,7 @@ def fill(played: Played, server: DatabaseServer) -> None:
     """Store the brand, its network and its stock."""
     _fill_brand(server)
     _fill_network(server, played.history)
+    _fill_slots(server, played.history)
     _fill_stock(server, played.history)
     played.observer.begin()
 
@@ -30,7 +31,8 @@ def _fill_brand(server: DatabaseServer) -> None:
     for number, code in enumerate(SKUS, 1):
         sizes = {"length_mm": 0, "width_mm": 0, "height_mm": 0}
         names = {"code": code, "name": code, "category": "", "product_line": ""}
-        flags = {"needs_installation": False, "attributes": "{}", "is_active": True}
+        is_installed = code == INSTALLED
+        flags = {"needs_installation": is_installed, "attributes": "{}", "is_active": True}
         store("sku", number, id=number, weight_g=1_000, **sizes, **names, **flags)
 
 
@@ -60,6 +62,21 @@ def _fill_network(server: DatabaseServer, history: History) -> None:
         kind = {"code": node.code, "condition": "good", "purpose": "default", "rank": 0}
         owner = {"legal_entity_id": None, "dealer_id": None}
         store("functional_warehouse", number, id=number, node_id=number, **kind, **owner)
+
+
+def _fill_slots(server: DatabaseServer, history: History) -> None:
+    for number, visits in enumerate(history.visits, 1):
+        node_id = number if number <= len(history.nodes) else None
+        kind = "installation" if node_id is None else "delivery"
+        names = {"code": f"p{number}", "name": "p", "regions": [], "categories": []}
+        server.fill(
+            "slot_provider", number, id=number, kind=kind, node_id=node_id, is_active=True, **names
+        )
+        for half, ((first, end), limit) in enumerate(zip(HALVES, visits, strict=True), 1):
+            window = {"day": SLOT_DAY, "first_minute": first, "end_minute": end}
+            slot_id = 10 * number + half
+            counted = {"limit_visits": limit, "taken": 0}
+            server.fill("slot", slot_id, id=slot_id, provider_id=number, **window, **counted)
 
 
 def _fill_stock(server: DatabaseServer, history: History) -> None:

@@ -1,12 +1,13 @@
 """A history: a small world, what its people do when, and what goes wrong, all from one seed."""
 
+from datetime import date
 from enum import StrEnum
 from random import Random
 
 import msgspec
 
 from backend.inventory.change_stock import StockAdjust, StockCommand, StockReceive, StockTransfer
-from backend.orders.model import AddressDraft, LineDraft, OrderDraft, Shortage
+from backend.orders.model import AddressDraft, Appointment, LineDraft, OrderDraft, Shortage
 from loadtests.torture.accidents import Accident
 from loadtests.torture.effects import Fault
 
@@ -24,6 +25,15 @@ KEPT_SHARE = 0.3
 """Of the levels, in every third history: what an earmark has of them."""
 KEPT_SEED = 0xEA27
 """So that a history with an earmark is otherwise that of its seed."""
+AGREED_SEED = 0x5107
+"""So that a history with appointments is otherwise that of its seed."""
+AGREED_SHARE = 0.5
+"""Of the orders, in every third history: those that are to come at a time."""
+SLOT_DAY = date(2099, 1, 1)
+HALVES = ((540, 720), (780, 1_020))
+"""Windows in which visits are made."""
+INSTALLED = "C"
+"""The SKU that somebody has to install."""
 EFFECTS = 160
 """Effects of a process in a usual history: a fault strikes one of these."""
 
@@ -85,6 +95,17 @@ class Keeping(msgspec.Struct, frozen=True):
     """How long it takes until then; it may be late."""
 
 
+class Agree(msgspec.Struct, frozen=True):
+    """Somebody agrees with an order on a time once it is placed, and asks until it is done."""
+
+    at: float
+    machine: int
+    order: int
+    """Which of the history's orders."""
+    time: Appointment
+    key: str
+
+
 class Closing(msgspec.Struct, frozen=True):
     """A node closes, or opens again."""
 
@@ -104,12 +125,15 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     kept: tuple[tuple[str, str, int, int], ...] = ()
     """Functional warehouse, SKU, and what an earmark has unused and lent of them; nobody who comes
     may use it, and what is received goes to it first."""
+    visits: tuple[tuple[int, ...], ...] = ()
+    """What each node's dock, and behind them an installer, makes of visits in each half."""
     machines: int
     is_warm: bool
     """Whether Valkey knows the counters when the first people come."""
     orders: tuple[Order, ...]
     changes: tuple[Change, ...] = ()
     cancels: tuple[Cancel, ...] = ()
+    agrees: tuple[Agree, ...] = ()
     closings: tuple[Closing, ...] = ()
     keepings: tuple[Keeping, ...] = ()
     accidents: tuple[tuple[float, Accident], ...] = ()
@@ -130,7 +154,7 @@ def make_history(seed: int) -> History:
         for sku in SKUS
         if chance.random() < 0.7
     )
-    return History(
+    history = History(
         seed=seed,
         nodes=nodes,
         stock=stock,
@@ -157,6 +181,42 @@ def make_history(seed: int) -> History:
             for _ in range(chance.randrange(FAULTS_MAX + 1))
         ),
     )
+    return _with_appointments(history)
+
+
+def _with_appointments(history: History) -> History:
+    """Return a history in which, if it is a third one, some orders are to come at a time."""
+    chance = Random(history.seed ^ AGREED_SEED)
+    if chance.random() > 1 / 3:
+        return history
+    times: dict[str, Appointment | None] = {}
+    orders = []
+    for order in history.orders:
+        draft = order.draft
+        key = draft.external_id or draft.idempotency_key or ""
+        if key not in times:
+            times[key] = _time(chance) if chance.random() < AGREED_SHARE else None
+        if agreed := times[key]:
+            draft = msgspec.structs.replace(draft, appointment=agreed)
+        orders.append(msgspec.structs.replace(order, draft=draft))
+    agrees = tuple(
+        Agree(
+            _moment(chance),
+            chance.randrange(history.machines),
+            chance.randrange(len(orders)),
+            _time(chance),
+            f"a{number}",
+        )
+        for number in range(chance.choice((0, 1, 3)))
+    )
+    visits = tuple(
+        tuple(chance.choice((0, 1, 1, 2)) for _ in HALVES) for _ in (*history.nodes, "installer")
+    )
+    return msgspec.structs.replace(history, orders=tuple(orders), agrees=agrees, visits=visits)
+
+
+def _time(chance: Random) -> Appointment:
+    return Appointment(SLOT_DAY, *chance.choice((*HALVES, (0, 1_440))))
 
 
 def _kept(

@@ -13,6 +13,10 @@ MEMORY_SECONDS = 0.25
 """A refusal may repeat what was true so long ago."""
 
 
+WATCHED = {"stock_level": "", "node_capacity": "limit_parcels", "slot": "limit_visits"}
+"""Tables of counters; with the name of the limit, where that is stored beside what is taken."""
+
+
 class Moment(NamedTuple):
     """What could be sold of each SKU from a moment on."""
 
@@ -34,8 +38,9 @@ class Observer:
 
     def begin(self) -> None:
         """Take what is stored as the beginning."""
-        for table in ("stock_level", "node_capacity"):
-            self._seen |= {(table, key): f for key, f in self._server.tables[table].items()}
+        for table in WATCHED:
+            stored = self._server.tables.get(table, {})
+            self._seen |= {(table, key): fields for key, fields in stored.items()}
         self.note(0.0)
 
     def note(self, at: float) -> None:
@@ -57,14 +62,14 @@ class Observer:
 
     def _look(self, written: dict[Place, Fields | None]) -> None:
         for place, fields in written.items():
-            if fields is None or place[0] not in ("stock_level", "node_capacity"):
+            if fields is None or place[0] not in WATCHED:
                 continue
             before = self._seen.get(place)
             self._seen[place] = fields
             if place[0] == "stock_level":
                 self._look_at_level(place, before, fields)
-            elif fields["taken"] > max(before["taken"] if before else 0, fields["limit_parcels"]):
-                self.findings.append(f"{place} takes more parcels than it may: {fields}")
+            elif fields["taken"] > max(before["taken"] if before else 0, fields[WATCHED[place[0]]]):
+                self.findings.append(f"{place} takes more than it may: {fields}")
         self.note(asyncio.get_running_loop().time())
 
     def _look_at_level(self, place: Place, before: Fields | None, after: Fields) -> None:

@@ -77,6 +77,7 @@ FULFILMENT = (
     "buyer_phone",
     "region_code",
     "address",
+    "slot_id",
 )
 RESERVATION = (
     "order_id",
@@ -261,7 +262,7 @@ async def lines_of_orders(session: Session, tenant: int, ids: Sequence[int]) -> 
 @STATEMENTS.add
 async def live_fulfilments(session: Session, tenant: int, ids: Sequence[int]) -> list[Row]:
     live = (each for each in _of(session, "fulfilment", ids) if each["status"] == "reserved")
-    return chosen(live, "order_id fulfilment_no node_id capacity_day")
+    return chosen(live, "order_id fulfilment_no node_id capacity_day slot_id")
 
 
 @STATEMENTS.add

@@ -16,14 +16,23 @@ from backend.inventory.model import Level
 from backend.network.nodes import set_node_active
 from backend.orders.cancel_orders import Cancelled, cancel_order
 from backend.orders.errors import TooBusy
-from backend.orders.model import Held, HoldOutcome, OrderDraft, Outcome, Placed, Refused
+from backend.orders.model import (
+    Held,
+    HoldOutcome,
+    OrderDraft,
+    OrderStatus,
+    Outcome,
+    Placed,
+    Refused,
+)
+from backend.orders.set_appointment import set_appointment
 from backend.orders.stock_holds.change_holds import release_stock_hold
 from backend.orders.stock_holds.model import HoldTerms, StockHoldKind
 from backend.runtime import Runtime
 from loadtests.torture.accidents import Accident
 from loadtests.torture.checks import check_all, what_is_left
 from loadtests.torture.fill import fill
-from loadtests.torture.history import Cancel, Change, Closing, History, Keeping, Order, Then
+from loadtests.torture.history import Agree, Cancel, Change, Closing, History, Keeping, Order, Then
 from loadtests.torture.loop import NothingLeft, run_simulated
 from loadtests.torture.machine import Gone, Machine, SimulatedServers
 from loadtests.torture.played import BRAND, TENANT, Answer, Played
@@ -80,6 +89,7 @@ class Player:
             *(self._order(number, order) for number, order in enumerate(history.orders)),
             *map(self._change, history.changes),
             *map(self._cancel, history.cancels),
+            *map(self._agree, history.agrees),
             *map(self._closing, history.closings),
             *map(self._keeping, history.keepings),
         ]
@@ -200,6 +210,20 @@ class Player:
             return done
 
         await self._do(cancel.at, cancel.machine, work)
+
+    async def _agree(self, agree: Agree) -> None:
+        await self._answered[agree.order].wait()
+        outcome = self._played.answers[agree.order].outcome
+        if not isinstance(outcome, Placed):
+            return
+        order_id = outcome.order_id
+
+        async def work(runtime: Runtime) -> OrderStatus:
+            view = (await runtime.books.open(TENANT)).book.view
+            database = runtime.database
+            return await set_appointment(database, BRAND, order_id, agree.time, view, agree.key)
+
+        await self._do(agree.at, agree.machine, work)
 
     async def _closing(self, closing: Closing) -> None:
         async def work(runtime: Runtime) -> None:

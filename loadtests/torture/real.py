@@ -39,13 +39,29 @@ from backend.embedded.postgres import PostgresServer
 from backend.embedded.valkey import ValkeyServer
 from backend.inventory.change_stock import StockReceive, change_stock
 from backend.inventory.warehouses import create_warehouse
-from backend.network.model import NodeDraft, NodeKind, WarehouseDraft
+from backend.network.model import (
+    NodeDraft,
+    NodeKind,
+    SlotKind,
+    SlotProviderDraft,
+    SlotWindow,
+    WarehouseDraft,
+)
 from backend.network.nodes import create_node, load_regions
 from backend.network.regions.table import bundled_regions
+from backend.network.slots import set_slot_provider, set_slots
 from loadtests.torture.accidents import PAUSE_SECONDS, RESTART_SECONDS, Accident
 from loadtests.torture.effects import Effects, Fault
 from loadtests.torture.faulty import FaultyDatabase, FaultyValkey
-from loadtests.torture.history import SKUS, History, make_history
+from loadtests.torture.history import (
+    HALVES,
+    INSTALLED,
+    SKUS,
+    SLOT_DAY,
+    History,
+    NodeAt,
+    make_history,
+)
 from loadtests.torture.loop import quietly
 from loadtests.torture.play import LATENCY_SEED, Player
 from loadtests.torture.played import BRAND, Played
@@ -62,6 +78,9 @@ TABLES = (
     "stock_hold_part",
     "stock_level",
     "order_line",
+    "order_hold",
+    "order_appointment",
+    "slot",
     "orders",
     "fulfilment",
     "node_capacity",
@@ -246,9 +265,13 @@ async def _create_brand(database: Database) -> None:
         )
     async with database.tenant_transaction(system_principal(brand_id, ACTOR)) as tx:
         await create_shop(tx, ShopDraft("shop", "Shop", "tmall"))
-        await save_skus(tx, [SkuDraft(code=code, name=code, weight_g=1_000) for code in SKUS])
+        await save_skus(tx, [_sku(code) for code in SKUS])
     if (brand_id, f"user:{user_id}") != (BRAND.tenant_id, BRAND.subject):
         raise RuntimeError("the brand has other ids than on the simulated servers")
+
+
+def _sku(code: str) -> SkuDraft:
+    return SkuDraft(code=code, name=code, weight_g=1_000, needs_installation=code == INSTALLED)
 
 
 async def _fill(url: str, history: History) -> None:
@@ -257,6 +280,8 @@ async def _fill(url: str, history: History) -> None:
         async with database.tenant_transaction(system_principal(BRAND.tenant_id, ACTOR)) as tx:
             for node in history.nodes:
                 await _create_node(tx, node.code, node.region_code, node.daily_capacity)
+            for number, visits in enumerate(history.visits, 1):
+                await _create_provider(tx, history.nodes, number, visits)
             for number, (code, sku, units) in enumerate(history.stock):
                 if units:
                     command = StockReceive(warehouse=code, sku=sku, quantity=units)
@@ -277,6 +302,25 @@ async def _create_node(
     )
     node_id = await create_node(tx, node, bundled_regions())
     await create_warehouse(tx, WarehouseDraft(node_id=node_id, code=code))
+
+
+async def _create_provider(
+    tx: TenantTransaction, nodes: Sequence[NodeAt], number: int, visits: Sequence[int]
+) -> None:
+    is_installer = number > len(nodes)
+    provider = SlotProviderDraft(
+        code=f"p{number}",
+        name="p",
+        kind=SlotKind.INSTALLATION if is_installer else SlotKind.DELIVERY,
+        node=None if is_installer else nodes[number - 1].code,
+    )
+    await set_slot_provider(tx, provider, key=provider.code, regions=bundled_regions())
+    windows = [
+        SlotWindow(first_minute=first, end_minute=end, visits=limit)
+        for (first, end), limit in zip(HALVES, visits, strict=True)
+    ]
+    days = (SLOT_DAY, SLOT_DAY)
+    await set_slots(tx, provider.code, days, windows, key=f"s{number}")
 
 
 @contextmanager

@@ -89,7 +89,21 @@ DEFECTS: dict[str, Defect] = {
     "parcels are not given back": lambda: patch(
         "backend.orders.releasing.Releasing._give_capacities_back", _no_capacities
     ),
+    "visits are not given back": lambda: patch(
+        "backend.orders.releasing.Releasing._give_slots_back", _nothing
+    ),
+    "visits are taken for granted": lambda: patch("backend.orders.commit.take_slots", _nothing),
+    "a time is agreed without its visits": lambda: patch(
+        "backend.orders.set_appointment.take_slots", _nothing
+    ),
+    "slots are not looked at": lambda: patch(
+        "backend.routing.slot_book.SlotBook.without", _nowhere
+    ),
 }
+
+
+def _nowhere(*_: object) -> frozenset[int]:
+    return frozenset()
 
 
 async def _no_capacities(*_: object) -> list[object]:
