@@ -9,6 +9,7 @@ from backend.channels.shops import create_shop
 from backend.db.pool import Database, TenantTransaction, Transaction
 from backend.demo import brand as demo
 from backend.demo.alerts import seed_alert_rules
+from backend.demo.appointments import seed_appointments
 from backend.demo.layout import seed_layout
 from backend.demo.routing import seed_policy
 from backend.demo.terms import seed_terms
@@ -57,6 +58,7 @@ async def seed_demo(database: Database, brands: BrandDirectory) -> int:
         await seed_alert_rules(tx, bundled_regions())
         await seed_terms(tx, bundled_regions())
         await seed_policy(tx, bundled_regions())
+        await seed_appointments(tx, bundled_regions(), (await brands.get(brand_id)).today())
     return brand_id
 
 

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections import Counter, deque
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
+
+import msgspec
 
 from backend.db.errors import YipanError
 from backend.demo import brand as demo
+from backend.demo.appointments import TIMES
 from backend.inventory.change_stock import StockReceive, change_stock
 from backend.network.model import Condition
 from backend.orders.cancel_orders import cancel_order
-from backend.orders.model import AddressDraft, LineDraft, OrderDraft, Placed
+from backend.orders.model import AddressDraft, Appointment, LineDraft, OrderDraft, Placed
 from backend.runtime import Runtime
 from tenants.principal import system_principal
 
@@ -18,6 +21,8 @@ ORDERS_PER_SECOND = 2.0
 PAID_SHARE = 0.8
 """Orders of platforms, paid already; the others come from web shops and may be refused."""
 CANCEL_SHARE = 0.03
+APPOINTED_SHARE = 0.3
+"""Of orders with something that is installed: those that are to come at a time."""
 RECEIVE_EVERY = 25
 """Orders between two deliveries."""
 RECENT = 50
@@ -99,6 +104,9 @@ class DemoStream:
             LineDraft(sku.code, 1 + int(random.random() < 0.15), price) for sku, price in chosen
         )
         goods = sum(line.quantity * line.unit_price_minor for line in lines)
+        is_appointed = (
+            any(sku.needs_installation for sku, _ in chosen) and random.random() < APPOINTED_SHARE
+        )
         name = random.choice(SURNAMES) + random.choice(("女士", "先生"))
         return OrderDraft(
             shop=shop.code,
@@ -112,7 +120,14 @@ class DemoStream:
             ),
             lines=lines,
             order_discount_minor=goods // 20 if random.random() < 0.3 else 0,
+            appointment=self._appointment() if is_appointed else msgspec.UNSET,
         )
+
+    def _appointment(self) -> Appointment:
+        """Return a time in the days to come: a window, or any time of the day."""
+        today = datetime.now(UTC).date()
+        day = today + timedelta(days=self._random.randrange(4, 30))
+        return Appointment(day, *self._random.choice((*TIMES, (0, 1_440))))
 
     async def _receive(self, number: int) -> None:
         sku = self._random.choice(self._skus)[0]

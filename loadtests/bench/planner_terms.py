@@ -2,16 +2,31 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from itertools import product
 from random import Random
 from typing import Any
 
-from backend.network.model import Capability, ChannelTerms, DealerTerms, Lane, Node, NodeKind
+from backend.network.model import (
+    Capability,
+    ChannelTerms,
+    DealerTerms,
+    Lane,
+    Node,
+    NodeKind,
+    Slot,
+    SlotKind,
+    SlotProvider,
+)
 from backend.network.regions.table import bundled_regions
 from backend.network.terms import NetworkTerms
-from backend.routing.network_view import Figures
+from backend.routing.network_view import Figures, NetworkView
+from backend.routing.slot_book import SlotBook
 
 CARRIERS = ("sf", "yto")
 DEALERS = (1, 2)
+INSTALLED = "ac"
+"""The category of what is installed."""
+SLOT_DAYS, SLOT_STARTS, SLOT_INSTALLERS = 30, (480, 660, 840, 1_020), 10
 
 
 def drawn_node_terms(random: Random) -> dict[str, Any]:
@@ -85,3 +100,30 @@ def drawn_figures(random: Random, node_ids: Sequence[int], skus: int) -> Figures
         age_days={sku: {n: random.randrange(120) for n in node_ids} for sku in range(skus)},
         price_minor={sku: {n: random.randrange(500) for n in node_ids} for sku in range(skus)},
     )
+
+
+def month_of_slots(view: NetworkView) -> SlotBook:
+    """Return a dock for each node and ten installers, with four windows on each of thirty days."""
+    assert view.today is not None, "the view looks at a day"
+    docks = [(node.id, SlotKind.DELIVERY) for node in view.nodes]
+    kinds = [*docks, *[(None, SlotKind.INSTALLATION)] * SLOT_INSTALLERS]
+    providers = [
+        SlotProvider(
+            id=number,
+            code=f"p{number}",
+            name=f"p{number}",
+            kind=kind,
+            node_id=node_id,
+            regions=(),
+            categories=(INSTALLED,) if node_id is None else (),
+            is_active=True,
+        )
+        for number, (node_id, kind) in enumerate(kinds)
+    ]
+    slots = [
+        Slot(one.id, view.today + timedelta(days=later), first, first + 180, number, 9, 9)
+        for number, (one, later, first) in enumerate(
+            product(providers, range(SLOT_DAYS), SLOT_STARTS)
+        )
+    ]
+    return SlotBook(providers, slots, view)

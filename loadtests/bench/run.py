@@ -16,6 +16,7 @@ class BenchName(StrEnum):
     INTAKE = "intake"
     CHECKOUT = "checkout"
     HOTSKU = "hotsku"
+    APPOINTMENTS = "appointments"
     FRESHNESS = "freshness"
     FULFILMENT = "fulfilment"
     WHATIF = "whatif"
