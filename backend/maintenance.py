@@ -31,6 +31,7 @@ from backend.metrics import DRIFTED
 from backend.orders.allocate_backorders import BackorderAllocator
 from backend.orders.find_orders import units_sold_by_shop
 from backend.orders.price_stock import StockPricer
+from backend.orders.reroute_orders import Rerouter
 from backend.orders.routing_upkeep import RoutingUpkeep
 from backend.orders.simulation.runner import SimulationRunner
 from backend.orders.stock_holds.ending import expire_holds
@@ -52,6 +53,7 @@ KEEP_BACK_EVERY_SECONDS = 6 * 3600.0
 WATCH_EVERY_SECONDS = 5.0
 """How soon somebody learns that stock runs low."""
 OVERDUE_EVERY_SECONDS = 300.0
+REROUTE_EVERY_SECONDS = 300.0
 PRICE_EVERY_SECONDS = 1800.0
 """A fifth of a per cent of the horizon that stock is priced for."""
 JUDGE_EVERY_SECONDS = 5.0
@@ -100,6 +102,7 @@ class Maintenance:
         routing: RoutingUpkeep,
         pricer: StockPricer,
         simulations: SimulationRunner,
+        rerouter: Rerouter,
     ) -> None:
         self._database = database
         self._admission = admission
@@ -112,6 +115,7 @@ class Maintenance:
         self._routing = routing
         self._pricer = pricer
         self._simulations = simulations
+        self._rerouter = rerouter
         self._stopping = asyncio.Event()
         self._used: list[int] = []
         self._swept_at: dict[int, datetime] = {}
@@ -129,6 +133,7 @@ class Maintenance:
             group.create_task(self._every(WATCH_EVERY_SECONDS, self._watch.look))
             group.create_task(self._every(OVERDUE_EVERY_SECONDS, self._routing.cancel_overdue))
             group.create_task(self._every(PRICE_EVERY_SECONDS, self._pricer.price_all))
+            group.create_task(self._every(REROUTE_EVERY_SECONDS, self._rerouter.reroute_all))
             group.create_task(self._every(JUDGE_EVERY_SECONDS, self._routing.judge_rollouts))
             simulate = self._simulations.run_waiting
             group.create_task(self._every(SIMULATE_EVERY_SECONDS, simulate))

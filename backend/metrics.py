@@ -44,6 +44,7 @@ UNKNOWN_COMMITS = Counter(
     "yipan_unknown_commits_total", "Commits whose connection broke; they were run again."
 )
 REAPED = Counter("yipan_reaped_tokens_total", "Tokens that died with their process, given back.")
+REROUTED = Counter("yipan_rerouted_orders_total", "Orders that were given to other nodes for less.")
 DRIFTED = Counter(
     "yipan_drifted_counters_total", "Counters whose base in Valkey was old when the sweep came."
 )

@@ -21,6 +21,7 @@ from backend.network.regions.table import bundled_regions
 from backend.orders.allocate_backorders import BackorderAllocator
 from backend.orders.place_orders import OrderIntake
 from backend.orders.price_stock import StockPricer
+from backend.orders.reroute_orders import Rerouter
 from backend.orders.routing_upkeep import RoutingUpkeep
 from backend.orders.simulation.runner import SimulationRunner
 from backend.publishing.publisher import Publisher
@@ -62,6 +63,7 @@ class Runtime:
             database, self.admission, self.books, self.regions, self.wake_ups.tell
         )
         self.allocator = BackorderAllocator(database, self.intake)
+        self.rerouter = Rerouter(database, self.intake, self.brands, self.publish_counters)
         self.maintenance = Maintenance(
             database,
             self.admission,
@@ -74,6 +76,7 @@ class Runtime:
             RoutingUpkeep(database, self.brands, self.publish_counters),
             StockPricer(database, self.brands, self.regions),
             SimulationRunner(database, self.brands, self.regions),
+            self.rerouter,
         )
         self.publisher = Publisher(database, self.books, self.brands, self.intake)
         self._background: set[asyncio.Task[None]] = set()

@@ -67,6 +67,16 @@ class RoutingStrategyInput:
     cancel_after_days: int | None = None
 
 
+@strawberry.input(description="When orders that are not sent yet are given to other nodes (改派).")
+class RoutingReroutingInput:
+    least_saving_minor: BigInt = strawberry.field(
+        description="So much cheaper it must be: freight, handling and what dealers are paid."
+    )
+    within_hours: int = strawberry.field(
+        default=24, description="For so long after it was placed an order is looked at again."
+    )
+
+
 @strawberry.input(description="Strategies, in the order in which they have their turn.")
 class RoutingPolicyInput:
     strategies: list[RoutingStrategyInput]
@@ -74,6 +84,9 @@ class RoutingPolicyInput:
         default=False,
         description="Orders that come at the same time and want the same last units are planned "
         "together, where that is cheaper for all and nobody gets less.",
+    )
+    rerouting: RoutingReroutingInput | None = strawberry.field(
+        default=None, description="Left out: an order stays with the nodes that it was given to."
     )
 
 

@@ -8,6 +8,7 @@ from backend.routing.model import (
     Otherwise,
     PolicyDocument,
     Preset,
+    Rerouting,
     SourcingWeights,
     Strategy,
     Weighed,
@@ -136,9 +137,13 @@ ORDINARY = (
 """For all others; the last one takes what is there."""
 
 
+LEAST_SAVING_MINOR = 1_000
+"""Ten yuan of freight and fees: for that an order is given to other nodes."""
+
+
 def demo_policy() -> PolicyDocument:
     """Return the policy."""
-    return PolicyDocument(SPECIAL + ORDINARY)
+    return PolicyDocument(SPECIAL + ORDINARY, rerouting=Rerouting(LEAST_SAVING_MINOR))
 
 
 async def seed_policy(tx: TenantTransaction, regions: RegionTable) -> None:

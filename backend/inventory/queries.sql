@@ -310,6 +310,12 @@ select cause_line as line_no, sum(reserved_delta)::bigint as units from stock_mo
 where tenant_id = $1 and cause_kind = 'order' and cause_id = $2 and id < $3 and recorded_at >= $4
 group by cause_line
 
+-- reserved_levels_before --
+-- Units that an order had reserved of each level before a movement.
+select functional_warehouse_id, sku_id, sum(reserved_delta)::bigint as units from stock_movement
+where tenant_id = $1 and cause_kind = 'order' and cause_id = $2 and id < $3 and recorded_at >= $4
+group by functional_warehouse_id, sku_id having sum(reserved_delta) > 0
+
 -- free_before --
 -- What was free of every level of some SKUs before a movement: what is, less what moved since.
 select l.functional_warehouse_id, l.sku_id,

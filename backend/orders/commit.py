@@ -94,7 +94,7 @@ async def commit_admitted(
     counters are locked, and they are taken as they are locked: others wait for these locks, and
     wait for one statement a kind of counter. `shaped` has the rows of exactly these works.
     """
-    if len(shaped.placed) < len(works) or not await _insert(tx, shaped, key_rows(works)):
+    if len(shaped.placed) < len(works) or not await insert_rows(tx, shaped, key_rows(works)):
         raise NotAllAccepted
     levels = await ledger.try_reserve(tx, shaped.takes, ACTOR)
     if levels is None:
@@ -362,7 +362,7 @@ async def _write(
         await tx.execute(SQL.move_line_units, tx.tenant_id, *zip(*shaped.moved_lines, strict=True))
         await tx.execute(SQL.update_orders, tx.tenant_id, *zip(*shaped.updated_orders, strict=True))
     if shaped.orders or shaped.stock_holds or shaped.reservations or shaped.events:
-        await _insert(tx, shaped)
+        await insert_rows(tx, shaped)
     return taken
 
 
@@ -378,7 +378,7 @@ async def _take(
     return _Taken(levels, allotments, capacities)
 
 
-async def _insert(tx: TenantTransaction, shaped: Shaped, keys: Sequence[KeyRow] = ()) -> bool:
+async def insert_rows(tx: TenantTransaction, shaped: Shaped, keys: Sequence[KeyRow] = ()) -> bool:
     """Insert the rows of orders and their events, and take keys; whether all of these were free."""
     claimed = await tx.fetch_value(
         SQL.insert_orders,

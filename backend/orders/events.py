@@ -77,10 +77,32 @@ class OrderAppointmentLost(Payload, frozen=True, rename="camel"):
     status: OrderStatus
 
 
+class OrderRerouted(Payload, frozen=True, rename="camel"):
+    """Units of an order that had their nodes were given to others, for less."""
+
+    TYPE: ClassVar[str] = "order.rerouted"
+
+    order_id: int
+    status: OrderStatus
+    units: int
+    saved_minor: int
+
+
 class FulfilmentCreated(Payload, frozen=True, rename="camel"):
     """A node is to send units of an order."""
 
     TYPE: ClassVar[str] = "fulfilment.created"
+
+    order_id: int
+    fulfilment_no: int
+    node_id: int
+    units: int
+
+
+class FulfilmentChanged(Payload, frozen=True, rename="camel"):
+    """A node is to send other units of an order than before: so many altogether."""
+
+    TYPE: ClassVar[str] = "fulfilment.changed"
 
     order_id: int
     fulfilment_no: int
@@ -135,7 +157,9 @@ PAYLOADS: tuple[type[Payload], ...] = (
     OrderExpected,
     OrderAppointmentSet,
     OrderAppointmentLost,
+    OrderRerouted,
     FulfilmentCreated,
+    FulfilmentChanged,
     FulfilmentCancelled,
     FulfilmentShort,
 )

@@ -12,12 +12,19 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from backend.db.pool import Record, TenantTransaction
-from backend.inventory.as_of import free_before, moment_of_order, reserved_before
+from backend.inventory.as_of import (
+    free_before,
+    moment_after,
+    moment_of_order,
+    reserved_before,
+    reserved_levels_before,
+)
 from backend.inventory.model import FreeAt
 from backend.network.capacity import capacities_of_day
 from backend.network.regions.table import RegionTable
 from backend.orders.claim import SQL
 from backend.orders.errors import OrderRefused, UnknownOrder
+from backend.orders.shape import NO_BATCH
 from backend.orders.stored import request_as_placed, understand_stored
 from backend.orders.work import WorkLine
 from backend.routing.counterfactuals import Counterfactual, counterfactuals
@@ -72,11 +79,22 @@ async def explain_routing(
     if decision is None:
         raise UnknownDecision
     decided_at = decision["recorded_at"]
-    moment = await moment_of_order(tx, order_id, decided_at)
-    request = await _request_before(tx, order_id, moment, decision)
+    is_rerouted = decision["batch_id"] == NO_BATCH
+    if is_rerouted:  # with what it had counted as free, it saw what there is with what it has
+        moment = await moment_after(tx, decided_at)
+    else:
+        moment = await moment_of_order(tx, order_id, decided_at)
+    request = await _request_before(tx, order_id, moment, decision, is_rerouted=is_rerouted)
     planner, book = await _ground_before(
         tx, request, moment, decision, decided_at.astimezone(ZoneInfo(time_zone)), regions
     )
+    if is_rerouted:
+        placed_at = decision["placed_at"]
+        own = await reserved_levels_before(tx, order_id, moment, placed_at)
+        for key, units in own.items():
+            source = planner.view.source_index.get((key.functional_warehouse_id, 0))
+            if source is not None:
+                book.give(key.sku_id, source, units)
     found = trace(planner, request, book)
     return RoutingExplanation(
         order_id=order_id,
@@ -91,17 +109,24 @@ async def explain_routing(
 
 
 async def _request_before(
-    tx: TenantTransaction, order_id: int, moment: int, decision: Record
+    tx: TenantTransaction, order_id: int, moment: int, decision: Record, *, is_rerouted: bool
 ) -> PlanRequest:
-    """Return what was wanted of an order before a movement."""
+    """Return what was wanted of an order before a movement, or what it had if it was rerouted."""
     rows = await tx.fetch(SQL.whole_orders, tx.tenant_id, [order_id])
     if not rows:
         raise UnknownDecision
     (order,) = await understand_stored(tx, rows)
     had = await reserved_before(tx, order_id, moment, decision["placed_at"])
     is_first = decision["decision_no"] == 1
-    lines = [_line_without(line, had.get(line.line_no, 0)) for line in order.lines]
-    joins = frozenset() if is_first else order.place.joins - set(decision["winner_nodes"])
+    lines = [
+        _line_of(
+            line,
+            had.get(line.line_no, 0) if is_rerouted else line.quantity - had.get(line.line_no, 0),
+        )
+        for line in order.lines
+    ]
+    is_alone = is_first or is_rerouted
+    joins = frozenset() if is_alone else order.place.joins - set(decision["winner_nodes"])
     left = order._replace(
         lines=tuple(line for line in lines if line.quantity),
         place=order.place._replace(joins=joins),
@@ -109,8 +134,9 @@ async def _request_before(
     return request_as_placed(left, rows[0])
 
 
-def _line_without(line: WorkLine, had: int) -> WorkLine:
-    left = max(0, line.quantity - had)
+def _line_of(line: WorkLine, units: int) -> WorkLine:
+    """Return so many units of a line."""
+    left = max(0, units)
     amount = line.amount_minor * left // line.quantity
     return msgspec.structs.replace(line, quantity=left, amount_minor=amount)
 

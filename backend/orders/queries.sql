@@ -244,6 +244,22 @@ join order_line l on l.tenant_id = $1 and l.order_id = o.id and l.backordered > 
 where o.tenant_id = $1 and o.id = any($2::bigint[])
 order by o.placed_at, o.id, l.line_no
 
+-- allocated_orders --
+-- Orders that have all their nodes, oldest first, after a position, placed in the last hours.
+select placed_at, id from orders
+where tenant_id = $1 and status = 'allocated' and (placed_at, id) > ($2::timestamptz, $3::bigint)
+  and placed_at > clock_timestamp() - make_interval(hours => $4::integer)
+order by placed_at, id limit $5
+
+-- allocated_lines --
+-- What is reserved of the lines of orders, with where they go.
+select o.id as order_id, o.shop_id, o.dealer_id, o.region_code, o.total_minor, o.remark, o.traits,
+       o.shortage, o.is_paid, l.line_no, l.sku_id, l.reserved as wanted, l.quantity, l.amount_minor
+from orders o
+join order_line l on l.tenant_id = $1 and l.order_id = o.id and l.reserved > 0
+where o.tenant_id = $1 and o.id = any($2::bigint[])
+order by o.placed_at, o.id, l.line_no
+
 -- whole_orders --
 -- The lines of orders as they were placed, each order's together, with where they go.
 select o.id as order_id, o.shop_id, o.dealer_id, o.region_code, o.total_minor, o.remark, o.traits,
@@ -256,7 +272,7 @@ order by o.placed_at, o.id, l.line_no
 -- decision --
 -- How one plan of an order came about, with when the order was placed.
 select d.decision_no, d.recorded_at, d.policy_version, d.winner_nodes, d.strategies, d.otherwise,
-       o.placed_at
+       d.batch_id, o.placed_at
 from routing_decision d
 join orders o on o.tenant_id = $1 and o.id = d.order_id
 where d.tenant_id = $1 and d.order_id = $2 and d.decision_no = $3

@@ -4,7 +4,7 @@ must.
 A row is a tuple in the order of its row type (`new_order`, `new_line`, … in the schema).
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -30,13 +30,17 @@ from backend.orders.model import (
     Shortage,
 )
 from backend.orders.states import START, check_step, derive_status
+from backend.orders.step import StepEvent
 from backend.orders.stock_holds.model import HoldTerms
 from backend.orders.work import Share, Work, shares_of_lines
 from backend.routing.model import Otherwise
 
+NO_BATCH = 0
+"""Of a decision by which an order that had its nodes was given to others, by itself."""
 NOT_AT_ITS_TIME = "Nobody delivers all of it, or installs it, at that time; agree on another one."
 
 Rows = list[tuple[object, ...]]
+NO_FULFILMENTS: Mapping[int, int] = {}
 
 
 class Circumstances(NamedTuple):
@@ -194,6 +198,29 @@ class Shaped:
         self._event(counts, payload, order_id, dealer_id, None)
         parcels = self._add_shares(work, shares, counts, dealer_id, before.ship_to)
         self._add_decision(work, counts)
+        self._update_order(order_id, status, counts)
+        self.placed[work] = Placed(order_id, status, outcomes, parcels=parcels)
+
+    def add_reroute(
+        self,
+        work: Work,
+        before: Standing,
+        added: Sequence[Share],
+        live: Mapping[int, int],
+        events: Sequence[StepEvent],
+    ) -> None:
+        """Add the shares that other nodes have of an order now, with the events of what they lost.
+
+        `live` has its fulfilments that stand, by node.
+        """
+        counts, order_id, dealer_id = before.counts, work.order_id, work.dealer_id
+        for event in events:
+            self._event(counts, event.payload, order_id, dealer_id, event.node_id)
+        self._add_shares(work, added, counts, dealer_id, before.ship_to, live)
+        self._add_decision(work, counts)
+        self._update_order(order_id, before.status, counts)
+
+    def _update_order(self, order_id: int, status: OrderStatus, counts: Counts) -> None:
         self.updated_orders.append(
             (
                 order_id,
@@ -204,7 +231,6 @@ class Shaped:
                 counts.decisions,
             )
         )
-        self.placed[work] = Placed(order_id, status, outcomes, parcels=parcels)
 
     def _add_order_row(self, placed: Placed, intake: Intake, counts: Counts) -> None:
         draft, amounts = intake.draft, intake.amounts
@@ -303,10 +329,14 @@ class Shaped:
         counts: Counts,
         dealer_id: int | None,
         ship_to: ShipTo,
+        live: Mapping[int, int] = NO_FULFILMENTS,
     ) -> int:
-        """Add a fulfilment for each node, a reservation and a take for each share."""
+        """Add a fulfilment for each node that has none, a reservation and a take for each share.
+
+        Returns how many fulfilments it added; `live` has those that are there, by node.
+        """
         order_id = work.order_id
-        numbers: dict[int, int] = {}
+        numbers = dict(live)
         units: dict[int, int] = {}
         for share in shares:
             node_id, quantity = share.node_id, share.quantity
@@ -318,7 +348,8 @@ class Shaped:
                 day = self._around.day if node_id in self._around.limited_nodes else None
                 slot = None if work.bookings is None else work.bookings.deliveries.get(node_id)
                 self.fulfilments.append((order_id, number, node_id, dealer_id, day, *ship_to, slot))
-            units[node_id] += quantity
+            if node_id in units:
+                units[node_id] += quantity
             counts.reservations += 1
             self.reservations.append(
                 (
@@ -346,10 +377,10 @@ class Shaped:
                     CauseKind.ORDER,
                 )
             )
-        for node_id, number in numbers.items():
-            payload = FulfilmentCreated(order_id, number, node_id, units[node_id])
+        for node_id, sent in units.items():
+            payload = FulfilmentCreated(order_id, numbers[node_id], node_id, sent)
             self._event(counts, payload, order_id, dealer_id, node_id)
-        return len(numbers)
+        return len(units)
 
     def _add_decision(self, work: Work, counts: Counts) -> None:
         if work.plan is None:

@@ -10,7 +10,7 @@ from backend.network.regions.table import RegionTable
 from backend.routing.attributes import NODE_ATTRIBUTES, ORDER_ATTRIBUTES
 from backend.routing.criteria import CRITERIA
 from backend.routing.errors import InvalidPolicy
-from backend.routing.model import Objective, Otherwise, PolicyDocument, Preset, Strategy
+from backend.routing.model import Objective, Otherwise, PolicyDocument, Preset, Rerouting, Strategy
 from backend.routing.presets import objectives_of
 from backend.routing.terms import TooFine, pack
 from core_ext.limits import MAX_PARCELS, MAX_SPLIT_NODES
@@ -22,6 +22,9 @@ WEIGHT_MAX = 1_000_000_000
 LEAST_PARCEL_MAX = 10**15
 NAME_LENGTH_MAX = 100
 CANCEL_AFTER_DAYS_MAX = 365
+LEAST_SAVING_MAX = 1_000_000_000
+REROUTED_HOURS_MAX = 720
+"""A month: what waits for longer waits for something else."""
 REGION_ATTRIBUTES = frozenset({"order.region", "order.subsidy_region", "node.region"})
 
 Path = tuple[str | int, ...]
@@ -54,6 +57,17 @@ def check_policy(document: PolicyDocument, known: Known = NOTHING_KNOWN) -> None
             )
         names.add(strategy.name)
         _check_strategy(strategy, known, path)
+    if document.rerouting is not None:
+        _check_rerouting(document.rerouting)
+
+
+def _check_rerouting(rerouting: Rerouting) -> None:
+    for name, value, most in (
+        ("leastSavingMinor", rerouting.least_saving_minor, LEAST_SAVING_MAX),
+        ("withinHours", rerouting.within_hours, REROUTED_HOURS_MAX),
+    ):
+        if not 1 <= value <= most:
+            raise InvalidPolicy(f"{name} lies between 1 and {most:,}.", path=("rerouting", name))
 
 
 def named_in(document: PolicyDocument, attribute: str) -> set[str]:

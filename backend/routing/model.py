@@ -102,6 +102,15 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
     cancel_after_days: int | None = None
 
 
+class Rerouting(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """When an order that has its nodes, and is not sent yet, is given to others (改派)."""
+
+    least_saving_minor: int
+    """So much cheaper it must be: freight, handling and what dealers are paid, together."""
+    within_hours: int = 24
+    """For so long after it was placed it is looked at again."""
+
+
 class PolicyDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A routing policy: strategies, in the order in which they have their turn."""
 
@@ -109,6 +118,8 @@ class PolicyDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=
     plans_together: bool = False
     """Orders that come at the same time and want the same last units are planned together, where
     that is cheaper for all of them and nobody gets less; else one after another."""
+    rerouting: Rerouting | None = None
+    """None: an order stays with the nodes that it was given to."""
 
 
 DEFAULT_OBJECTIVES = (

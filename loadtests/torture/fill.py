@@ -1,15 +1,19 @@
 """The world of a history, as rows."""
 
-from msgspec.structs import asdict
+import msgspec
+from msgspec.structs import asdict, replace
 
 from backend.network.model import NodeTerms
 from backend.network.regions.table import bundled_regions
+from backend.routing.model import DEFAULT_POLICY, Rerouting
 from loadtests.torture.database_server import DatabaseServer
 from loadtests.torture.history import HALVES, INSTALLED, SKUS, SLOT_DAY, History
 from loadtests.torture.played import TENANT, Played
 from loadtests.torture.stock_statements import BEGAN, FIGURES
 
 EARMARK = 1
+REROUTING = replace(DEFAULT_POLICY, rerouting=Rerouting(least_saving_minor=1))
+"""The policy of histories in which orders are given to other nodes."""
 NODE_TERMS = asdict(NodeTerms()) | {"capabilities": []}
 
 
@@ -18,6 +22,9 @@ def fill(played: Played, server: DatabaseServer) -> None:
     _fill_brand(server)
     _fill_network(server, played.history)
     _fill_slots(server, played.history)
+    if played.history.reroutes:
+        document = msgspec.json.encode(REROUTING).decode()
+        server.fill("routing_policy", 1, version=1, document=document)
     _fill_stock(server, played.history)
     played.observer.begin()
 

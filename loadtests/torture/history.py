@@ -29,6 +29,8 @@ AGREED_SEED = 0x5107
 """So that a history with appointments is otherwise that of its seed."""
 AGREED_SHARE = 0.5
 """Of the orders, in every third history: those that are to come at a time."""
+REROUTED_SEED = 0x2E20
+"""So that a history in which orders are given to other nodes is otherwise that of its seed."""
 SLOT_DAY = date(2099, 1, 1)
 HALVES = ((540, 720), (780, 1_020))
 """Windows in which visits are made."""
@@ -134,6 +136,9 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[Change, ...] = ()
     cancels: tuple[Cancel, ...] = ()
     agrees: tuple[Agree, ...] = ()
+    reroutes: tuple[tuple[float, int], ...] = ()
+    """When, and on which machine, somebody looks whether orders are sent for less from elsewhere;
+    the policy says that they are, if any."""
     closings: tuple[Closing, ...] = ()
     keepings: tuple[Keeping, ...] = ()
     accidents: tuple[tuple[float, Accident], ...] = ()
@@ -181,7 +186,35 @@ def make_history(seed: int) -> History:
             for _ in range(chance.randrange(FAULTS_MAX + 1))
         ),
     )
-    return _with_appointments(history)
+    return _with_reroutes(_with_appointments(history))
+
+
+def _with_reroutes(history: History) -> History:
+    """Return a history in which, if it is a third one, orders are given to other nodes.
+
+    More stock comes there, so that there is something to be gained.
+    """
+    chance = Random(history.seed ^ REROUTED_SEED)
+    if chance.random() > 1 / 3:
+        return history
+    reroutes = tuple(
+        (chance.uniform(0, 2 * LASTS_SECONDS), chance.randrange(history.machines))
+        for _ in range(chance.choice((2, 4, 8)))
+    )
+    arriving = tuple(
+        Change(
+            chance.uniform(0, LASTS_SECONDS),
+            chance.randrange(history.machines),
+            StockReceive(warehouse=node.code, sku=sku, quantity=chance.choice((1, 2, 5))),
+            f"r-{node.code}-{sku}",
+            insists=True,
+        )
+        for node in history.nodes
+        for sku in SKUS
+        if chance.random() < 0.4
+    )
+    changes = history.changes + arriving
+    return msgspec.structs.replace(history, reroutes=reroutes, changes=changes)
 
 
 def _with_appointments(history: History) -> History:

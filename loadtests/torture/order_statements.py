@@ -371,9 +371,19 @@ async def waiting_orders(
 
 @STATEMENTS.add
 async def backorders(session: Session, tenant: int, ids: Sequence[int]) -> list[Row]:
+    return _wanted(session, ids, "backordered")
+
+
+@STATEMENTS.add
+async def allocated_lines(session: Session, tenant: int, ids: Sequence[int]) -> list[Row]:
+    return _wanted(session, ids, "reserved")
+
+
+def _wanted(session: Session, ids: Sequence[int], units: str) -> list[Row]:
+    """Return the lines of orders that have such units, as they are planned on."""
     rows = []
     for line in _of(session, "order_line", ids):
-        if line["backordered"]:
+        if line[units]:
             order = session.find("orders", line["order_id"])
             assert order is not None
             rows.append(
@@ -391,7 +401,7 @@ async def backorders(session: Session, tenant: int, ids: Sequence[int]) -> list[
                         is_paid=order["is_paid"],
                         line_no=line["line_no"],
                         sku_id=line["sku_id"],
-                        wanted=line["backordered"],
+                        wanted=line[units],
                         quantity=line["quantity"],
                         amount_minor=line["amount_minor"],
                     ),

@@ -90,6 +90,7 @@ class Player:
             *map(self._change, history.changes),
             *map(self._cancel, history.cancels),
             *map(self._agree, history.agrees),
+            *(self._reroute(at, machine) for at, machine in history.reroutes),
             *map(self._closing, history.closings),
             *map(self._keeping, history.keepings),
         ]
@@ -224,6 +225,12 @@ class Player:
             return await set_appointment(database, BRAND, order_id, agree.time, view, agree.key)
 
         await self._do(agree.at, agree.machine, work)
+
+    async def _reroute(self, at: float, machine: int) -> None:
+        async def work(runtime: Runtime) -> int:
+            return await runtime.rerouter.reroute(await runtime.brands.get(TENANT))
+
+        await self._do(at, machine, work)
 
     async def _closing(self, closing: Closing) -> None:
         async def work(runtime: Runtime) -> None:

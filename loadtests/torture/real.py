@@ -50,9 +50,11 @@ from backend.network.model import (
 from backend.network.nodes import create_node, load_regions
 from backend.network.regions.table import bundled_regions
 from backend.network.slots import set_slot_provider, set_slots
+from backend.routing.policies import activate_policy, propose_policy
 from loadtests.torture.accidents import PAUSE_SECONDS, RESTART_SECONDS, Accident
 from loadtests.torture.effects import Effects, Fault
 from loadtests.torture.faulty import FaultyDatabase, FaultyValkey
+from loadtests.torture.fill import REROUTING
 from loadtests.torture.history import (
     HALVES,
     INSTALLED,
@@ -280,6 +282,8 @@ async def _fill(url: str, history: History) -> None:
         async with database.tenant_transaction(system_principal(BRAND.tenant_id, ACTOR)) as tx:
             for node in history.nodes:
                 await _create_node(tx, node.code, node.region_code, node.daily_capacity)
+            if history.reroutes:
+                await _route(tx)
             for number, visits in enumerate(history.visits, 1):
                 await _create_provider(tx, history.nodes, number, visits)
             for number, (code, sku, units) in enumerate(history.stock):
@@ -302,6 +306,14 @@ async def _create_node(
     )
     node_id = await create_node(tx, node, bundled_regions())
     await create_warehouse(tx, WarehouseDraft(node_id=node_id, code=code))
+
+
+async def _route(tx: TenantTransaction) -> None:
+    """Put the policy in force by which orders are given to other nodes."""
+    proposed = await propose_policy(
+        tx, REROUTING, regions=bundled_regions(), based_on=0, key="policy", comment=""
+    )
+    await activate_policy(tx, proposed.version, regions=bundled_regions(), key="active")
 
 
 async def _create_provider(

@@ -1,15 +1,16 @@
 """What routing asks beside orders and stock, as statements on rows.
 
-The brands of these histories have neither terms nor policies of their own.
+The brands of these histories have no terms, and a policy of their own only if it reroutes.
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 
 from loadtests.torture.database_server import Session
 from loadtests.torture.order_statements import SHOP, SKU
-from loadtests.torture.rows import Row, chosen
+from loadtests.torture.rows import Row, chosen, row
 from loadtests.torture.statement import Statements
+from loadtests.torture.stock_statements import clock
 
 STATEMENTS = Statements()
 
@@ -46,7 +47,7 @@ async def channel_terms(session: Session, tenant: int) -> list[Row]:
 
 @STATEMENTS.add
 async def active_policy(session: Session, tenant: int) -> list[Row]:
-    return []
+    return chosen(session.scan("routing_policy"), "version document")
 
 
 @STATEMENTS.add
@@ -77,3 +78,16 @@ async def skus_by_ids(session: Session, tenant: int, ids: Sequence[int]) -> list
 @STATEMENTS.add
 async def shops_by_ids(session: Session, tenant: int, ids: Sequence[int]) -> list[Row]:
     return chosen((each for each in session.scan("shop") if each["id"] in ids), SHOP)
+
+
+@STATEMENTS.add
+async def allocated_orders(
+    session: Session, tenant: int, after_time: datetime, after_id: int, hours: int, limit: int
+) -> list[Row]:
+    positions = sorted(
+        (order["placed_at"], order["id"])
+        for order in session.scan("orders")
+        if order["status"] == "allocated" and order["placed_at"] > clock() - timedelta(hours=hours)
+    )
+    found = [at for at in positions if at > (after_time, after_id)][:limit]
+    return [row(placed_at=at, id=order_id) for at, order_id in found]

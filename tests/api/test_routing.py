@@ -116,6 +116,15 @@ async def test_the_document_is_what_was_given(api: Api, live: Living) -> None:
     assert rest == {"name": "rest", "preset": "fewest_splits", "otherwise": "backorder"}
 
 
+async def test_what_orders_are_given_away_for_is_kept(api: Api, live: Living) -> None:
+    policy = POLICY | {"rerouting": {"leastSavingMinor": 500}}
+    draft = (await run(api, PROPOSE, live.brand, basedOn=0, policy=policy))["policy"]
+    assert draft["document"]["rerouting"] == {"leastSavingMinor": 500}
+    policy = POLICY | {"rerouting": {"leastSavingMinor": 500, "withinHours": 0}}
+    answer = await run(api, PROPOSE, live.brand, basedOn=0, policy=policy)
+    assert (answer["code"], answer["path"]) == ("INVALID_POLICY", ["rerouting", "withinHours"])
+
+
 async def test_orders_go_where_the_policy_says(api: Api, live: Living, admin: Connection) -> None:
     await live.receive("wh", 9)
     await live.receive("far", 9)

@@ -18,6 +18,7 @@ from backend.routing.model import (
     Otherwise,
     PolicyDocument,
     Preset,
+    Rerouting,
     SourcingWeights,
     Weighed,
 )
@@ -520,6 +521,26 @@ FAULTY: dict[str, tuple[PolicyDocument, tuple[str | int, ...], str]] = {
     "a parcel beyond value": (
         document(strategy(least_parcel_minor=10**16)),
         (*IN_STRATEGY, "leastParcelMinor"),
+        "",
+    ),
+    "rerouting for nothing": (
+        replace(BARE, rerouting=Rerouting(0)),
+        ("rerouting", "leastSavingMinor"),
+        "",
+    ),
+    "rerouting for a fortune": (
+        replace(BARE, rerouting=Rerouting(10**9 + 1)),
+        ("rerouting", "leastSavingMinor"),
+        "",
+    ),
+    "rerouting within no time": (
+        replace(BARE, rerouting=Rerouting(500, within_hours=0)),
+        ("rerouting", "withinHours"),
+        "",
+    ),
+    "rerouting for months": (
+        replace(BARE, rerouting=Rerouting(500, within_hours=721)),
+        ("rerouting", "withinHours"),
         "",
     ),
     "a document too large": (

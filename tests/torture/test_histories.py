@@ -10,6 +10,10 @@ import pytest
 
 from backend.db.pool import TenantTransaction
 from backend.maintenance import Maintenance
+from backend.orders.claim import SQL
+from backend.orders.releasing import Releasing
+from backend.orders.reroute_orders import Move, _standing
+from backend.orders.shape import Standing
 from backend.orders.sold_out import SoldOut
 from backend.orders.work import Work
 from loadtests.torture.history import make_history
@@ -89,6 +93,10 @@ DEFECTS: dict[str, Defect] = {
     "parcels are not given back": lambda: patch(
         "backend.orders.releasing.Releasing._give_capacities_back", _no_capacities
     ),
+    "an order is given away as it was": lambda: patch(
+        "backend.orders.reroute_orders._lock_as_planned", _lock_and_go_on
+    ),
+    "what is given away is kept": lambda: patch.object(Releasing, "_release", _no_capacities),
     "visits are not given back": lambda: patch(
         "backend.orders.releasing.Releasing._give_slots_back", _nothing
     ),
@@ -100,6 +108,11 @@ DEFECTS: dict[str, Defect] = {
         "backend.routing.slot_book.SlotBook.without", _nowhere
     ),
 }
+
+
+async def _lock_and_go_on(tx: TenantTransaction, move: Move) -> Standing:
+    (order,) = await tx.fetch(SQL.lock_orders, tx.tenant_id, [move.work.order_id])
+    return await _standing(tx, order)
 
 
 def _nowhere(*_: object) -> frozenset[int]:
