@@ -5,8 +5,9 @@ from typing import Annotated
 
 import strawberry
 
+from backend.inventory.counters import Counters
 from backend.orders.model import Appointment, OrderStatus
-from backend.orders.set_appointment import set_appointment
+from backend.orders.set_appointment import appointment_times, set_appointment
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import InputRefused, PermissionDenied
 from graphql_schema.orders import Order, order_from
@@ -44,6 +45,32 @@ OrderAppointmentSetPayload = Annotated[
 ]
 
 
+@strawberry.type(description="A time that can be agreed, in minutes since the day's midnight.")
+class AppointmentTime:
+    day: date
+    from_minute: int
+    to_minute: int
+
+
+@strawberry.type
+class AppointmentsQuery:
+    @strawberry.field(
+        description="When an order can be delivered by its nodes, and installed where it needs "
+        "that, the earliest first; its own visits count as free."
+    )
+    async def order_appointment_times(
+        self, info: YipanInfo, order: strawberry.ID
+    ) -> list[AppointmentTime]:
+        context = info.context
+        windows = await appointment_times(
+            context.services.database,
+            context.principal,
+            number_of("Order", order),
+            (await context.book()).planner,
+        )
+        return [AppointmentTime(day=day, from_minute=a, to_minute=b) for day, a, b in windows]
+
+
 @strawberry.type
 class AppointmentsMutation:
     @strawberry.mutation(
@@ -60,7 +87,8 @@ class AppointmentsMutation:
             context.principal,
             number,
             Appointment(agreed.day, agreed.from_minute, agreed.to_minute),
-            (await context.book()).view,
+            (await context.book()).planner,
             input.idempotency_key,
         )
+        await context.services.publish_counters(context.principal.tenant_id, Counters())
         return OrderAppointmentSet(number=number, status=status)

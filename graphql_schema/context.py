@@ -182,12 +182,13 @@ class Context:
         return DataLoader(self._load_closed_days)
 
     @cached_property
-    def slots(self) -> "DataLoader[int, Slot | None]":
-        return DataLoader(partial(self._load_by_ids, slots_by_ids))
+    def visits(self) -> "DataLoader[int, Slot | None]":
+        """Slots by their ids, as the system sees them."""
+        return DataLoader(self._load_visits)
 
     @cached_property
     def slot_providers(self) -> "DataLoader[int, SlotProvider | None]":
-        return DataLoader(partial(self._load_by_ids, slot_providers_by_ids))
+        return DataLoader(self._load_slot_providers)
 
     @cached_property
     def orders(self) -> "DataLoader[int, Record | None]":
@@ -257,14 +258,15 @@ class Context:
             found = await closed_days_of_nodes(tx, ids, today)
         return [found.get(node_id, ()) for node_id in ids]
 
-    async def _load_by_ids(
-        self,
-        find: Callable[[TenantTransaction, Sequence[int]], Awaitable[list[Any]]],
-        ids: list[int],
-    ) -> list[Any]:
+    async def _load_visits(self, ids: list[int]) -> list[Slot | None]:
+        async with self.acting() as tx:
+            found = {slot.id: slot for slot in await slots_by_ids(tx, ids)}
+        return [found.get(slot_id) for slot_id in ids]
+
+    async def _load_slot_providers(self, ids: list[int]) -> list[SlotProvider | None]:
         async with self.reading() as tx:
-            found = {item.id: item for item in await find(tx, ids)}
-        return [found.get(item_id) for item_id in ids]
+            found = {one.id: one for one in await slot_providers_by_ids(tx, ids)}
+        return [found.get(provider_id) for provider_id in ids]
 
     async def _load_listed(
         self, listed: Callable[[TenantTransaction], Awaitable[list[Any]]], ids: list[int]

@@ -117,8 +117,9 @@ class OrderPlaceInput:
     )
     appointment: AppointmentInput | None = strawberry.field(
         default=None,
-        description="When it is to be delivered, and installed: all of it then, or not at all. "
-        "What is paid already is held for another time instead.",
+        description="When it is to be delivered, and installed: all of it then, or it is refused. "
+        "What is paid already, or takes what is there (PARTIAL, BACKORDER), is held for another "
+        "time instead.",
     )
 
 

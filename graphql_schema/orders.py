@@ -25,7 +25,7 @@ from graphql_schema.paging import (
     page_size,
 )
 from graphql_schema.scalars import BigInt
-from graphql_schema.slots import OrderAppointment, Slot, appointment_from, load_slot
+from graphql_schema.slots import OrderAppointment, Visit, appointment_from, load_visit
 from tenants.principal import Permission
 
 strawberry.enum(OrderStatus, name="OrderStatus", description="Where it stands.")
@@ -103,8 +103,8 @@ class Fulfilment(relay.Node):
         return await load_location(info, self.node_id)
 
     @strawberry.field(description="The visit by which it is delivered, where a time is agreed.")
-    async def slot(self, info: YipanInfo) -> Slot | None:
-        return await load_slot(info, self.slot_id)
+    async def visit(self, info: YipanInfo) -> Visit | None:
+        return await load_visit(info, self.slot_id)
 
     @strawberry.field
     async def reservations(self, info: YipanInfo) -> list[Reservation]:
@@ -270,7 +270,7 @@ def fulfilment_from(row: Record) -> Fulfilment:
         key=f"{row['order_id']}-{row['fulfilment_no']}",
         order_id=row["order_id"],
         node_id=row["node_id"],
-        slot_id=row["slot_id"],
+        slot_id=row["slot_id"] if row["status"] == "reserved" else None,
         fulfilment_no=row["fulfilment_no"],
         status=row["status"],
         buyer_name=row["buyer_name"],

@@ -338,6 +338,8 @@ class RoutingAnswersQuery:
         intake = await lane.intake_of(cast(OrderDraft, cart), context.principal)
         book = lane.live.book
         slots = await lane.live.slots()
+        if intake.is_blocked:  # where to, or what, is not known: nothing is promised
+            return DeliveryPromise(earliest=None, lines=[], days=[], stores=[], times=[])
         found = delivery_promise(
             book.planner, request_of(intake), book.book, slots, intake.categories_installed
         )

@@ -9,7 +9,7 @@ from strawberry.types import ExecutionContext
 
 from backend.db.errors import YipanError
 from graphql_schema.allotments import AllotmentsMutation, AllotmentsQuery
-from graphql_schema.appointments import AppointmentsMutation
+from graphql_schema.appointments import AppointmentsMutation, AppointmentsQuery
 from graphql_schema.carrier_lanes import CarrierLanesMutation, CarrierLanesQuery
 from graphql_schema.catalog import CatalogMutation, CatalogQuery
 from graphql_schema.documents import Documents
@@ -66,6 +66,7 @@ def _query_type() -> type:
         NetworkTermsQuery,
         CarrierLanesQuery,
         SlotsQuery,
+        AppointmentsQuery,
         RoutingQuery,
         RoutingAnswersQuery,
         RoutingWaitsQuery,

@@ -16,7 +16,14 @@ from graphql_schema.errors import InputRefused, PermissionDenied
 from graphql_schema.network import Location, load_location
 from graphql_schema.node_terms import Weekday, bits_of
 from graphql_schema.nodes import nodes_by_numbers
-from graphql_schema.paging import PAGE_DEFAULT, connection, cursor_of, key_of, page_size
+from graphql_schema.paging import (
+    PAGE_DEFAULT,
+    InvalidPage,
+    connection,
+    cursor_of,
+    key_of,
+    page_size,
+)
 from graphql_schema.scalars import BigInt
 from tenants.principal import Permission
 
@@ -76,8 +83,21 @@ class Slot(relay.Node):
         cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
     ) -> list[Self | None]:
         return await nodes_by_numbers(
-            info, node_ids, cases.slots_by_ids, slot_from, permission=Permission.ORDERS_READ
+            info, node_ids, cases.slots_by_ids, slot_from, permission=Permission.STOCK_READ
         )
+
+
+@strawberry.type(description="A visit by which something is delivered, or installed.")
+class Visit:
+    provider_id: strawberry.Private[int]
+    day: date
+    first_minute: int = strawberry.field(description="Since midnight where the brand is.")
+    end_minute: int
+
+    @strawberry.field
+    async def provider(self, info: YipanInfo) -> SlotProvider | None:
+        found = await info.context.slot_providers.load(self.provider_id)
+        return provider_from(found) if found else None
 
 
 @strawberry.type(description="When an order is to be delivered, and installed (预约).")
@@ -87,12 +107,13 @@ class OrderAppointment:
     from_minute: int
     to_minute: int
     is_booked: bool = strawberry.field(
-        description="All its visits are; if not, none is, and another time has to be agreed."
+        description="All its visits are; if not, none is. What is left of it is held until another "
+        "time is agreed."
     )
 
     @strawberry.field(description="Who installs it, and when; deliveries are in its fulfilments.")
-    async def installation(self, info: YipanInfo) -> Slot | None:
-        return await load_slot(info, self.installation_slot_id)
+    async def installation(self, info: YipanInfo) -> Visit | None:
+        return await load_visit(info, self.installation_slot_id)
 
 
 def provider_from(found: model.SlotProvider) -> SlotProvider:
@@ -130,12 +151,22 @@ def appointment_from(row: Record) -> OrderAppointment:
     )
 
 
-async def load_slot(info: YipanInfo, slot_id: int | None) -> Slot | None:
-    """Return a slot; None where there is none."""
+async def load_visit(info: YipanInfo, slot_id: int | None) -> Visit | None:
+    """Return the visit that is made in a slot, for whom it is made to; None where there is none.
+
+    How many others it takes is the brand's to know.
+    """
     if slot_id is None:
         return None
-    found = await info.context.slots.load(slot_id)
-    return slot_from(found) if found else None
+    found = await info.context.visits.load(slot_id)
+    if found is None:
+        return None
+    return Visit(
+        provider_id=found.provider_id,
+        day=found.day,
+        first_minute=found.first_minute,
+        end_minute=found.end_minute,
+    )
 
 
 @strawberry.input(description="Known by its code; what it does, and for which location, stays.")
@@ -222,7 +253,9 @@ class SlotsQuery:
         info.context.principal.require(Permission.ORDERS_READ)
         limit = page_size(first)
         day, number = key_of(after, (1, 0))
-        start = (date.fromordinal(min(day, date.max.toordinal())), number)
+        if not 1 <= day <= date.max.toordinal():
+            raise InvalidPage("The cursor is not one of ours.")
+        start = (date.fromordinal(day), number)
         async with info.context.reading() as tx:
             rows = await cases.page_of_slots(tx, (first_day, last_day), provider, start, limit)
         return connection(

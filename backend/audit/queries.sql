@@ -124,13 +124,27 @@ where coalesce(s.taken, 0) <> coalesce(v.visits, 0)
 limit $2
 
 -- half_booked_appointments --
--- Orders of which something is to come at a time that is not booked.
-select f.order_id, count(*) as deliveries
+-- Orders of which not all is booked that has to be, or something that has not.
+select f.order_id
 from fulfilment f
 left join order_appointment a on a.tenant_id = $1 and a.order_id = f.order_id
 where f.tenant_id = $1 and f.status = 'reserved' and f.slot_id is not null
   and a.is_booked is distinct from true
-group by 1 limit $2
+union
+select a.order_id from order_appointment a
+where a.tenant_id = $1 and a.is_booked
+  and (not exists (select from fulfilment f where f.tenant_id = $1 and f.order_id = a.order_id
+                   and f.status = 'reserved')
+       or exists (select from order_line l where l.tenant_id = $1 and l.order_id = a.order_id
+                  and l.backordered + l.held > 0)
+       or exists (select from order_hold h where h.tenant_id = $1 and h.order_id = a.order_id
+                  and h.kind = 'appointment' and h.released_at is null)
+       or exists (select from fulfilment f
+                  join fulfilment g on g.tenant_id = $1 and g.order_id = f.order_id
+                       and g.node_id = f.node_id and g.status = 'reserved'
+                       and g.slot_id is distinct from f.slot_id
+                  where f.tenant_id = $1 and f.order_id = a.order_id and f.status = 'reserved'))
+limit $2
 
 -- oversold_levels --
 -- Levels with more reserved than there is, although nothing but orders touched them.

@@ -634,7 +634,7 @@ create table slot (
         check (0 <= first_minute and first_minute < end_minute and end_minute <= 1440)
 ) with (fillfactor = 70);
 create index slot_day_idx on slot (tenant_id, day, provider_id, first_minute);
-call protect('slot', 'tenant');
+call protect('slot', 'brand');
 
 -- Days on which a node does not dispatch, beside those on which it never works.
 create table node_closed_day (

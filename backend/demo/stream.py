@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter, deque
 from datetime import UTC, datetime, timedelta
 from random import Random
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -26,6 +27,7 @@ APPOINTED_SHARE = 0.3
 RECEIVE_EVERY = 25
 """Orders between two deliveries."""
 RECENT = 50
+CHINA = ZoneInfo("Asia/Shanghai")
 SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
 
 
@@ -125,7 +127,7 @@ class DemoStream:
 
     def _appointment(self) -> Appointment:
         """Return a time in the days to come: a window, or any time of the day."""
-        today = datetime.now(UTC).date()
+        today = datetime.now(CHINA).date()
         day = today + timedelta(days=self._random.randrange(4, 30))
         return Appointment(day, *self._random.choice((*TIMES, (0, 1_440))))
 

@@ -258,19 +258,19 @@ from slot where tenant_id = $1 and id = any($2::bigint[])
 
 -- lock_slots --
 -- Lock the slots of active providers that lie within windows, and some by their ids, in the order.
-select s.provider_id, s.day, s.first_minute, s.end_minute, s.id, s.limit_visits,
-       s.limit_visits - s.taken as free
-from slot s
-join slot_provider p on p.tenant_id = $1 and p.id = s.provider_id
-where s.tenant_id = $1
-  and (s.id = any($5::bigint[])
-       or (p.is_active and exists (
-               select from unnest($2::date[], $3::integer[], $4::integer[])
-                           as w(day, from_minute, to_minute)
-               where w.day = s.day and w.from_minute <= s.first_minute
-                 and s.end_minute <= w.to_minute)))
-order by s.provider_id, s.day, s.first_minute, s.end_minute
-for no key update of s
+with wanted as materialized (
+    select s.id
+    from unnest($2::date[], $3::integer[], $4::integer[]) as w(day, from_minute, to_minute)
+    join slot s on s.tenant_id = $1 and s.day = w.day and s.first_minute >= w.from_minute
+         and s.end_minute <= w.to_minute
+    join slot_provider p on p.tenant_id = $1 and p.id = s.provider_id and p.is_active
+    union
+    select unnest($5::bigint[]))
+select provider_id, day, first_minute, end_minute, id, limit_visits, limit_visits - taken as free
+from slot
+where tenant_id = $1 and id in (select id from wanted)
+order by provider_id, day, first_minute, end_minute
+for no key update
 
 -- take_slots --
 -- Lock slots in the one order, and take from (or, below 0, give back to) those that have enough.

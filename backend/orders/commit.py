@@ -432,7 +432,7 @@ def _refusal(work: Work) -> InsufficientStock | NoAppointment | NoNode | NoStrat
         return NoNode()
     if not work.plan.is_matched:
         return NoStrategy()
-    if work.misses_its_time and work.plan.is_whole:
+    if work.misses_its_time and (work.plan.is_whole or work.is_covered):
         return NoAppointment(path=("appointment",))
     coming = work.coming or (0,) * len(work.rows)
     short = [

@@ -131,6 +131,8 @@ def check_shape(draft: OrderDraft, *, is_bulk: bool) -> None:
         raise InvalidOrder(fault, path=("traits",))
     if draft.agreed is not None:
         check_appointment(draft.agreed)
+        if not draft.lines:
+            raise InvalidOrder("What has no lines comes at no time.", path=("appointment",))
 
 
 def check_appointment(agreed: Appointment) -> None:

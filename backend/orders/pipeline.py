@@ -73,6 +73,8 @@ PENDING_WAIT_SECONDS = 0.01
 """How long a refused order waits for what others have pending: two or three commits."""
 LAST_ATTEMPT_COUNTERS_MAX = 20_000
 """Counters that one last attempt may lock; a larger batch is cut."""
+SLOTS_A_DAY = 4
+"""Of each provider that an order with an appointment is taken to lock; windows are shared."""
 NO_HOLDS_SECONDS = 0.5
 """For how long a tenant without any stock hold is believed to have none."""
 ROUNDS_MAX = 3
@@ -404,10 +406,12 @@ class Pipeline:
         """Cut a last attempt into parts that lock no more counters than the limit; an order that is
         larger by itself goes alone."""
         sources = max(1, len(self._book.view.sources))
+        terms = self._book.view.terms
+        providers = SLOTS_A_DAY * len(terms.providers) if terms else 0
         parts: list[list[Work]] = []
         counters = LAST_ATTEMPT_COUNTERS_MAX
         for work in works:
-            size = len(work.rows) * sources
+            size = len(work.rows) * sources + (providers if work.has_appointment else 0)
             if counters + size > LAST_ATTEMPT_COUNTERS_MAX:
                 parts.append([])
                 counters = 0

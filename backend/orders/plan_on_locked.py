@@ -39,7 +39,7 @@ def plan_on_locked(
     An allotment that was learnt of since counts from the next batch on.
     """
     allotted = ground.allotments.only(locked.allotments)
-    view = ground.planner.view
+    planner, view = ground.planner, ground.planner.view
     book = StockBook(view.source_node, max(1, len(view.nodes)))
     for key, level in locked.levels.items():
         source = view.source_index.get((key.functional_warehouse_id, key.earmark_id))
@@ -48,7 +48,9 @@ def plan_on_locked(
     for capacity in locked.capacities.values():
         book.set_capacity(view.node_index[capacity.node_id], capacity.free, capacity.version)
     planned = [work for work in works if work.rows]
-    appointments = Appointments(planned, SlotBook(locked.providers, locked.slots, view))
+    appointments = Appointments(
+        planned, SlotBook(locked.providers, locked.slots, view, planner.local)
+    )
     requests = [work.request for work in planned]
     in_turn = holds.by_id or locked.allotments or to_come is not None
     in_turn = in_turn or any(work.has_appointment for work in planned)

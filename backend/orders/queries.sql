@@ -168,7 +168,7 @@ from order_line where tenant_id = $1 and order_id = any($2::bigint[]) order by o
 
 -- live_fulfilments --
 -- The fulfilments of orders that still stand.
-select order_id, fulfilment_no, node_id, capacity_day, slot_id
+select order_id, fulfilment_no, node_id, capacity_day, slot_id, recorded_at
 from fulfilment where tenant_id = $1 and order_id = any($2::bigint[]) and status = 'reserved'
 order by order_id, fulfilment_no
 
@@ -213,6 +213,10 @@ where r.tenant_id = $1 and r.order_id = d.order_id and r.reservation_no = d.rese
 update fulfilment f set status = 'cancelled'
 from unnest($2::bigint[], $3::integer[]) as d(order_id, fulfilment_no)
 where f.tenant_id = $1 and f.order_id = d.order_id and f.fulfilment_no = d.fulfilment_no
+
+-- order_place --
+-- Where an order goes.
+select id, region_code from orders where tenant_id = $1 and id = $2
 
 -- order_visible --
 -- Whether the principal may see an order.

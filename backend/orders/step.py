@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from backend.db.errors import WriteRefused
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.events.model import NewEvent, Payload
 from backend.events.outbox import append_events
@@ -28,9 +29,11 @@ async def changing_order(
 ) -> AsyncIterator[TenantTransaction]:
     """Open the door to change an order that the principal may see: as the system, in its name.
 
-    Raises PermissionMissing, UnknownOrder.
+    Raises PermissionMissing, WriteRefused for who may only read, UnknownOrder.
     """
     principal.require(permission)
+    if principal.is_read_only:
+        raise WriteRefused
     async with database.tenant_transaction(principal, read_only=True) as tx:
         if await tx.fetch_value(SQL.order_visible, tx.tenant_id, order_id) is None:
             raise UnknownOrder

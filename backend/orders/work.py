@@ -146,7 +146,8 @@ class Work:
 
         Who takes what is there is taken nevertheless, and waits for another time to be agreed.
         """
-        return self.has_appointment and self.bookings is None and self.shortage is Shortage.REFUSE
+        is_refused = self.shortage in (Shortage.REFUSE, Shortage.PRESALE)
+        return self.has_appointment and self.bookings is None and is_refused
 
     @property
     def visit(self) -> Visit | None:

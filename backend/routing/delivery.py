@@ -68,9 +68,13 @@ class Delivery:
 
     def arrivals(self, region_code: int, distances_m: Sequence[int]) -> list[date]:
         """Return the day on which a parcel of each node arrives in a region."""
+        return [arrival.date() for arrival in self.arrival_times(region_code, distances_m)]
+
+    def arrival_times(self, region_code: int, distances_m: Sequence[int]) -> list[datetime]:
+        """Return when a parcel of each node arrives in a region."""
         roads = self.road_minutes(region_code, distances_m)
         return [
-            (ready + timedelta(minutes=minutes)).date()
+            ready + timedelta(minutes=minutes)
             for ready, minutes in zip(self._ready(), roads, strict=True)
         ]
 

@@ -71,6 +71,7 @@ class LiveBook:
         self._velocity: dict[int, int] = {}
         self._slots: SlotBook | None = None
         self._slots_until = 0.0
+        self._reading_slots = asyncio.Lock()
 
     async def freshen(self) -> None:
         """Read the book anew if it is older than FRESH_SECONDS, and tell Valkey what was read.
@@ -109,16 +110,17 @@ class LiveBook:
 
         None where nobody makes any at agreed times.
         """
-        view, moment = self.book.view, now()
-        providers = view.terms.providers if view.terms else ()
-        if not providers or view.today is None:
-            return None
-        if moment >= self._slots_until:
-            async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
-                slots = await slots_of_days(tx, view.today, view.today + SLOTS_AHEAD)
-            self._slots = SlotBook(providers, slots, view)
-            self._slots_until = moment + FRESH_SECONDS
-        return self._slots
+        async with self._reading_slots:
+            view, moment = self.book.view, now()
+            providers = view.terms.providers if view.terms else ()
+            if not providers or view.today is None:
+                return None
+            if moment >= self._slots_until:
+                async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
+                    slots = await slots_of_days(tx, view.today, view.today + SLOTS_AHEAD)
+                self._slots = SlotBook(providers, slots, view, self.book.planner.local)
+                self._slots_until = moment + FRESH_SECONDS
+            return self._slots
 
     async def _store_figures(self) -> None:
         """Add what the orders of a rollout came to, beside the orders."""

@@ -140,7 +140,7 @@ def plan_in_turn(
             is_taken = (plan.is_whole and away is None) or (
                 request.take_what_is_there and (plan.is_whole or covers(index, plan.short))
             )
-            if takes_over and away is not None and not is_taken:
+            if takes_over and not is_taken:
                 _move(planner, mine, book, bounds, -1)
                 takes_over = False
         if takes_over:

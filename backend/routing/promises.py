@@ -94,7 +94,7 @@ def delivery_promise(
     times: list[TimeOption] = []
     if slots is not None and of_everything:
         earliest = of_everything[0].day
-        windows = (one for one in slots.windows(installs=bool(installs)) if one.day >= earliest)
+        windows = (one for one in slots.windows(region_code, installs) if one.day >= earliest)
         tried = [
             Visit(window, region_code, installs) for window in islice(windows, TIMES_TRIED_MAX)
         ]

@@ -213,6 +213,7 @@ async def insert_orders(
         await session.insert("order_hold", each[:2], fields)
     for each in fulfilments:
         fields = {**dict(zip(FULFILMENT, each, strict=True)), "status": "reserved"}
+        fields["recorded_at"] = clock()
         await session.insert("fulfilment", each[:2], fields)
     for each in reservations:
         fields = dict(zip(RESERVATION, each, strict=True))
@@ -262,7 +263,7 @@ async def lines_of_orders(session: Session, tenant: int, ids: Sequence[int]) -> 
 @STATEMENTS.add
 async def live_fulfilments(session: Session, tenant: int, ids: Sequence[int]) -> list[Row]:
     live = (each for each in _of(session, "fulfilment", ids) if each["status"] == "reserved")
-    return chosen(live, "order_id fulfilment_no node_id capacity_day slot_id")
+    return chosen(live, "order_id fulfilment_no node_id capacity_day slot_id recorded_at")
 
 
 @STATEMENTS.add

@@ -220,9 +220,9 @@ class Player:
         order_id = outcome.order_id
 
         async def work(runtime: Runtime) -> OrderStatus:
-            view = (await runtime.books.open(TENANT)).book.view
+            planner = (await runtime.books.open(TENANT)).book.planner
             database = runtime.database
-            return await set_appointment(database, BRAND, order_id, agree.time, view, agree.key)
+            return await set_appointment(database, BRAND, order_id, agree.time, planner, agree.key)
 
         await self._do(agree.at, agree.machine, work)
 

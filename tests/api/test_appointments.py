@@ -19,6 +19,7 @@ SET_PROVIDER = f"""mutation ($input: SlotProviderSetInput!) {{ slotProviderSet(i
     location {{ code }} }} }} {FAULT} }} }}"""
 SET_SLOTS = f"""mutation ($input: SlotsSetInput!) {{ slotsSet(input: $input) {{
     __typename ... on SlotsRecorded {{ slots }} {FAULT} }} }}"""
+VISIT = "day firstMinute endMinute provider { code }"
 SLOT = "day firstMinute endMinute visits free provider { code }"
 SLOTS = f"""query ($firstDay: Date!, $lastDay: Date!, $provider: String, $after: String) {{
     slots(firstDay: $firstDay, lastDay: $lastDay, provider: $provider, first: 2, after: $after) {{
@@ -28,8 +29,8 @@ PROMISE = """query ($cart: OrderPlaceInput!) { deliveryPromise(cart: $cart) {
     times { day fromMinute toMinute locations { code } } } }"""
 BOOKED = f"""query ($id: ID!) {{ order(id: $id) {{ status
     holds {{ kind releasedAt }}
-    appointment {{ day fromMinute toMinute isBooked installation {{ {SLOT} }} }}
-    fulfilments {{ location {{ code }} slot {{ {SLOT} }} }} }} }}"""
+    appointment {{ day fromMinute toMinute isBooked installation {{ {VISIT} }} }}
+    fulfilments {{ location {{ code }} visit {{ {VISIT} }} }} }} }}"""
 AGREE = f"""mutation ($input: OrderAppointmentSetInput!) {{ orderAppointmentSet(input: $input) {{
     __typename ... on OrderAppointmentSet {{ status order {{ appointment {{ fromMinute }} }} }}
     {FAULT} }} }}"""
@@ -110,7 +111,7 @@ async def test_what_is_promised_can_be_booked(api: Api, brand: Living) -> None:
         "installation": None,
     }
     (parcel,) = found["fulfilments"]
-    assert (parcel["slot"]["provider"], parcel["slot"]["free"]) == ({"code": "dock"}, 0)
+    assert parcel["visit"]["provider"] == {"code": "dock"}
     again = (await api.data(PROMISE, brand.brand, cart=cart))["deliveryPromise"]["times"]
     assert again == []
     refused = await api.place(brand.brand, order(fresh_key(), sku="AC", appointment=MORNING))
@@ -182,9 +183,11 @@ async def test_stores_see_the_visit_of_their_parcel(api: Api, brand: Living) -> 
     await ask(api, brand, SET_SLOTS, provider="s-dock", windows=[window], **days)
     here = {"detail": "x", "regionCode": HANGZHOU}
     await api.place(brand.brand, order(fresh_key(), address=here, appointment=MORNING))
-    query = f"{{ fulfilments {{ edges {{ node {{ slot {{ {SLOT} }} }} }} }} }}"
+    query = f"{{ fulfilments {{ edges {{ node {{ visit {{ {VISIT} }} }} }} }} }}"
     (edge,) = (await api.data(query, brand.world.store))["fulfilments"]["edges"]
-    assert edge["node"]["slot"]["firstMinute"] == 540
+    assert edge["node"]["visit"]["firstMinute"] == 540
+    for who in (brand.world.store, brand.world.dealer):
+        assert (await api.data(SLOTS, who, **days))["slots"]["edges"] == []
 
 
 def codes(locations: list[dict[str, str]]) -> list[str]:

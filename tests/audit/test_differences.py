@@ -83,6 +83,12 @@ BROKEN: dict[str, tuple[str, tuple[str, ...]]] = {
         "update fulfilment set slot_id = 999 where FIRST",
         (SLOT, HALF),
     ),
+    "a time without parcels": (
+        "insert into order_appointment (tenant_id, order_id, day, from_minute, to_minute,"
+        " is_booked) select $1, id, '2030-01-31', 0, 60, true from orders"
+        " where tenant_id = $1 and status = 'cancelled'",
+        (HALF,),
+    ),
     "more sold than there was": (
         "with changed as (update stock_level set on_hand = 3 where AT_SMALL)"
         " update stock_movement set on_hand_delta = 3 where AT_SMALL and type = 'received'",

@@ -122,6 +122,17 @@ async def test_another_brand_sees_none(database: Database, world: World) -> None
         assert await cases.slots_of_days(tx, *WEEK) == []
 
 
+@pytest.mark.parametrize("who", ["dealer", "store"])
+async def test_how_many_visits_there_are_is_the_brands_to_know(
+    database: Database, world: World, who: str
+) -> None:
+    await put_provider(database, world.brand, DOCK)
+    await put_slots(database, world.brand, "dock", WEEK, windows(MORNING))
+    async with database.tenant_transaction(getattr(world, who), read_only=True) as tx:
+        assert await cases.slots_of_days(tx, *WEEK) == []
+        assert [one.code for one in await cases.list_slot_providers(tx)] == ["dock"]
+
+
 BAD_PROVIDERS: dict[str, tuple[dict[str, Any], str, tuple[str | int, ...]]] = {
     "no code": ({"code": " "}, "INVALID_TERMS", ("code",)),
     "no name": ({"name": ""}, "INVALID_TERMS", ("name",)),

@@ -55,7 +55,7 @@ def slot_book(*given: Given, at: datetime | None = None) -> SlotBook:
     if at is not None:
         view.look_at(at, NO_FIGURES)
     providers = [provider for provider, _ in given]
-    return SlotBook(providers, [slot for _, slots in given for slot in slots], view)
+    return SlotBook(providers, [slot for _, slots in given for slot in slots], view, at)
 
 
 def visit(window: Window = ALL_DAY, region: int = HERE, *categories: str) -> Visit:
@@ -146,20 +146,56 @@ def test_a_parcel_that_comes_later_than_the_day_does_not_come() -> None:
     book = slot_book(at=datetime(2026, 11, 26, 23, 0))
     assert book.without(visit()) == {2, 3}  # half an hour, and a minute a kilometre
     assert book.without(visit(Window(date(2026, 11, 27), 0, 1_440))) == frozenset()
+    assert book.without(visit(Window(date(2026, 11, 25), 0, 1_440))) == {1, 2, 3}
 
 
-def test_who_is_not_active_has_no_slots() -> None:
-    book = slot_book(delivers(1, MORNING, free=0, is_active=False))
-    assert book.without(visit()) == frozenset()
+def test_a_slot_that_ends_before_the_parcel_is_there_is_none() -> None:
+    """At 9:00: parcels of node 2 are there at 11:10, those of node 3 at 12:50."""
+    docks = [delivers(n, MORNING, AFTERNOON) for n in (1, 2, 3)]
+    book = slot_book(*docks, installs((540, 700)), at=datetime(2026, 11, 26, 9, 0))
+    assert book.without(visit(Window(DAY, *MORNING))) == {3}
+    found = book.book(visit(), [2, 3])
+    assert found is not None
+    assert found.deliveries == {2: ids(docks[1])[0], 3: ids(docks[2])[1]}
+
+
+def test_a_slot_that_is_over_is_none() -> None:
+    given = (delivers(1, MORNING, AFTERNOON), installs(MORNING))
+    book = slot_book(*given, at=datetime(2026, 11, 26, 12, 0))
+    assert book.without(visit(Window(DAY, *MORNING))) == {1, 2, 3}
+    assert book.without(visit(ALL_DAY, HERE, "ac")) == {1, 2, 3}
+    assert book.windows(HERE, frozenset()) == [Window(DAY, *AFTERNOON)]
+    assert book.windows(HERE, frozenset({"ac"})) == []
+
+
+def test_where_there_is_no_dock_the_installer_waits_for_the_parcel() -> None:
+    early, late = installs((540, 600)), installs((540, 800))
+    at = datetime(2026, 11, 26, 9, 0)
+    assert slot_book(early, at=at).without(visit(ALL_DAY, HERE, "ac")) == {2, 3}
+    found = slot_book(early, late, at=at).book(visit(ALL_DAY, HERE, "ac"), [3])
+    assert found == Bookings({}, ids(late)[0])
+
+
+def test_an_installer_who_is_gone_before_the_goods_come_is_none() -> None:
+    dock, early = delivers(1, (0, 1_440)), installs((540, 600))
+    assert slot_book(dock, early).without(visit(ALL_DAY, HERE, "ac")) == {1}
+
+
+def test_who_is_switched_off_delivers_nothing() -> None:
+    book = slot_book(delivers(1, MORNING, is_active=False))
+    assert book.without(visit()) == {1}
 
 
 def test_windows_are_those_in_which_somebody_comes_and_the_whole_time() -> None:
     given = (delivers(1, MORNING, AFTERNOON), installs((600, 720)))
     book = slot_book(*given)
-    assert book.windows(installs=False) == [
+    assert book.windows(HERE, frozenset()) == [
         Window(DAY, *MORNING),
         Window(DAY, *AFTERNOON),
         Window(DAY, 540, 1_020),
     ]
-    assert book.windows(installs=True) == [Window(DAY, 600, 720), Window(DAY, 540, 1_020)]
-    assert slot_book(delivers(1, MORNING, free=0)).windows(installs=False) == []
+    wanted = frozenset({"ac"})
+    assert book.windows(HERE, wanted) == [Window(DAY, 600, 720), Window(DAY, 540, 1_020)]
+    assert slot_book(delivers(1, MORNING, free=0)).windows(HERE, frozenset()) == []
+    elsewhere = installs(*((m, m + 60) for m in range(0, 1_440, 60)), regions=(CITY,))
+    assert slot_book(elsewhere, *given).windows(HERE, wanted) == book.windows(HERE, wanted)

@@ -21,7 +21,7 @@ from tests.tenants.sample import (
     read_tables,
 )
 
-FOR_EVERYBODY = {"sku", "slot", "slot_provider"}
+FOR_EVERYBODY = {"sku", "slot_provider"}
 """Tables that every principal of the tenant reads whole."""
 
 

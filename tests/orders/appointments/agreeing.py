@@ -8,8 +8,9 @@ from backend.catalog.model import SkuDraft
 from backend.catalog.save_skus import save_skus
 from backend.db.pool import Database
 from backend.network.model import SlotProviderDraft
+from backend.network.slots import Window
 from backend.orders.model import Appointment, OrderStatus, Outcome, Placed
-from backend.orders.set_appointment import set_appointment
+from backend.orders.set_appointment import appointment_times, set_appointment
 from backend.runtime import Runtime
 from tenants.principal import Principal
 from tests.catalogue import Connection
@@ -106,8 +107,16 @@ class Agreeing:
             who or self.world.brand,
             order.order_id,
             agreed,
-            live.book.view,
+            live.book.planner,
             key or fresh_key(),
+        )
+
+    async def times(self, order: Placed, who: Principal | None = None) -> list[Window]:
+        """Return the times that could be agreed with an order."""
+        live = await self.runtime.books.open(self.world.tenant_id)
+        await live.freshen()
+        return await appointment_times(
+            self.database, who or self.world.brand, order.order_id, live.book.planner
         )
 
     async def free(self) -> dict[str, int]:

@@ -8,8 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from backend.inventory.accuracy.model import ShortageCause
+from backend.network.nodes import set_node_active
+from backend.network.slots import Window
 from backend.orders.cancel_orders import CancelLine, cancel_order
-from backend.orders.model import Appointment, OrderStatus, Placed, Shortage
+from backend.orders.model import Appointment, FeeDraft, OrderStatus, Placed, Shortage
 from backend.orders.release_holds import Resolution, release_hold
 from backend.orders.report_shortage import ShortPick, report_shortage
 from tenants.principal import PermissionMissing
@@ -126,6 +128,22 @@ async def test_what_is_not_whole_books_nothing(agreeing: Agreeing, wish: Shortag
     assert order.holds == ("appointment",)
     assert order.lines[0].reserved == 2
     assert set((await agreeing.free()).values()) == {1}
+
+
+async def test_a_presale_that_misses_its_time_is_refused(agreeing: Agreeing) -> None:
+    await agreeing.stock("wh", AC=2)
+    before = await contents(agreeing.admin)
+    answer = await agreeing.ask({"AC": 1}, at(MORNING), shortage=Shortage.PRESALE)
+    refused(answer, "NO_APPOINTMENT")
+    assert await contents(agreeing.admin) == before
+
+
+async def test_what_has_no_lines_comes_at_no_time(agreeing: Agreeing) -> None:
+    before = await contents(agreeing.admin)
+    order = draft(lines=None, appointment=at(MORNING), fees=(FeeDraft("post", 5),))
+    answer = await agreeing.runtime.intake.place(replace(order, lines=()), agreeing.world.brand)
+    refused(answer, "INVALID_ORDER")
+    assert await contents(agreeing.admin) == before
 
 
 async def test_an_order_held_for_its_address_books_nothing(agreeing: Agreeing) -> None:
@@ -259,11 +277,68 @@ async def test_whose_order_it_is_not_agrees_to_nothing(agreeing: Agreeing, world
     for who in (world.dealer, world.other_brand):
         async with refusal(agreeing.admin, "UNKNOWN_ORDER"):
             await agreeing.agree(order, at(AFTERNOON), who)
+        async with refusal(agreeing.admin, "UNKNOWN_ORDER"):
+            await agreeing.times(order, who)
+    async with refusal(agreeing.admin, "WRITE_REFUSED"):
+        await agreeing.agree(order, at(AFTERNOON), world.group)
     nobody = replace(world.brand, permissions=frozenset())
     before = await contents(agreeing.admin)
     with pytest.raises(PermissionMissing):
         await agreeing.agree(order, at(AFTERNOON), nobody)
     assert await contents(agreeing.admin) == before
+
+
+async def test_the_times_of_an_order_are_those_that_can_be_agreed(agreeing: Agreeing) -> None:
+    """Of its own node, with its own visits; another node would come in the afternoon."""
+    await agreeing.stock("wh", AC=1)
+    await agreeing.provide(dock_of("wh"), MORNING)
+    await agreeing.provide(INSTALLER, MORNING, AFTERNOON)
+    order = await agreeing.order({"AC": 1}, at(MORNING))
+    await agreeing.stock("far", AC=1)
+    await agreeing.provide(dock_of("far"), AFTERNOON)
+    assert await agreeing.times(order) == [Window(DAY, *MORNING)]
+    async with refusal(agreeing.admin, "NO_APPOINTMENT"):
+        await agreeing.agree(order, at(AFTERNOON))
+    await agreeing.provide(dock_of("wh"), AFTERNOON)
+    times = await agreeing.times(order)
+    assert times == [Window(DAY, *MORNING), Window(DAY, *AFTERNOON)]
+    for day, *time in times:
+        assert await agreeing.agree(order, Appointment(day, *time)) is OrderStatus.ALLOCATED
+
+
+async def test_what_waits_has_no_times(agreeing: Agreeing) -> None:
+    await both(agreeing)
+    order = await agreeing.order({"AC": 3}, at(MORNING), shortage=Shortage.BACKORDER)
+    assert await agreeing.times(order) == []
+
+
+async def test_a_day_that_is_over_is_agreed_to_with_nobody(agreeing: Agreeing) -> None:
+    past = DAY - timedelta(days=33)
+    await both(agreeing)
+    for provider in (dock_of("wh"), INSTALLER):
+        await agreeing.provide(provider, day=past)
+    order = await agreeing.order({"AC": 1}, at(MORNING))
+    await agreeing.admin.execute("update fulfilment set recorded_at = now() - interval '60 days'")
+    for is_open in (True, False):
+        async with agreeing.database.tenant_transaction(agreeing.world.brand) as tx:
+            await set_node_active(tx, "wh", is_open)
+        async with refusal(agreeing.admin, "NO_APPOINTMENT"):
+            await agreeing.agree(order, at(MORNING, past))
+
+
+async def test_on_the_day_itself_it_is_still_agreed(agreeing: Agreeing) -> None:
+    """A parcel that left days ago is there today, though one that leaves now would not be."""
+    brand = await agreeing.runtime.brands.get(agreeing.world.tenant_id)
+    today = brand.today()
+    await agreeing.admin.execute("update node set lead_time_minutes = 2880 where code = 'wh'")
+    await agreeing.stock("wh", A=2)
+    whole_day = (0, 1_440)
+    await agreeing.provide(dock_of("wh"), whole_day, visits=5, day=today)
+    order = placed(await agreeing.runtime.intake.place(draft({"A": 1}), agreeing.world.brand))
+    async with refusal(agreeing.admin, "NO_APPOINTMENT"):
+        await agreeing.agree(order, at(whole_day, today))
+    await agreeing.admin.execute("update fulfilment set recorded_at = now() - interval '4 days'")
+    assert await agreeing.agree(order, at(whole_day, today)) is OrderStatus.ALLOCATED
 
 
 async def test_two_orders_change_places_at_once(agreeing: Agreeing) -> None:

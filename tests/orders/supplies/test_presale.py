@@ -8,11 +8,12 @@ import pytest
 
 from backend.orders import commit
 from backend.orders.errors import InsufficientStock
-from backend.orders.model import OrderStatus, Outcome, Placed, Refused, Shortage
+from backend.orders.model import Held, OrderStatus, Outcome, Placed, Refused, Shortage
 from backend.orders.supplies import presale, settle
 from tests.catalogue import contents
 from tests.inventory.pools.layouts import EXAMPLE, put_in_force
 from tests.orders.checks import assert_clean, placed, refused, second_runtime
+from tests.orders.stock_holds.holding import CART
 from tests.orders.supplies.coming import LATER, SOON, Coming, supply
 from tests.world import draft, receive
 
@@ -54,6 +55,20 @@ async def test_what_is_to_come_is_sold_once(coming: Coming) -> None:
     assert await coming.expected(first.order_id, second.order_id) == [SOON, SOON]
     await coming.assert_true()
     await assert_clean(coming.runtime, coming.world)
+
+
+async def test_who_may_not_wait_leaves_what_is_kept_for_it_to_nobody(coming: Coming) -> None:
+    """It is refused with all of it, and who comes after it finds none of its units free."""
+    await coming.stock("wh", "A", 2)
+    intake, brand = coming.runtime.intake, coming.world.brand
+    held = await intake.take_hold(draft({"A": 2}), CART, brand)
+    assert isinstance(held, Held)
+    uncovered = draft({"A": 3}, shortage=Shortage.PRESALE, hold=held.hold_id)
+    first, second = await intake.place_many([uncovered, draft({"A": 2})], brand)
+    assert available(first) == [("A", 3, 2)]
+    assert available(second) == [("A", 2, 0)]
+    third = placed(await intake.place(draft({"A": 2}, hold=held.hold_id), brand))
+    assert third.lines[0].reserved == 2
 
 
 async def test_what_is_there_is_taken_first(coming: Coming) -> None:
