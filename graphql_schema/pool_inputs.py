@@ -9,13 +9,12 @@ from strawberry.utils.str_converters import to_camel_case
 
 from backend.conditions.model import Condition, InvalidCondition, Operator
 from backend.inventory.pools.errors import InvalidLayout
-from backend.inventory.pools.model import Layer, Layout, LayoutStatus, Mode
+from backend.inventory.pools.model import Layer, Layout, Mode
 from graphql_schema.scalars import BigInt
 
 strawberry.enum(Layer, name="PoolLayer", description="supply (逻辑供货) or dispatch (调度供货).")
 strawberry.enum(Mode, name="PoolMode", description="How a pool is given to its shops.")
 strawberry.enum(Operator, name="ConditionOperator", description="How a test compares.")
-strawberry.enum(LayoutStatus, name="PoolLayoutStatus", description="Draft, active or archived.")
 
 
 @strawberry.input(description="One comparison; the values are text, read by the attribute's type.")

@@ -10,7 +10,6 @@ from typing import Annotated, Self
 import msgspec
 import strawberry
 from strawberry import relay
-from strawberry.scalars import JSON
 
 from backend.catalog.find_skus import sku_ids_by_codes
 from backend.channels.errors import UnknownShop
@@ -19,9 +18,9 @@ from backend.channels.shops import active_shops
 from backend.inventory.model import Level
 from backend.inventory.pools import layouts as cases
 from backend.inventory.pools.explain import Explanation, LinkStep, PoolStep, explain
-from backend.inventory.pools.layouts import LayoutVersion
+from backend.inventory.pools.layouts import LAYOUTS, LayoutVersion
 from backend.inventory.pools.live import LivePools
-from backend.inventory.pools.model import Layer, LayoutStatus
+from backend.inventory.pools.model import Layer
 from backend.inventory.pools.numbers import NumberChange
 from backend.inventory.pools.preview import preview
 from backend.routing.live_book import FRESH_SECONDS
@@ -41,46 +40,24 @@ from graphql_schema.paging import (
 )
 from graphql_schema.pool_inputs import PoolLayoutInput, layout_of
 from graphql_schema.scalars import BigInt
+from graphql_schema.versions import NEWEST, VersionNode, fields_of
 from tenants.principal import Kind, Permission
 
-NEWEST = 2**31 - 1
 SKUS_MAX = 100
 """SKUs whose numbers are asked for, or followed, at once."""
 
 
 @strawberry.type(description="One version of the brand's layout of pools (五层库存).")
-class PoolLayout(relay.Node):
-    number: relay.NodeID[int]
-    version: int
-    based_on: int = strawberry.field(description="The version that was active then; 0 for none.")
-    status: LayoutStatus
-    document: JSON = strawberry.field(description="The layout, as it was proposed.")
-    comment: str
-    proposed_by: str
-    proposed_at: datetime
-    activated_by: str | None
-    activated_at: datetime | None
-
+class PoolLayout(VersionNode):
     @classmethod
     async def resolve_nodes(  # type: ignore[override]
         cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
     ) -> list[Self | None]:
-        return await nodes_by_keys(info, node_ids, 1, cases.layouts_by_versions, pool_layout_from)
+        return await nodes_by_keys(info, node_ids, 1, LAYOUTS.some, pool_layout_from)
 
 
 def pool_layout_from(found: LayoutVersion) -> PoolLayout:
-    return PoolLayout(
-        number=found.version,
-        version=found.version,
-        based_on=found.based_on,
-        status=found.status,
-        document=JSON(msgspec.to_builtins(found.layout)),
-        comment=found.comment,
-        proposed_by=found.proposed_by,
-        proposed_at=found.proposed_at,
-        activated_by=found.activated_by,
-        activated_at=found.activated_at,
-    )
+    return PoolLayout(**fields_of(found))
 
 
 @strawberry.type(description="A number of a shop, before and after a layout.")
@@ -268,7 +245,7 @@ class PoolsQuery:
     async def pool_layout(self, info: YipanInfo) -> PoolLayout | None:
         info.context.principal.require(Permission.STOCK_READ)
         async with info.context.reading() as tx:
-            found = await cases.active_layout(tx)
+            found = await LAYOUTS.active(tx)
         return None if found is None else pool_layout_from(found)
 
     @strawberry.field(description="All versions, the newest first.")
@@ -279,7 +256,7 @@ class PoolsQuery:
         limit = page_size(first)
         (below,) = key_of(after, (NEWEST,))
         async with info.context.reading() as tx:
-            rows = await cases.page_of_layouts(tx, below, limit)
+            rows = await LAYOUTS.page(tx, below, limit)
         return connection(rows, first, pool_layout_from, lambda row: cursor_of(row.version))
 
     @strawberry.field(description="What would change if a version were activated now.")

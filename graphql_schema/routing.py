@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Annotated, Self
 
 import msgspec
@@ -16,7 +15,7 @@ from backend.routing.attributes import NODE_ATTRIBUTES, ORDER_ATTRIBUTES
 from backend.routing.coverage import Finding, FindingKind, findings_of
 from backend.routing.criteria import CRITERIA
 from backend.routing.model import Preset
-from backend.routing.policies import PolicyStatus, PolicyVersion
+from backend.routing.policies import POLICIES, PolicyVersion
 from backend.routing.presets import PRESETS
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import InputRefused, PermissionDenied, PolicyChangedError
@@ -24,49 +23,25 @@ from graphql_schema.nodes import nodes_by_keys
 from graphql_schema.paging import PAGE_DEFAULT, connection, cursor_of, key_of, page_size
 from graphql_schema.routing_inputs import RoutingPolicyInput, policy_of
 from graphql_schema.scalars import BigInt
+from graphql_schema.versions import NEWEST, VersionNode, fields_of
 from tenants.principal import Permission
 
-NEWEST = 2**31 - 1
-
-strawberry.enum(PolicyStatus, name="RoutingPolicyStatus", description="Draft, active or archived.")
 strawberry.enum(
     FindingKind, name="RoutingFindingKind", description="What may be wrong with a policy."
 )
 
 
 @strawberry.type(description="One version of the brand's routing policy (路由策略).")
-class RoutingPolicy(relay.Node):
-    number: relay.NodeID[int]
-    version: int
-    based_on: int = strawberry.field(description="The version that was active then; 0 for none.")
-    status: PolicyStatus
-    document: JSON = strawberry.field(description="The policy, as it was proposed.")
-    comment: str
-    proposed_by: str
-    proposed_at: datetime
-    activated_by: str | None
-    activated_at: datetime | None
-
+class RoutingPolicy(VersionNode):
     @classmethod
     async def resolve_nodes(  # type: ignore[override]
         cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
     ) -> list[Self | None]:
-        return await nodes_by_keys(info, node_ids, 1, cases.policies_by_versions, policy_from)
+        return await nodes_by_keys(info, node_ids, 1, POLICIES.some, policy_from)
 
 
 def policy_from(found: PolicyVersion) -> RoutingPolicy:
-    return RoutingPolicy(
-        number=found.version,
-        version=found.version,
-        based_on=found.based_on,
-        status=found.status,
-        document=JSON(msgspec.to_builtins(found.document)),
-        comment=found.comment,
-        proposed_by=found.proposed_by,
-        proposed_at=found.proposed_at,
-        activated_by=found.activated_by,
-        activated_at=found.activated_at,
-    )
+    return RoutingPolicy(**fields_of(found))
 
 
 @strawberry.type(description="A way to compare parcels; lower is better.")
@@ -158,8 +133,7 @@ class RoutingQuery:
     async def routing_policy(self, info: YipanInfo) -> RoutingPolicy | None:
         info.context.principal.require(Permission.STOCK_READ)
         async with info.context.reading() as tx:
-            _, version = await cases.active_policy(tx)
-            found = await cases.policy_version(tx, version) if version else None
+            found = await POLICIES.active(tx)
         return None if found is None else policy_from(found)
 
     @strawberry.field(description="All versions, the newest first.")
@@ -170,7 +144,7 @@ class RoutingQuery:
         limit = page_size(first)
         (below,) = key_of(after, (NEWEST,))
         async with info.context.reading() as tx:
-            rows = await cases.page_of_policies(tx, below, limit)
+            rows = await POLICIES.page(tx, below, limit)
         return connection(rows, first, policy_from, lambda row: cursor_of(row.version))
 
     @strawberry.field(

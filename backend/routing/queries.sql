@@ -1,6 +1,8 @@
 -- active_policy --
 -- The policy in force.
-select version, document from routing_policy where tenant_id = $1 and status = 'active'
+select version, based_on, status, document, comment, proposed_by, created_at as proposed_at,
+       activated_by, activated_at
+from routing_policy where tenant_id = $1 and status = 'active'
 
 -- lock_policies --
 -- Let one transaction at a time give a tenant's policies versions and states.

@@ -13,7 +13,7 @@ from backend.inventory.accuracy.model import Weights
 from backend.inventory.earmarks.model import OpenEarmark
 from backend.inventory.earmarks.queries import open_earmarks
 from backend.inventory.pools.compile import CompiledLayout
-from backend.inventory.pools.layouts import active_layout, active_version, compile_in_force
+from backend.inventory.pools.layouts import LAYOUTS, active_version, compile_in_force
 from backend.inventory.warehouses import list_warehouses
 from backend.network.model import FunctionalWarehouse, Node
 from backend.network.nodes import list_nodes
@@ -65,10 +65,10 @@ async def view_of(
 ) -> tuple[NetworkView, CompiledLayout | None]:
     """Return the network, under the active layout where there is one that can be used."""
     layout = None
-    active = await active_layout(tx) if topology.layout_version else None
+    active = await LAYOUTS.active(tx) if topology.layout_version else None
     if active is not None:
         try:
-            layout = await compile_in_force(tx, active.layout, regions)
+            layout = await compile_in_force(tx, active.document, regions)
         except YipanError as error:
             log.exception("pools.not_compiled", tenant=tx.tenant_id, error=error.message)
     earmarks = topology.earmarks

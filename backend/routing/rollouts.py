@@ -21,7 +21,7 @@ from backend.routing.errors import (
     UnknownRollout,
 )
 from backend.routing.kpis import Figures, Kpi, value_of
-from backend.routing.policies import SQL, active_policy, check_in_network, policy_version
+from backend.routing.policies import POLICIES, SQL, active_policy, check_in_network
 from tenants.principal import Permission
 
 WHOLE_BP = 10_000
@@ -98,7 +98,7 @@ async def start_rollout(
 
     async def work() -> Rollout:
         await tx.execute(SQL.lock_policies, tx.tenant_id)
-        candidate = await policy_version(tx, draft.candidate)
+        candidate = await POLICIES.get(tx, draft.candidate)
         await check_in_network(tx, candidate.document, regions)
         _, active = await active_policy(tx)
         if draft.candidate == active:

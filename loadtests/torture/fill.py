@@ -24,7 +24,10 @@ def fill(played: Played, server: DatabaseServer) -> None:
     _fill_slots(server, played.history)
     if played.history.reroutes:
         document = msgspec.json.encode(REROUTING).decode()
-        server.fill("routing_policy", 1, version=1, document=document)
+        told = {"comment": "", "proposed_by": "t", "proposed_at": BEGAN}
+        told |= {"activated_by": "t", "activated_at": BEGAN}
+        state = {"version": 1, "based_on": 0, "status": "active", "document": document}
+        server.fill("routing_policy", 1, **state, **told)
     _fill_stock(server, played.history)
     played.observer.begin()
 

@@ -47,7 +47,8 @@ async def channel_terms(session: Session, tenant: int) -> list[Row]:
 
 @STATEMENTS.add
 async def active_policy(session: Session, tenant: int) -> list[Row]:
-    return chosen(session.scan("routing_policy"), "version document")
+    names = "version based_on status document comment proposed_by proposed_at activated_by"
+    return chosen(session.scan("routing_policy"), f"{names} activated_at")
 
 
 @STATEMENTS.add

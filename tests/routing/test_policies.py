@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from backend.conditions.model import DEPTH_MAX, TESTS_MAX, Condition
 from backend.db.errors import YipanError
 from backend.db.pool import Database
+from backend.db.versions import COMMENT_LENGTH_MAX, Version, VersionStatus
 from backend.routing import policies as cases
 from backend.routing.errors import PolicyChanged
 from backend.routing.model import (
@@ -22,7 +23,7 @@ from backend.routing.model import (
     SourcingWeights,
     Weighed,
 )
-from backend.routing.policies import COMMENT_LENGTH_MAX, PolicyStatus, PolicyVersion
+from backend.routing.policies import POLICIES, PolicyVersion
 from tenants.principal import Permission, Principal
 from tests.catalogue import Connection, contents
 from tests.refusals import refused
@@ -75,13 +76,13 @@ RENAME = "update node set code = 'gone' where tenant_id = $1 and code = $2"
 
 async def found(database: Database, who: Principal, version: int) -> PolicyVersion:
     async with database.tenant_transaction(who, read_only=True) as tx:
-        return await cases.policy_version(tx, version)
+        return await POLICIES.get(tx, version)
 
 
 async def seen(database: Database, who: Principal) -> list[int]:
     """Return the versions that somebody sees, the newest first."""
     async with database.tenant_transaction(who, read_only=True) as tx:
-        return [row.version for row in await cases.page_of_policies(tx, NOBODY, 99)]
+        return [row.version for row in await POLICIES.page(tx, NOBODY, 99)]
 
 
 async def active(database: Database, who: Principal) -> tuple[PolicyDocument, int]:
@@ -101,7 +102,7 @@ async def test_what_is_proposed_is_a_draft_and_decides_nothing(
     database: Database, world: World
 ) -> None:
     draft = await propose(database, world.brand, RICH, comment="双十一")
-    assert (draft.version, draft.based_on, draft.status) == (1, 0, PolicyStatus.DRAFT)
+    assert (draft.version, draft.based_on, draft.status) == (1, 0, VersionStatus.DRAFT)
     assert (draft.comment, draft.proposed_by) == ("双十一", world.brand.subject)
     assert (draft.activated_by, draft.activated_at) == (None, None)
     assert await active(database, world.brand) == (DEFAULT_POLICY, 0)
@@ -121,7 +122,7 @@ async def test_an_activated_draft_decides_and_the_one_before_it_is_archived(
     assert await active(database, world.brand) == (RICH, two.version)
     assert (two.based_on, two.activated_by) == (one.version, world.brand.subject)
     assert two.activated_at is not None
-    assert (await found(database, world.brand, one.version)).status is PolicyStatus.ARCHIVED
+    assert (await found(database, world.brand, one.version)).status is VersionStatus.ARCHIVED
 
 
 async def test_versions_are_listed_in_pages_the_newest_first(
@@ -129,7 +130,7 @@ async def test_versions_are_listed_in_pages_the_newest_first(
 ) -> None:
     assert await seen(still, ready_world.brand) == [DRAFT, ACTIVE, OUTDATED, ARCHIVED]
     async with still.tenant_transaction(ready_world.brand, read_only=True) as tx:
-        page = await cases.page_of_policies(tx, DRAFT, 2)
+        page = await POLICIES.page(tx, DRAFT, 2)
     assert [row.version for row in page] == [ACTIVE, OUTDATED]
 
 
@@ -207,7 +208,7 @@ async def test_of_many_activations_at_once_exactly_one_wins(
     drafts = [await propose(database, world.brand, BARE) for _ in range(RIVALS)]
     tried = [activate(database, world.brand, draft.version) for draft in drafts]
     answers = await asyncio.gather(*tried, return_exceptions=True)
-    (winner,) = [one for one in answers if isinstance(one, PolicyVersion)]
+    (winner,) = [one for one in answers if isinstance(one, Version)]
     assert sum(isinstance(one, PolicyChanged) for one in answers) == RIVALS - 1
     assert await active(database, world.brand) == (BARE, winner.version)
 
@@ -218,7 +219,7 @@ async def test_one_draft_activated_by_many_at_once_is_activated_once(
     draft = await propose(database, world.brand, BARE)
     tried = [activate(database, world.brand, draft.version) for _ in range(RIVALS)]
     answers = await asyncio.gather(*tried, return_exceptions=True)
-    (winner,) = [one for one in answers if isinstance(one, PolicyVersion)]
+    (winner,) = [one for one in answers if isinstance(one, Version)]
     codes = {one.code for one in answers if isinstance(one, YipanError)}
     assert codes == {"POLICY_NOT_DRAFT"}
     assert await found(database, world.brand, draft.version) == winner

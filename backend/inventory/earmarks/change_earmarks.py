@@ -23,7 +23,7 @@ from backend.inventory.earmarks.queries import SQL, earmark_by_code, lock_earmar
 from backend.inventory.errors import InvalidQuantity
 from backend.inventory.model import QUANTITY_MAX, CauseKind, Level, LevelKey, Movement
 from backend.inventory.movement_types import MovementType
-from backend.inventory.pools.layouts import active_layout, compile_in_force, lock_layouts
+from backend.inventory.pools.layouts import LAYOUTS, compile_in_force
 from backend.network.regions.table import RegionTable
 from tenants.principal import Permission
 
@@ -49,9 +49,9 @@ async def open_earmark(tx: TenantTransaction, draft: EarmarkDraft, *, key: str) 
 async def open_new(tx: TenantTransaction, draft: EarmarkDraft) -> EarmarkChanged:
     """Do what `open_earmark` does, as a part of the caller's command."""
     _check(draft)
-    await lock_layouts(tx)  # the pool stays
-    active = await active_layout(tx)
-    if active is None or draft.pool not in {pool.code for pool in active.layout.pools}:
+    await LAYOUTS.lock(tx)  # the pool stays
+    active = await LAYOUTS.active(tx)
+    if active is None or draft.pool not in {pool.code for pool in active.document.pools}:
         raise UnknownPool(path=("pool",))
     lending = draft.lending
     await tx.fetch_value(
@@ -247,8 +247,8 @@ async def _upstream(
     """Return the functional warehouses that feed an earmark's pool, if some line needs them."""
     if all(line.warehouse for line in lines):
         return frozenset()
-    active = await active_layout(tx)
-    layout = None if active is None else await compile_in_force(tx, active.layout, regions)
+    active = await LAYOUTS.active(tx)
+    layout = None if active is None else await compile_in_force(tx, active.document, regions)
     if layout is None or earmark.pool not in layout.vertex_of_pool:
         raise UnknownPool
     return layout.upstream[layout.vertex_of_pool[earmark.pool]]

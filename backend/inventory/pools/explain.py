@@ -18,7 +18,7 @@ from backend.inventory.earmarks.queries import open_earmarks, usable_of_sku
 from backend.inventory.levels import database_time, levels_of_sku
 from backend.inventory.model import FreeAt, Level
 from backend.inventory.pools.compile import CompiledLayout, Figures, Link
-from backend.inventory.pools.layouts import SQL, active_layout, compile_in_force, layout_as_of
+from backend.inventory.pools.layouts import LAYOUTS, SQL, compile_in_force, layout_as_of
 from backend.inventory.pools.live import Profile
 from backend.inventory.pools.model import WHOLE_BP, Layer, Sync
 from backend.inventory.pools.numbers import Bounds, ground_of, pools_on
@@ -107,11 +107,11 @@ async def explain(
     if as_of is not None and as_of > now:
         raise OutOfRange("That moment lies in the future.", path=("asOf",))
     at = as_of or now
-    version = await (active_layout(tx) if as_of is None else layout_as_of(tx, at))
+    version = await (LAYOUTS.active(tx) if as_of is None else layout_as_of(tx, at))
     levels = await _levels(tx, sku_id, as_of)
     if version is None:
         return _nothing(sku_id, found, at)
-    layout = await compile_in_force(tx, version.layout, regions)
+    layout = await compile_in_force(tx, version.document, regions)
     vertex = None if layout is None else layout.vertex_of_shop.get(found.id)
     if layout is None or vertex is None:
         return _nothing(sku_id, found, at, version.version)

@@ -146,11 +146,3 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rena
     shares: tuple[Share, ...] = ()
     syncs: tuple[Sync, ...] = ()
     least_accuracy_bp: int | None = None
-
-
-class LayoutStatus(StrEnum):
-    """A layout is edited as a draft, one is active, and those before it are kept."""
-
-    DRAFT = "draft"
-    ACTIVE = "active"
-    ARCHIVED = "archived"

@@ -4,10 +4,9 @@ from datetime import datetime
 
 from backend.db.pool import TenantTransaction
 from backend.inventory.pools.layouts import (
-    active_layout,
+    LAYOUTS,
     compile_in_force,
     compile_layout,
-    layout_version,
 )
 from backend.inventory.pools.numbers import NumberChange, changes_between
 from backend.network.regions.table import RegionTable
@@ -21,8 +20,8 @@ async def preview(
     `local` is the time where the brand is. Nothing is changed. Raises UnknownLayout, and
     InvalidLayout where the version can no longer be used.
     """
-    proposed = await layout_version(tx, version)
-    active = await active_layout(tx)
-    before = None if active is None else await compile_in_force(tx, active.layout, regions)
-    after = await compile_layout(tx, proposed.layout, regions)
+    proposed = await LAYOUTS.get(tx, version)
+    active = await LAYOUTS.active(tx)
+    before = None if active is None else await compile_in_force(tx, active.document, regions)
+    after = await compile_layout(tx, proposed.document, regions)
     return await changes_between(tx, before, after if after.vertex_count else None, local)

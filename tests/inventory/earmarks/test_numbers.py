@@ -9,7 +9,7 @@ from backend.inventory.allotments.book import AllotmentBook
 from backend.inventory.earmarks.model import Lending
 from backend.inventory.earmarks.queries import open_earmarks
 from backend.inventory.levels import free_of_all_levels
-from backend.inventory.pools.layouts import active_layout, compile_in_force
+from backend.inventory.pools.layouts import LAYOUTS, compile_in_force
 from backend.inventory.pools.model import Layout, Rule
 from backend.inventory.pools.numbers import Bounds, ground_of, pools_on
 from backend.inventory.pools.preview import preview
@@ -59,9 +59,9 @@ def numbers(live: Living) -> Numbers:
 async def computed(live: Living) -> Numbers:
     """Return the same, computed anew from what PostgreSQL has."""
     async with live.runtime.database.tenant_transaction(live.brand, read_only=True) as tx:
-        active = await active_layout(tx)
+        active = await LAYOUTS.active(tx)
         assert active is not None
-        layout = await compile_in_force(tx, active.layout, bundled_regions())
+        layout = await compile_in_force(tx, active.document, bundled_regions())
         assert layout is not None
         levels = [level async for chunk in free_of_all_levels(tx) for level in chunk]
         ground = ground_of([layout], await open_earmarks(tx), levels)

@@ -8,10 +8,11 @@ from msgspec.structs import replace
 
 from backend.db.errors import YipanError
 from backend.db.pool import Database
+from backend.db.versions import COMMENT_LENGTH_MAX, VersionStatus
 from backend.inventory.pools import layouts as cases
 from backend.inventory.pools.errors import LayoutChanged
-from backend.inventory.pools.layouts import COMMENT_LENGTH_MAX, LayoutVersion
-from backend.inventory.pools.model import Layout, LayoutStatus, Rule, Sync
+from backend.inventory.pools.layouts import LAYOUTS, LayoutVersion
+from backend.inventory.pools.model import Layout, Rule, Sync
 from backend.network.regions.table import bundled_regions
 from tenants.principal import Permission, Principal
 from tests.catalogue import Connection, contents
@@ -37,13 +38,13 @@ RIVALS = 8
 
 async def found(database: Database, who: Principal, version: int) -> LayoutVersion:
     async with database.tenant_transaction(who, read_only=True) as tx:
-        return await cases.layout_version(tx, version)
+        return await LAYOUTS.get(tx, version)
 
 
 async def seen(database: Database, who: Principal) -> list[int]:
     """Return the versions that somebody sees, the newest first."""
     async with database.tenant_transaction(who, read_only=True) as tx:
-        return [row.version for row in await cases.page_of_layouts(tx, NOBODY, 99)]
+        return [row.version for row in await LAYOUTS.page(tx, NOBODY, 99)]
 
 
 async def active(database: Database, who: Principal) -> int:
@@ -63,7 +64,7 @@ async def test_what_is_proposed_is_a_draft_and_decides_nothing(
     database: Database, world: World
 ) -> None:
     draft = await propose(database, world.brand, EXAMPLE)
-    assert (draft.version, draft.based_on, draft.status) == (1, 0, LayoutStatus.DRAFT)
+    assert (draft.version, draft.based_on, draft.status) == (1, 0, VersionStatus.DRAFT)
     assert (draft.proposed_by, draft.activated_by) == (world.brand.subject, None)
     assert await active(database, world.brand) == 0
 
@@ -77,7 +78,7 @@ async def test_a_layout_is_kept_as_it_was_proposed(database: Database, world: Wo
     )
     draft = await propose(database, world.brand, layout)
     assert await found(database, world.brand, draft.version) == draft
-    assert draft.layout == layout
+    assert draft.document == layout
 
 
 async def test_an_activated_draft_decides_and_the_one_before_it_is_archived(
@@ -85,18 +86,18 @@ async def test_an_activated_draft_decides_and_the_one_before_it_is_archived(
 ) -> None:
     first = await put_in_force(database, world.brand, EXAMPLE)
     second = await put_in_force(database, world.brand, Layout())
-    assert (first.status, second.status) == (LayoutStatus.ACTIVE, LayoutStatus.ACTIVE)
+    assert (first.status, second.status) == (VersionStatus.ACTIVE, VersionStatus.ACTIVE)
     assert await active(database, world.brand) == second.version
     before = await found(database, world.brand, first.version)
-    assert before == replace(first, status=LayoutStatus.ARCHIVED)
+    assert before == replace(first, status=VersionStatus.ARCHIVED)
 
 
 async def test_versions_are_listed_in_pages_the_newest_first(
     still: Database, ready_world: World
 ) -> None:
     async with still.tenant_transaction(ready_world.brand, read_only=True) as tx:
-        first = await cases.page_of_layouts(tx, NOBODY, 3)
-        rest = await cases.page_of_layouts(tx, first[-1].version, 3)
+        first = await LAYOUTS.page(tx, NOBODY, 3)
+        rest = await LAYOUTS.page(tx, first[-1].version, 3)
     assert [row.version for row in first] == [DRAFT, ACTIVE, OUTDATED]
     assert [row.version for row in rest] == [ARCHIVED]
 
@@ -104,7 +105,7 @@ async def test_versions_are_listed_in_pages_the_newest_first(
 async def test_two_brands_count_their_own_versions(database: Database, world: World) -> None:
     await put_in_force(database, world.brand, EXAMPLE)
     assert (await put_in_force(database, world.other_brand, Layout())).version == 1
-    assert (await found(database, world.brand, 1)).layout == EXAMPLE
+    assert (await found(database, world.brand, 1)).document == EXAMPLE
 
 
 # ------------------------------------------------------------------------- who did not look
@@ -140,7 +141,7 @@ async def test_of_two_managers_the_first_wins_and_the_second_is_told(
         await activate(database, world.brand, two.version)
     assert isinstance(refusal.error, LayoutChanged)
     assert refusal.error.active_version == one.version
-    assert (await found(database, world.brand, one.version)).layout == Layout()
+    assert (await found(database, world.brand, one.version)).document == Layout()
 
 
 async def test_of_many_activations_at_once_exactly_one_wins(
@@ -154,8 +155,8 @@ async def test_of_many_activations_at_once_exactly_one_wins(
         draft.version: (await found(database, world.brand, draft.version)).status
         for draft in drafts
     }
-    assert states.pop(winner.version) is LayoutStatus.ACTIVE
-    assert set(states.values()) == {LayoutStatus.DRAFT}
+    assert states.pop(winner.version) is VersionStatus.ACTIVE
+    assert set(states.values()) == {VersionStatus.DRAFT}
 
 
 async def test_one_draft_activated_by_many_at_once_is_activated_once(
