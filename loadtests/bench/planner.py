@@ -17,8 +17,10 @@ from time import thread_time
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+from msgspec.structs import replace
 
 from backend.routing.criteria import CRITERIA
+from backend.routing.kpis import Figures, figures_of
 from backend.routing.model import PlanRequest
 from backend.routing.plan_orders import OrderPlanner
 from backend.routing.promises import delivery_promise
@@ -31,11 +33,14 @@ from loadtests.bench.milp import optimum_of_whole_lines
 from loadtests.bench.numpy_baseline import NumpyPlanner, free_by_node
 from loadtests.bench.planner_terms import INSTALLED, month_of_slots
 from loadtests.bench.planner_world import (
+    CHEAPEST,
     POLICY,
     WEIGHTED,
     Brand,
     book_of,
+    contested_requests,
     drawn_requests,
+    last_units,
     made_up_brand,
     planner_of,
     twin_book_of,
@@ -50,6 +55,7 @@ ORDERS_OF_MANY_LINES = 20
 TWINS_ORDERS = 20
 SALES_A_BATCH = 20
 PROMISES = 300
+CONTESTED_BATCHES = 40
 GAP_SAMPLE, GAP_SAMPLE_OF_MANY_LINES = 40, 4
 REPETITIONS_MIN = 5
 SHARES = 8
@@ -82,7 +88,8 @@ def run(options: Options) -> BenchReport:
     report.set_up_seconds = round(setting_up.seconds, 3)
     processor, watch = Processor(), Stopwatch()
     with processor.measured():
-        for part in (_three_lines, _against_twin, _against_numpy, _many_lines, _promises):
+        parts = (_three_lines, _against_twin, _against_numpy, _many_lines, _promises, _together)
+        for part in parts:
             report.metrics |= part(ground)
         report.metrics["optimality_gap"] = largest_gap(ground, LINES, GAP_SAMPLE)
         gap = largest_gap(ground, MANY_LINES, GAP_SAMPLE_OF_MANY_LINES)
@@ -194,6 +201,36 @@ def _promise(of: str, ground: Ground, slots: SlotBook | None) -> Metrics:
     return {
         f"promise_p50_ms_{of}": round(cuts[49], 3),
         f"promise_p99_ms_{of}": round(cuts[98], 3),
+    }
+
+
+def _together(ground: Ground) -> Metrics:
+    """What batches that want the same last units cost, planned together, of that one by one.
+
+    Freight and fees, by the cheapest way; with the units that nobody sends, which are as many.
+    """
+    few = last_units(ground.brand, ground.random)
+    batches = [contested_requests(few, ground.random) for _ in range(CONTESTED_BATCHES)]
+    sums: dict[bool, Figures] = {}
+    seconds: dict[bool, float] = {}
+    for plans_together in (False, True):
+        planner = planner_of(few, replace(CHEAPEST, plans_together=plans_together))
+        book, figures = book_of(few), Figures()
+        planner.plan(batches[0], book)
+        started = thread_time()
+        planned = [planner.plan(batch, book) for batch in batches]
+        seconds[plans_together] = thread_time() - started
+        for batch, plans in zip(batches, planned, strict=True):
+            for request, found in zip(batch, plans, strict=True):
+                figures = figures.plus(figures_of(few.view, request, found))
+        sums[plans_together] = figures
+    in_turn, together = sums[False], sums[True]
+    cost, better = [f.freight_minor + f.fees_minor for f in (in_turn, together)]
+    return {
+        "together_saves_share": round(1 - better / cost, 4),
+        "together_units_unplaced": together.units_unplaced,
+        "in_turn_units_unplaced": in_turn.units_unplaced,
+        "together_takes_times": round(seconds[True] / seconds[False], 1),
     }
 
 

@@ -25,6 +25,7 @@ from backend.routing.model import (
     PlanRequest,
     PlanRow,
     PolicyDocument,
+    Preset,
     Strategy,
     Weighed,
 )
@@ -179,6 +180,11 @@ WEIGHTED = PolicyDocument(
     (Strategy(name="sum", objectives=(_sum(ALL_WEIGHED),), otherwise=Otherwise.BACKORDER),)
 )
 """One strategy, in which it pays to split some orders."""
+CHEAPEST = PolicyDocument(
+    (Strategy(name="cheapest", preset=Preset.COST, otherwise=Otherwise.BACKORDER),)
+)
+LAST_UNITS, CONTESTED_SKUS, CONTESTED_ORDERS, CONTESTED_CARRIED = (1, 3), 40, 50, 0.1
+"""Of a batch in which orders want the same SKUs, of which five nodes have one or two each."""
 SHOPS = tuple(
     Shop(
         id=number,
@@ -275,13 +281,13 @@ def _warehouses() -> list[FunctionalWarehouse]:
 
 
 def drawn_stock(
-    random: Random, units: Sequence[tuple[int, int]], sources: int
+    random: Random, units: Sequence[tuple[int, int]], sources: int, carried: float = CARRIED
 ) -> tuple["array[int]", "array[int]", "array[int]", "array[int]"]:
     """Draw which source carries each SKU, and how much of it between the SKU's bounds."""
     skus, places, free = array("q"), array("i"), array("q")
     for sku, bounds in enumerate(units):
         for source in range(sources):
-            if random.random() < CARRIED:
+            if random.random() < carried:
                 skus.append(sku)
                 places.append(source)
                 free.append(random.randrange(*bounds))
@@ -332,6 +338,25 @@ def drawn_requests(brand: Brand, random: Random, orders: int, lines: int) -> lis
             ],
         )
         for _ in range(orders)
+    ]
+
+
+def last_units(brand: Brand, random: Random) -> Brand:
+    """Return the brand with so few units of each SKU that orders want the same ones."""
+    few, sources = [LAST_UNITS] * CONTESTED_SKUS, len(brand.view.sources)
+    stock = drawn_stock(random, few, sources, CONTESTED_CARRIED)
+    return brand._replace(stock=stock)
+
+
+def contested_requests(brand: Brand, random: Random) -> list[PlanRequest]:
+    """Draw a batch of orders of one or two SKUs that few are left of."""
+    return [
+        drawn_request(
+            brand,
+            random,
+            [(sku, 1) for sku in random.sample(range(CONTESTED_SKUS), random.choice((1, 1, 2)))],
+        )
+        for _ in range(CONTESTED_ORDERS)
     ]
 
 
