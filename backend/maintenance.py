@@ -144,6 +144,7 @@ class Maintenance:
         """Let `run` end once the piece of work in hand is done."""
         self._stopping.set()
         self._simulations.stop()
+        self._rerouter.stop()
 
     async def reap(self) -> None:
         """Warm again what was warm, and give back what was left behind."""

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from backend.db.pool import Record, TenantTransaction
+from backend.inventory.accuracy.accuracy import nodes_that_missed
 from backend.inventory.as_of import (
     free_before,
     moment_after,
@@ -127,7 +128,9 @@ async def _request_before(
     ]
     is_alone = is_first or is_rerouted
     joins = frozenset() if is_alone else order.place.joins - set(decision["winner_nodes"])
+    missed = await nodes_that_missed(tx, [order_id], decision["recorded_at"])
     left = order._replace(
+        not_from=missed.get(order_id, frozenset()),
         lines=tuple(line for line in lines if line.quantity),
         place=order.place._replace(joins=joins),
     )

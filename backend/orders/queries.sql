@@ -249,11 +249,11 @@ where o.tenant_id = $1 and o.id = any($2::bigint[])
 order by o.placed_at, o.id, l.line_no
 
 -- allocated_orders --
--- Orders that have all their nodes, oldest first, after a position, placed in the last hours.
+-- Orders that have all their nodes, oldest first, after a position.
 select placed_at, id from orders
-where tenant_id = $1 and status = 'allocated' and (placed_at, id) > ($2::timestamptz, $3::bigint)
-  and placed_at > clock_timestamp() - make_interval(hours => $4::integer)
-order by placed_at, id limit $5
+where tenant_id = $1 and status = 'allocated' and placed_at >= $2
+  and (placed_at, id) > ($2::timestamptz, $3::bigint)
+order by placed_at, id limit $4
 
 -- allocated_lines --
 -- What is reserved of the lines of orders, with where they go.

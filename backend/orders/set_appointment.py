@@ -156,13 +156,14 @@ async def _sent(
 ) -> _Sent:
     skus = await skus_by_ids(tx, [row["sku_id"] for row in lines if row["reserved"]])
     appointments = await tx.fetch(SQL.appointments_of_orders, tx.tenant_id, [order["id"]])
+    decisions = await tx.fetch(SQL.decisions_of_orders, tx.tenant_id, [order["id"]])
     booked = {row["slot_id"] for row in fulfilments}
     booked |= {row["installation_slot_id"] for row in appointments}
     return _Sent(
         order["region_code"],
         frozenset(sku.category for sku in skus.values() if sku.needs_installation),
         frozenset(row["node_id"] for row in fulfilments),
-        max(row["recorded_at"] for row in fulfilments),
+        max(row["recorded_at"] for row in (*fulfilments, *decisions)),
         frozenset(booked - {None}),
     )
 

@@ -108,7 +108,7 @@ class OrderPlanner:
         return plan_together(requests, book, self.view, lambda some: self._plan_in_turn(some, book))
 
     def _plan_in_turn(self, requests: Sequence[PlanRequest], book: StockBook) -> list[OrderPlan]:
-        return self._plan(requests, book, [self._is_on_trial(request) for request in requests])
+        return self._plan(requests, book, [self.is_on_trial(request) for request in requests])
 
     def plan_in_shadow(self, requests: Sequence[PlanRequest], book: StockBook) -> list[OrderPlan]:
         """Return the plans that the candidate would make of a batch."""
@@ -122,7 +122,7 @@ class OrderPlanner:
             return
         rollout_id = self.candidate.rollout_id
         if not self.is_shadowed:
-            side = Side.CANDIDATE if self._is_on_trial(request) else Side.BASELINE
+            side = Side.CANDIDATE if self.is_on_trial(request) else Side.BASELINE
             self._see(rollout_id, side, request, plan)
         elif shadow is not None:
             self._see(rollout_id, Side.BASELINE, request, plan)
@@ -132,7 +132,8 @@ class OrderPlanner:
         before = self.seen.get((rollout_id, side), Figures())
         self.seen[rollout_id, side] = before.plus(figures_of(self.view, request, plan))
 
-    def _is_on_trial(self, request: PlanRequest) -> bool:
+    def is_on_trial(self, request: PlanRequest) -> bool:
+        """Whether a candidate routes an order, and not the active policy."""
         return self.candidate is not None and request.lot < self.candidate.share_bp
 
     def _chain(self, request: PlanRequest, on_trial: bool) -> tuple[list[int], Remainder]:
@@ -183,9 +184,14 @@ class OrderPlanner:
         chains = [self.compiled.chain(request, self.local)[0] for request in requests]
         return self._prepared(requests, chains, book)
 
+    def get_to_know(self, requests: Sequence[PlanRequest], book: StockBook) -> None:
+        """Compile the policy for what some orders ask for, all at once: one by one takes longer."""
+        if matched := [one for one in requests if self.compiled.chain(one, self.local)[0]]:
+            self.prepare(matched, book)
+
     def nothing(self, request: PlanRequest) -> OrderPlan:
         """Return the plan of an order that gets nothing: everything is short."""
-        chain, remainder = self._chain(request, self._is_on_trial(request))
+        chain, remainder = self._chain(request, self.is_on_trial(request))
         return self._nothing(request, remainder, is_matched=bool(chain))
 
     def _nothing(

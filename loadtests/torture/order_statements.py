@@ -220,7 +220,8 @@ async def insert_orders(
         fields["active"] = fields["quantity"]
         await session.insert("reservation", each[:2], fields)
     for each in decisions:
-        await session.insert("routing_decision", each[:2], {"order_id": each[0]})
+        told = {"order_id": each[0], "recorded_at": clock()}
+        await session.insert("routing_decision", each[:2], told)
     await append_events(session, tenant, events)
     return [row(claimed=claimed, append_events=None)]
 

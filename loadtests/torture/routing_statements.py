@@ -4,13 +4,12 @@ The brands of these histories have no terms, and a policy of their own only if i
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from loadtests.torture.database_server import Session
 from loadtests.torture.order_statements import SHOP, SKU
 from loadtests.torture.rows import Row, chosen, row
 from loadtests.torture.statement import Statements
-from loadtests.torture.stock_statements import clock
 
 STATEMENTS = Statements()
 
@@ -83,12 +82,18 @@ async def shops_by_ids(session: Session, tenant: int, ids: Sequence[int]) -> lis
 
 @STATEMENTS.add
 async def allocated_orders(
-    session: Session, tenant: int, after_time: datetime, after_id: int, hours: int, limit: int
+    session: Session, tenant: int, after_time: datetime, after_id: int, limit: int
 ) -> list[Row]:
     positions = sorted(
         (order["placed_at"], order["id"])
         for order in session.scan("orders")
-        if order["status"] == "allocated" and order["placed_at"] > clock() - timedelta(hours=hours)
+        if order["status"] == "allocated"
     )
     found = [at for at in positions if at > (after_time, after_id)][:limit]
     return [row(placed_at=at, id=order_id) for at, order_id in found]
+
+
+@STATEMENTS.add
+async def decisions_of_orders(session: Session, tenant: int, ids: Sequence[int]) -> list[Row]:
+    found = (each for each in session.scan("routing_decision") if each["order_id"] in ids)
+    return chosen(found, "order_id recorded_at")

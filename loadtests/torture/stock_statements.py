@@ -442,5 +442,7 @@ async def lock_open_supplies(session: Session, tenant: int, sku_ids: Sequence[in
 
 
 @STATEMENTS.add
-async def nodes_that_missed(session: Session, tenant: int, order_ids: Sequence[int]) -> list[Row]:
+async def nodes_that_missed(
+    session: Session, tenant: int, order_ids: Sequence[int], before: datetime | None
+) -> list[Row]:
     return []  # everything is found in these histories

@@ -11,8 +11,9 @@ import pytest
 from backend.db.pool import TenantTransaction
 from backend.maintenance import Maintenance
 from backend.orders.claim import SQL
+from backend.orders.plan_reroutes import Move
 from backend.orders.releasing import Releasing
-from backend.orders.reroute_orders import Move, _standing
+from backend.orders.reroute_orders import _standing
 from backend.orders.shape import Standing
 from backend.orders.sold_out import SoldOut
 from backend.orders.work import Work
@@ -25,7 +26,7 @@ from loadtests.torture.twin_core import twin_core
 HISTORIES = 200
 SWEEP_STEP = 11
 """Of the faults of one history every so many are tried here; `make torture` tries them all."""
-ENOUGH = 250
+ENOUGH = 500
 """Histories in which a planted defect must show."""
 
 

@@ -37,11 +37,11 @@ async def note_shortages(
 
 
 async def nodes_that_missed(
-    tx: TenantTransaction, order_ids: Sequence[int]
+    tx: TenantTransaction, order_ids: Sequence[int], before: datetime | None = None
 ) -> dict[int, frozenset[int]]:
-    """Return the nodes that could not send something of orders, by order."""
+    """Return the nodes that could not send something of orders, by order; before a time or now."""
     found: defaultdict[int, set[int]] = defaultdict(set)
-    for row in await tx.fetch(SQL.nodes_that_missed, tx.tenant_id, order_ids):
+    for row in await tx.fetch(SQL.nodes_that_missed, tx.tenant_id, order_ids, before):
         found[row["order_id"]].add(row["node_id"])
     return {order_id: frozenset(nodes) for order_id, nodes in found.items()}
 

@@ -11,9 +11,10 @@ order by p.ordinal
 returning id
 
 -- nodes_that_missed --
--- The nodes that could not send something of orders.
+-- The nodes that could not send something of orders, until a time; no time: until now.
 select distinct order_id, node_id from pick_shortage
 where tenant_id = $1 and order_id = any($2::bigint[])
+  and ($3::timestamptz is null or reported_at < $3)
 
 -- missing_by_node --
 -- What was counted, and what was missing, of each node since a time: in counts and in picks.

@@ -338,6 +338,11 @@ async def test_on_the_day_itself_it_is_still_agreed(agreeing: Agreeing) -> None:
     async with refusal(agreeing.admin, "NO_APPOINTMENT"):
         await agreeing.agree(order, at(whole_day, today))
     await agreeing.admin.execute("update fulfilment set recorded_at = now() - interval '4 days'")
+    async with refusal(agreeing.admin, "NO_APPOINTMENT"):  # a part may have come there just now
+        await agreeing.agree(order, at(whole_day, today))
+    await agreeing.admin.execute(
+        "update routing_decision set recorded_at = now() - interval '4 days'"
+    )
     assert await agreeing.agree(order, at(whole_day, today)) is OrderStatus.ALLOCATED
 
 

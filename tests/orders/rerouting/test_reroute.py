@@ -288,7 +288,10 @@ async def test_who_is_faster_has_the_last_unit(
     await moving.routed.stock("wh", 1)
     carry_out = reroute_orders.carry_out
 
+    tried = []
+
     async def after_somebody(*given: Any) -> object:
+        tried.append(given)
         bought = await moving.routed.order(1)
         assert await sent(admin, bought) == {"wh": 1}
         before = await contents(admin)
@@ -299,6 +302,7 @@ async def test_who_is_faster_has_the_last_unit(
 
     monkeypatch.setattr(reroute_orders, "carry_out", after_somebody)
     assert await moving.reroute() == 0
+    assert len(tried) == 1
     assert await sent(admin, order) == {"far": 1}
 
 
