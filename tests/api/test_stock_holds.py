@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from backend.db.commands import fingerprint
 from backend.orders.model import AddressDraft, LineDraft, OrderDraft
+from backend.orders.normalise import keys_of
 from backend.runtime import Runtime
 from tests.api.client import Api, order
 from tests.catalogue import Connection
@@ -135,5 +135,7 @@ async def test_an_order_without_a_hold_has_the_mark_that_it_always_had(
         shop="shop",
         address=AddressDraft(detail="x", region_code=310104),
         lines=(LineDraft("A", 1, 100),),
+        idempotency_key=key,
     )
-    assert stored == fingerprint(draft)
+    (known,) = keys_of(draft, world.brand, None)
+    assert stored == known.fingerprint
