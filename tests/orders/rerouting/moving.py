@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
+from backend.inventory.accuracy.model import ShortageCause
 from backend.orders.model import Placed
+from backend.orders.report_shortage import ShortPick, report_shortage
 from backend.routing.model import PolicyDocument, Preset, Rerouting, Strategy
 from backend.runtime import Runtime
 from tests.catalogue import Connection
 from tests.inventory.pools.living import Living
 from tests.orders.strategies.routed import Routed
 from tests.routing.policies import put_in_force, strategy
-from tests.world import SHANGHAI
+from tests.world import SHANGHAI, fresh_key
 
 CHEAPEST = strategy(preset=Preset.COST)
 SAVED = 900
@@ -45,6 +47,20 @@ class Moving:
         for sku, units in ({"A": lines} if isinstance(lines, int) else lines).items():
             await self.routed.stock("far", units, sku)
         return await self.routed.order(lines, region=SHANGHAI, **changes)
+
+    async def order_missed_in_shanghai(self) -> Placed:
+        """Let an order that Shanghai did not find be sent from Beijing."""
+        runtime, brand = self.live.runtime, self.live.brand
+        await self.routed.stock("wh", 1)
+        order = await self.routed.order(1)
+        await self.routed.stock("far", 1)
+        at, picks = (order.order_id, 1), [ShortPick(1, 1)]
+        done = await report_shortage(
+            runtime.database, brand, at, picks, ShortageCause.NOT_FOUND, fresh_key()
+        )
+        await runtime.publish_counters(self.live.world.tenant_id, done.counters)
+        await runtime.settle()
+        return order
 
     async def reroute(self, runtime: Runtime | None = None) -> int:
         """Look at all orders; returns how many were given to other nodes."""

@@ -5,12 +5,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from backend.inventory.accuracy.model import ShortageCause
 from backend.inventory.pools.model import Layout
 from backend.orders import plan_reroutes, reroute_orders
 from backend.orders.explain_routing import explain_routing
-from backend.orders.model import Placed, Shortage
-from backend.orders.report_shortage import ShortPick, report_shortage
+from backend.orders.model import Shortage
 from backend.routing.kpis import Kpi
 from backend.routing.plan_orders import OrderPlanner
 from backend.routing.rollouts import RolloutDraft, RolloutMode, start_rollout
@@ -181,7 +179,7 @@ async def test_who_stops_begins_no_other_page(
 
 async def test_the_explanation_knows_who_had_missed(moving: Moving, admin: Connection) -> None:
     """Shanghai missed it, and Beijing got it; Hangzhou is nearer, and Shanghai has some again."""
-    order = await _missed_in_shanghai(moving)
+    order = await moving.order_missed_in_shanghai()
     await moving.routed.stock("wh", 5)
     await moving.routed.stock("store", 5)
     assert await moving.reroute() == 1
@@ -196,23 +194,6 @@ async def test_the_explanation_knows_who_had_missed(moving: Moving, admin: Conne
                 regions=moving.live.runtime.regions,
             )
             assert explained.is_same, number
-
-
-async def _missed_in_shanghai(moving: Moving) -> Placed:
-    await moving.routed.stock("wh", 1)
-    order = await moving.routed.order(1)
-    await moving.routed.stock("far", 1)
-    done = await report_shortage(
-        moving.live.runtime.database,
-        moving.live.brand,
-        (order.order_id, 1),
-        [ShortPick(1, 1)],
-        ShortageCause.NOT_FOUND,
-        fresh_key(),
-    )
-    await moving.live.runtime.publish_counters(moving.live.world.tenant_id, done.counters)
-    await moving.live.runtime.settle()
-    return order
 
 
 async def test_a_parcel_that_was_emptied_and_filled_is_another_one(

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from backend.inventory.accuracy.model import ShortageCause
 from backend.inventory.pools.model import Layout
 from backend.network.model import NodeDraft, NodeKind, WarehouseDraft
 from backend.network.nodes import create_node, set_node_active
@@ -15,7 +14,6 @@ from backend.orders.cancel_orders import CancelLine, cancel_order
 from backend.orders.errors import NothingToCancel
 from backend.orders.explain_routing import explain_routing
 from backend.orders.model import Appointment, Placed, Shortage
-from backend.orders.report_shortage import ShortPick, report_shortage
 from backend.routing.model import Preset, Rerouting
 from backend.routing.traits import OrderTraits
 from tests.catalogue import Connection, contents
@@ -195,19 +193,7 @@ async def test_units_of_an_earmark_stay(moving: Moving, admin: Connection) -> No
 async def test_a_node_that_lacked_it_does_not_get_it_back(
     moving: Moving, admin: Connection
 ) -> None:
-    await moving.routed.stock("wh", 1)
-    order = await moving.routed.order(1)
-    await moving.routed.stock("far", 1)
-    done = await report_shortage(
-        moving.live.runtime.database,
-        moving.live.brand,
-        (order.order_id, 1),
-        [ShortPick(1, 1)],
-        ShortageCause.NOT_FOUND,
-        fresh_key(),
-    )
-    await moving.live.runtime.publish_counters(moving.live.world.tenant_id, done.counters)
-    await moving.live.runtime.settle()
+    order = await moving.order_missed_in_shanghai()
     assert await sent(admin, order) == {"far": 1}
     await moving.routed.stock("wh", 5)
     assert await moving.reroute() == 0
