@@ -68,6 +68,7 @@ async def brand(api: Api, live: Living) -> Living:
         answer = await ask(api, live, SET_SLOTS, provider=code, windows=windows, **days)
         assert answer == {"__typename": "SlotsRecorded", "slots": len(windows)}
     await live.freshen()
+    await live.warm()
     return live
 
 

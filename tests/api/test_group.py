@@ -29,6 +29,7 @@ async def test_a_group_changes_no_order(
     held = paid("x", {"A": 1}, address=AddressDraft(detail="x", region_code=7))
     order = await live.runtime.intake.place(held, live.brand)
     assert isinstance(order, Placed)
+    await live.warm()
     kind, given = COMMANDS[command]
     query = f"mutation ($input: {kind}!) {{ {command}(input: $input) {{ {ANSWER} }} }}"
     asked = {"idempotencyKey": fresh_key(), "orderId": id_of("Order", order.order_id), **given}

@@ -15,6 +15,7 @@ from backend.orders.find_orders import fulfilments_of_orders, lines_of_orders
 from backend.orders.model import OrderStatus, Placed
 from backend.orders.report_shortage import Reported, ShortPick, report_shortage
 from backend.runtime import Runtime
+from loadtests.waiting import until
 from tenants.principal import Permission, PermissionMissing, Principal
 from tests.catalogue import Connection, contents
 from tests.inventory.stock import Figures, change, figures, ledger
@@ -31,7 +32,9 @@ async def sold(runtime: Runtime, world: World, units: int = 3, **stock: int) -> 
     for warehouse, quantity in ({"store": 5} | stock).items():
         await receive(runtime.database, world.brand, warehouse, "A", quantity)
     order = draft({"A": units}, region=HANGZHOU)
-    return placed(await runtime.intake.place(order, world.brand))
+    outcome = placed(await runtime.intake.place(order, world.brand))
+    await until(lambda: runtime.admission.ensure_warm(world.tenant_id))  # it found counters cold
+    return outcome
 
 
 async def report(

@@ -12,6 +12,7 @@ from backend.network.slots import Window
 from backend.orders.model import Appointment, OrderStatus, Outcome, Placed
 from backend.orders.set_appointment import appointment_times, set_appointment
 from backend.runtime import Runtime
+from loadtests.waiting import until
 from tenants.principal import Principal
 from tests.catalogue import Connection
 from tests.network.slots import AFTERNOON, MORNING, put_provider, put_slots, windows
@@ -68,6 +69,7 @@ class Agreeing:
             self.world.skus["AC"] = await tx._connection.fetchval(
                 "select id from sku where code = 'AC'"
             )
+        await until(lambda: self.runtime.admission.ensure_warm(self.world.tenant_id))
 
     async def stock(self, warehouse: str, **units: int) -> None:
         for sku, quantity in units.items():

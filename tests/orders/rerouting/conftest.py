@@ -20,5 +20,6 @@ async def moving(live: Living, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     monkeypatch.setattr(sold_out, "MEMORY_SECONDS", 0.0)
     brand = Moving(Routed(live))
     await brand.by()
+    await live.warm()
     yield brand
     await assert_clean(live.runtime, live.world)
