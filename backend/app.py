@@ -1,7 +1,7 @@
 """The HTTP application: GraphQL, the intake stream, health and metrics."""
 
+import os
 import time
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -225,6 +225,9 @@ async def _read_body(receive: Receive) -> bytes | None:
             return bytes(body)
 
 
+REQUEST_ID_BYTES = 16
+
+
 class RequestLog:
     """Gives every request an id, logs it and counts it."""
 
@@ -235,7 +238,7 @@ class RequestLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = uuid.uuid4().hex
+        request_id = os.urandom(REQUEST_ID_BYTES).hex()
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request=request_id)
         started, status = time.perf_counter(), 500
