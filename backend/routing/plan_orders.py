@@ -186,6 +186,8 @@ class OrderPlanner:
 
     def get_to_know(self, requests: Sequence[PlanRequest], book: StockBook) -> None:
         """Compile the policy for what some orders ask for, all at once: one by one takes longer."""
+        if not self.view.nodes:
+            return
         if matched := [one for one in requests if self.compiled.chain(one, self.local)[0]]:
             self.prepare(matched, book)
 

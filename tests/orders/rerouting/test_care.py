@@ -205,3 +205,14 @@ async def test_a_parcel_that_was_emptied_and_filled_is_another_one(
     await moving.routed.stock("wh", 1, "B")
     assert await moving.reroute() == 1
     assert await fulfilments(admin, order) == [(1, "far", "cancelled"), (2, "wh", "reserved")]
+
+
+async def test_where_no_node_is_open_nothing_is_given_away(
+    moving: Moving, admin: Connection
+) -> None:
+    order = await moving.order_from_far()
+    await moving.routed.stock("wh", 1)
+    await admin.execute("update node set is_active = false")
+    await moving.live.freshen()
+    assert await moving.reroute() == 0
+    assert await sent(admin, order) == {"far": 1}
