@@ -91,6 +91,8 @@ def plan_move(book: TenantBook, standby: Standby, rerouting: Rerouting) -> Move 
     sources = [
         view.source_index.get((row["functional_warehouse_id"], 0)) for row in standby.reservations
     ]
+    if _units_by_line(standby) != {line.line_no: line.quantity for line in work.lines}:
+        return None  # it was changed while it was read
     # No source: of a node that is closed, or goods that nobody may sell any more.
     if is_bound or planner.is_on_trial(request) or None in sources:
         return None
@@ -108,6 +110,13 @@ def plan_move(book: TenantBook, standby: Standby, rerouting: Rerouting) -> Move 
     work.set_plan(plan, AllotmentBook())
     released, added = _difference(work, standby.reservations)
     return Move(work, standby, released, added, saved_minor) if added else None
+
+
+def _units_by_line(standby: Standby) -> dict[int, int]:
+    units: Counter[int] = Counter()
+    for row in standby.reservations:
+        units[row["line_no"]] += row["active"]
+    return dict(units)
 
 
 def requests_of(standbys: Sequence[Standby]) -> list[PlanRequest]:

@@ -15,7 +15,7 @@ from backend.routing.rollouts import RolloutDraft, RolloutMode, start_rollout
 from tests.catalogue import Connection
 from tests.inventory.allotments.allotting import allot
 from tests.inventory.pools.layouts import share, supply
-from tests.orders.rerouting.moving import CHEAPEST, Moving, fulfilments
+from tests.orders.rerouting.moving import CHEAPEST, FROM_FIVE, Moving, fulfilments
 from tests.orders.strategies.routed import decided, sent
 from tests.routing.policies import document, propose
 from tests.world import fresh_key
@@ -216,3 +216,16 @@ async def test_where_no_node_is_open_nothing_is_given_away(
     await moving.live.freshen()
     assert await moving.reroute() == 0
     assert await sent(admin, order) == {"far": 1}
+
+
+async def test_an_order_that_changed_while_it_was_read_stays(moving: Moving) -> None:
+    order = await moving.order_from_far(2)
+    await moving.routed.stock("wh", 2)
+    await moving.live.freshen()
+    runtime = moving.live.runtime
+    async with runtime.database.tenant_transaction(moving.live.world.system) as tx:
+        (standby,) = await plan_reroutes.read_standbys(tx, [order.order_id])
+    book = runtime.books.opened(moving.live.world.tenant_id)
+    assert book is not None
+    assert plan_reroutes.plan_move(book, standby, FROM_FIVE) is not None
+    assert plan_reroutes.plan_move(book, standby._replace(reservations=[]), FROM_FIVE) is None
