@@ -83,7 +83,7 @@ class Slot(relay.Node):
         cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
     ) -> list[Self | None]:
         return await nodes_by_numbers(
-            info, node_ids, cases.slots_by_ids, slot_from, permission=Permission.STOCK_READ
+            info, node_ids, cases.slots_by_ids, slot_from, permission=Permission.ORDERS_READ
         )
 
 

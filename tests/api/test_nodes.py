@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from backend.inventory.counts.count_stock import count_stock
 from backend.inventory.counts.model import CountLine
@@ -14,7 +15,8 @@ from backend.inventory.safety.shop_floors import keep_back_of_shops
 from backend.orders.find_orders import units_sold_by_shop
 from backend.routing.model import Otherwise
 from graphql_schema.schema import build_schema
-from tenants.principal import Principal
+from tenants import organisation
+from tenants.principal import Kind, Permission, Principal
 from tests.api.client import Api
 from tests.catalogue import Connection
 from tests.inventory.allotments.allotting import allot
@@ -29,7 +31,7 @@ from tests.orders.strategies.routed import Routed
 from tests.orders.supplies.coming import Coming, supply
 from tests.replenishment.scene import Watched, node_rule
 from tests.routing.policies import strategy
-from tests.world import World, draft
+from tests.world import PASSWORD, World, draft
 
 NODE = "query ($id: ID!) { node(id: $id) { __typename id } }"
 WIDTHS = {
@@ -90,6 +92,7 @@ LISTS = {
     "TransferProposal": "transferProposals",
 }
 """The lists that show what there is of each kind, to whom it concerns."""
+READING = (Permission.ORDERS_READ, Permission.STOCK_READ)
 
 
 @pytest.fixture
@@ -130,16 +133,30 @@ async def ids(api: Api, who: Principal, kind: str) -> list[str]:
     return [edge["node"]["id"] for edge in answer["data"]["found"]["edges"]]
 
 
+async def member_with(live: Living, world: World, permission: Permission) -> Principal:
+    """Return somebody of the brand who may do one thing alone."""
+    async with live.runtime.database.platform_transaction() as tx:
+        user_id = await organisation.register_user(
+            tx, "test", f"{permission.name}@example.com", permission, PASSWORD
+        )
+        await organisation.grant_membership(
+            tx, "test", user_id, Kind.BRAND, [permission], brand_id=world.tenant_id
+        )
+    return replace(world.brand, subject=f"user:{user_id}", permissions=frozenset({permission}))
+
+
 @pytest.mark.parametrize("kind", LISTS)
 async def test_what_somebody_is_shown_is_found_by_its_id_and_nothing_else(
-    api: Api, brand: World, kind: str
+    api: Api, live: Living, brand: World, kind: str
 ) -> None:
     all_ids = await ids(api, brand.brand, kind)
     assert all_ids
-    for name in ("brand", "group", "dealer", "other_dealer", "store", "other_brand"):
-        who: Principal = getattr(brand, name)
+    names = ("brand", "group", "dealer", "other_dealer", "store", "other_brand")
+    asking: list[Principal] = [getattr(brand, name) for name in names]
+    asking += [await member_with(live, brand, each) for each in READING]
+    for who in asking:
         shown = await ids(api, who, kind)
         for each in all_ids:
             answer = await api.ask(NODE, who, id=each)
             node = (answer["data"] or {}).get("node")
-            assert (node == {"__typename": kind, "id": each}) == (each in shown), (name, node)
+            assert (node == {"__typename": kind, "id": each}) == (each in shown), (who, node)
