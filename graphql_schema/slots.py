@@ -75,8 +75,7 @@ class Slot(relay.Node):
 
     @strawberry.field
     async def provider(self, info: YipanInfo) -> SlotProvider | None:
-        found = await info.context.slot_providers.load(self.provider_id)
-        return provider_from(found) if found else None
+        return await load_provider(info, self.provider_id)
 
     @classmethod
     async def resolve_nodes(  # type: ignore[override]
@@ -96,8 +95,7 @@ class Visit:
 
     @strawberry.field
     async def provider(self, info: YipanInfo) -> SlotProvider | None:
-        found = await info.context.slot_providers.load(self.provider_id)
-        return provider_from(found) if found else None
+        return await load_provider(info, self.provider_id)
 
 
 @strawberry.type(description="When an order is to be delivered, and installed (预约).")
@@ -127,6 +125,12 @@ def provider_from(found: model.SlotProvider) -> SlotProvider:
         categories=list(found.categories),
         is_active=found.is_active,
     )
+
+
+async def load_provider(info: YipanInfo, provider_id: int) -> SlotProvider | None:
+    """Return a provider by its id, for whom it concerns."""
+    found = await info.context.slot_providers.load(provider_id)
+    return provider_from(found) if found else None
 
 
 def slot_from(found: model.Slot) -> Slot:
@@ -189,8 +193,7 @@ class SlotProviderSet:
 
     @strawberry.field
     async def provider(self, info: YipanInfo) -> SlotProvider | None:
-        found = await info.context.slot_providers.load(self.number)
-        return provider_from(found) if found else None
+        return await load_provider(info, self.number)
 
 
 SlotProviderSetPayload = Annotated[

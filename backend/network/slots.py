@@ -66,8 +66,8 @@ async def set_slot_provider(
     """Set who makes visits, or change one that is there, once; returns its id.
 
     What it does, and for which node, stays as it was. Locks the key, then the version of the terms.
-    Raises InvalidTerms, OutOfRange,
-    UnknownRegion, UnknownNode, CommandConflict; then nothing has changed.
+    Raises InvalidTerms, OutOfRange, UnknownRegion, UnknownNode, CommandConflict; then nothing has
+    changed.
     """
     tx.principal.require(Permission.NETWORK_WRITE)
     _check_provider(draft, regions)
