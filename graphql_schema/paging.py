@@ -11,6 +11,7 @@ from backend.db.errors import YipanError
 PAGE_MAX = 100
 PAGE_DEFAULT = 20
 NUMBER_MAX = 2**63 - 1
+"""Of ids: whoever pages from the newest on begins below it."""
 
 NodeT = TypeVar("NodeT", bound=Node)
 RowT = TypeVar("RowT")

@@ -41,6 +41,7 @@ from graphql_schema.network import (
 )
 from graphql_schema.nodes import nodes_by_numbers
 from graphql_schema.paging import (
+    NUMBER_MAX,
     PAGE_DEFAULT,
     connection,
     cursor_of,
@@ -51,8 +52,6 @@ from graphql_schema.paging import (
 from graphql_schema.pool_inputs import ConditionInput, condition_of
 from graphql_schema.scalars import BigInt
 from tenants.principal import Permission
-
-NEWEST = 2**63 - 1
 
 strawberry.enum(Scope, name="AlertScope", description="Whose stock a rule asks about.")
 strawberry.enum(Measure, name="AlertMeasure", description="Units, or days that they last.")
@@ -312,7 +311,7 @@ class ReplenishmentQuery:
     ) -> relay.Connection[StockAlert]:
         info.context.principal.require(Permission.STOCK_READ)
         limit = page_size(first)
-        (below,) = key_of(after, (NEWEST,))
+        (below,) = key_of(after, (NUMBER_MAX,))
         async with info.context.reading() as tx:
             rows = await alert_cases.page_of_alerts(tx, below, limit, only_open=only_open)
         return connection(rows, first, stock_alert_from, lambda found: cursor_of(found.id))
@@ -327,7 +326,7 @@ class ReplenishmentQuery:
     ) -> relay.Connection[TransferProposal]:
         info.context.principal.require(Permission.STOCK_READ)
         limit = page_size(first)
-        (below,) = key_of(after, (NEWEST,))
+        (below,) = key_of(after, (NUMBER_MAX,))
         async with info.context.reading() as tx:
             rows = await transfer_cases.page_of_transfers(tx, below, limit, state)
         return connection(rows, first, transfer_from, lambda found: cursor_of(found.id))

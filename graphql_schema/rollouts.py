@@ -20,6 +20,7 @@ from graphql_schema.context import YipanInfo
 from graphql_schema.errors import InputRefused, PermissionDenied
 from graphql_schema.nodes import nodes_by_keys
 from graphql_schema.paging import (
+    NUMBER_MAX,
     PAGE_DEFAULT,
     connection,
     cursor_of,
@@ -29,8 +30,6 @@ from graphql_schema.paging import (
 )
 from graphql_schema.scalars import BigInt
 from tenants.principal import Permission
-
-NEWEST = 2**63 - 1
 
 strawberry.enum(Kpi, name="RoutingKpi", description="A figure by order or parcel; lower is better.")
 strawberry.enum(RolloutMode, name="RoutingRolloutMode", description="How a candidate is tried.")
@@ -154,7 +153,7 @@ class RolloutsQuery:
     ) -> relay.Connection[RoutingRollout]:
         info.context.principal.require(Permission.STOCK_READ)
         limit = page_size(first)
-        (below,) = key_of(after, (NEWEST,))
+        (below,) = key_of(after, (NUMBER_MAX,))
         async with info.context.reading() as tx:
             rows = await cases.page_of_rollouts(tx, below, limit)
         shown = await _shown(info, rows)

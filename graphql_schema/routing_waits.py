@@ -12,10 +12,8 @@ from backend.orders import routing_waits as cases
 from graphql_schema.context import YipanInfo
 from graphql_schema.nodes import nodes_by_keys
 from graphql_schema.orders import Order, order_from
-from graphql_schema.paging import PAGE_DEFAULT, connection, cursor_of, key_of, page_size
+from graphql_schema.paging import NUMBER_MAX, PAGE_DEFAULT, connection, cursor_of, key_of, page_size
 from tenants.principal import Permission
-
-NEWEST = 2**63 - 1
 
 
 @strawberry.type(description="How an order waits that no node could send all of (路由异常队列).")
@@ -73,7 +71,7 @@ class RoutingWaitsQuery:
     ) -> relay.Connection[RoutingWait]:
         info.context.principal.require(Permission.ORDERS_READ)
         limit = page_size(first)
-        (below,) = key_of(after, (NEWEST,))
+        (below,) = key_of(after, (NUMBER_MAX,))
         async with info.context.reading() as tx:
             rows = await cases.page_of_routing_waits(tx, queue=queue, below=below, limit=limit)
         return connection(rows, first, _wait_from, lambda found: cursor_of(found.order_id))

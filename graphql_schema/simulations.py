@@ -23,6 +23,7 @@ from graphql_schema.network import Location, load_location
 from graphql_schema.nodes import nodes_by_keys, nodes_by_numbers
 from graphql_schema.orders import Order, order_from
 from graphql_schema.paging import (
+    NUMBER_MAX,
     PAGE_DEFAULT,
     connection,
     cursor_of,
@@ -33,7 +34,6 @@ from graphql_schema.paging import (
 from graphql_schema.scalars import BigInt
 from tenants.principal import Permission
 
-NEWEST = 2**63 - 1
 BEFORE_FIRST = -1
 
 strawberry.enum(
@@ -289,7 +289,7 @@ class SimulationsQuery:
     ) -> relay.Connection[RoutingSimulation]:
         info.context.principal.require(Permission.STOCK_READ)
         limit = page_size(first)
-        (below,) = key_of(after, (NEWEST,))
+        (below,) = key_of(after, (NUMBER_MAX,))
         async with info.context.reading() as tx:
             rows = await cases.page_of_simulations(tx, below, limit)
         return connection(rows, first, simulation_from, lambda found: cursor_of(found.id))

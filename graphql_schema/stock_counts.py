@@ -17,6 +17,7 @@ from graphql_schema.errors import InputRefused, PermissionDenied
 from graphql_schema.network import Warehouse, load_warehouse
 from graphql_schema.nodes import nodes_by_numbers
 from graphql_schema.paging import (
+    NUMBER_MAX,
     PAGE_DEFAULT,
     connection,
     cursor_of,
@@ -26,8 +27,6 @@ from graphql_schema.paging import (
 )
 from graphql_schema.scalars import BigInt
 from tenants.principal import Permission
-
-NEWEST = 2**63 - 1
 
 
 @strawberry.type(description="What somebody counted (盘点), and what became of the difference.")
@@ -125,7 +124,7 @@ class StockCountsQuery:
     ) -> relay.Connection[StockCount]:
         info.context.principal.require(Permission.STOCK_READ)
         limit = page_size(first)
-        (below,) = key_of(after, (NEWEST,))
+        (below,) = key_of(after, (NUMBER_MAX,))
         async with info.context.reading() as tx:
             rows = await cases.page_of_counts(tx, below, limit, state)
         return connection(rows, first, stock_count_from, lambda found: cursor_of(found.id))

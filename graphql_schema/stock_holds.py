@@ -26,6 +26,7 @@ from graphql_schema.nodes import nodes_by_numbers
 from graphql_schema.order_commands import PlacedLine, placed_line_from
 from graphql_schema.orders import Order, order_from
 from graphql_schema.paging import (
+    NUMBER_MAX,
     PAGE_DEFAULT,
     connection,
     cursor_of,
@@ -35,8 +36,6 @@ from graphql_schema.paging import (
 )
 from graphql_schema.scalars import BigInt
 from tenants.principal import Permission
-
-NEWEST = 2**63 - 1
 
 
 @strawberry.type(description="Units that are kept for somebody until a time (预占).")
@@ -174,7 +173,7 @@ class StockHoldsQuery:
     ) -> relay.Connection[StockHold]:
         info.context.principal.require(Permission.ORDERS_READ)
         limit = page_size(first)
-        (below,) = key_of(after, (NEWEST,))
+        (below,) = key_of(after, (NUMBER_MAX,))
         async with info.context.reading() as tx:
             rows: Sequence[StockHoldRecord] = await cases.page_of_stock_holds(
                 tx, below, limit, state
