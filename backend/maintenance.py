@@ -19,7 +19,7 @@ from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import SQL, Database
 from backend.events.log import mark_events
 from backend.inventory.accuracy.accuracy import learn_accuracy
-from backend.inventory.counters import CounterReader, Counters
+from backend.inventory.counters import CounterReader, PublishCounters, PublishLevels
 from backend.inventory.earmarks.change_earmarks import close_ended
 from backend.inventory.earmarks.lend import lend_unused
 from backend.inventory.earmarks.queries import ended_earmarks, lending_earmarks
@@ -61,12 +61,6 @@ JUDGE_EVERY_SECONDS = 5.0
 SIMULATE_EVERY_SECONDS = 5.0
 MARK_EVERY_SECONDS = 5.0
 PARTITIONS_EVERY_SECONDS = 6 * 3600.0
-
-
-PublishLevels = Callable[[int, Sequence[Level]], Awaitable[None]]
-"""Tells everybody of a tenant's levels that were changed."""
-PublishCounters = Callable[[int, Counters], Awaitable[None]]
-"""Tells everybody of a tenant's counters that were changed."""
 
 
 def count_old(bases: Sequence[Base], known: Sequence[tuple[int, int, int] | None]) -> int:

@@ -21,7 +21,7 @@ from backend.db.commands import apply_once
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.events.log import EventLog, events_of_orders
 from backend.events.model import Event
-from backend.inventory.counters import Counters
+from backend.inventory.counters import PublishCounters, PublishLevels
 from backend.inventory.levels import levels_by_keys, newest_movements
 from backend.inventory.model import Level, LevelKey
 from backend.inventory.warehouses import list_warehouses
@@ -54,9 +54,8 @@ class Services(NamedTuple):
     events: EventLog
     authenticator: Authenticator
     regions: RegionTable
-    publish_levels: Callable[[int, Sequence[Level]], Awaitable[None]]
-    """Tells admission, and the waiting orders, of levels that a command changed."""
-    publish_counters: Callable[[int, Counters], Awaitable[None]]
+    publish_levels: PublishLevels
+    publish_counters: PublishCounters
 
 
 class Context:

@@ -1,6 +1,6 @@
 """Stock and capacity as admission's counters, read from PostgreSQL without locks."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -27,7 +27,7 @@ from backend.inventory.levels import (
     free_of_all_levels,
     free_of_changed_levels,
 )
-from backend.inventory.model import FreeAt, LevelKey
+from backend.inventory.model import FreeAt, Level, LevelKey
 from backend.network.capacity import CapacityAt, capacities_of_day, read_capacities
 from tenants.brands import BrandDirectory
 from tenants.principal import system_principal
@@ -66,6 +66,12 @@ class Counters(NamedTuple):
             [*self.capacities, *others.capacities],
             [*self.allotments, *others.allotments],
         )
+
+
+PublishLevels = Callable[[int, Sequence[Level]], Awaitable[None]]
+"""Tells admission, and the waiting orders, of a tenant's levels that were changed."""
+PublishCounters = Callable[[int, Counters], Awaitable[None]]
+"""Tells them of a tenant's counters that were changed."""
 
 
 def counters_of(bases: Iterable[Base]) -> Counters:

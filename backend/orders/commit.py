@@ -52,7 +52,7 @@ from backend.orders.errors import (
 )
 from backend.orders.model import Answer, LineOutcome, OrderStatus, Placed
 from backend.orders.plan_on_locked import Ground, plan_on_locked
-from backend.orders.shape import Counts, Shaped, ShipTo, Standing, shape_orders
+from backend.orders.shape import Shaped, Standing, shape_orders, standing_of
 from backend.orders.step import line_outcome
 from backend.orders.stock_holds.ending import EndingHolds, insert_holds, lock_holds
 from backend.orders.stock_holds.model import StockHoldState
@@ -220,21 +220,11 @@ async def _lock_backorders(
     gone: dict[Work, Answer] = {}
     for order_id, work in waiting.items():
         row = orders[order_id]
-        status = OrderStatus(row["status"])
         backordered = {line.line_no: line.backordered for line in lines[order_id]}
         if all(backordered[line.line_no] >= line.quantity for line in work.lines):
-            counts = Counts(
-                row["event_sequence"],
-                row["fulfilment_count"],
-                row["reservation_count"],
-                row["decision_count"],
-            )
-            ship_to = ShipTo(
-                row["buyer_name"], row["buyer_phone"], row["region_code"], row["address"]
-            )
-            before[work] = Standing(status, order_id in held, counts, lines[order_id], ship_to)
+            before[work] = standing_of(row, lines[order_id], is_held=order_id in held)
         else:
-            gone[work] = Placed(order_id, status, tuple(lines[order_id]))
+            gone[work] = Placed(order_id, OrderStatus(row["status"]), tuple(lines[order_id]))
     return before, gone
 
 

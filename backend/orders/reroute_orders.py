@@ -6,7 +6,7 @@ the order's lock, if the order still stands as it was planned on.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -15,7 +15,7 @@ from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import CONNECTION_LOST, Database, Record, TenantTransaction
 from backend.inventory import ledger
 from backend.inventory.allotments.counters import lock_allotments, try_allotments
-from backend.inventory.counters import Counters
+from backend.inventory.counters import Counters, PublishCounters
 from backend.inventory.levels import database_time
 from backend.inventory.model import LevelKey
 from backend.metrics import REROUTED
@@ -27,7 +27,7 @@ from backend.orders.model import OrderStatus
 from backend.orders.place_orders import OrderIntake
 from backend.orders.plan_reroutes import Move, by_order, plan_move, read_standbys, requests_of
 from backend.orders.releasing import Releasing
-from backend.orders.shape import NO_BATCH, Circumstances, Counts, Shaped, ShipTo, Standing
+from backend.orders.shape import NO_BATCH, Circumstances, Shaped, Standing, standing_of
 from backend.orders.step import StepEvent, lines_of_order
 from backend.orders.work import BREATH_ORDERS
 from backend.routing.live_book import LiveBook
@@ -40,9 +40,6 @@ ORDERS_A_ROUND = 20_000
 """Orders that one round looks at for a brand: some seconds; the next one goes on."""
 PAGE = 200
 BEFORE_ALL = (datetime(1970, 1, 1, tzinfo=UTC), 0)
-
-PublishCounters = Callable[[int, Counters], Awaitable[None]]
-"""Tells everybody of a tenant's counters that were changed."""
 
 
 class Abandoned(Exception):
@@ -201,7 +198,8 @@ async def _lock_as_planned(tx: TenantTransaction, move: Move) -> Standing:
     orders = await tx.fetch(SQL.lock_orders, tx.tenant_id, ids)
     if not orders or orders[0]["status"] != OrderStatus.ALLOCATED:
         raise Abandoned
-    before = await _standing(tx, orders[0])
+    lines = await lines_of_order(tx, orders[0]["id"])
+    before = standing_of(orders[0], lines, is_held=False)
     wanted = {line.line_no: line.reserved for line in before.lines if line.reserved}
     reservations, fulfilments = await by_order(tx, ids)
     appointments = await tx.fetch(SQL.appointments_of_orders, tx.tenant_id, ids)
@@ -266,20 +264,6 @@ def _changed(move: Move, live: Mapping[int, int]) -> list[StepEvent]:
             payload = FulfilmentChanged(move.work.order_id, number, node_id, units[number])
             events.append(StepEvent(payload, node_id))
     return events
-
-
-async def _standing(tx: TenantTransaction, order: Record) -> Standing:
-    counts = Counts(
-        order["event_sequence"],
-        order["fulfilment_count"],
-        order["reservation_count"],
-        order["decision_count"],
-    )
-    ship_to = ShipTo(
-        order["buyer_name"], order["buyer_phone"], order["region_code"], order["address"]
-    )
-    lines = await lines_of_order(tx, order["id"])
-    return Standing(OrderStatus(order["status"]), False, counts, lines, ship_to)
 
 
 async def _take(

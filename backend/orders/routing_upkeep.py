@@ -1,11 +1,9 @@
 """What routing leaves to be done later: cancelling what waits too long, ending bad rollouts."""
 
-from collections.abc import Awaitable, Callable
-
 import structlog
 
 from backend.db.pool import Database
-from backend.inventory.counters import Counters
+from backend.inventory.counters import PublishCounters
 from backend.orders.cancel_orders import cancel_waiting
 from backend.orders.claim import SQL
 from backend.orders.errors import NothingToCancel
@@ -17,9 +15,6 @@ log = structlog.get_logger(__name__)
 
 ORDERS_A_ROUND = 500
 """Orders that one round cancels for a brand; the next one goes on."""
-
-PublishCounters = Callable[[int, Counters], Awaitable[None]]
-"""Tells everybody of a tenant's counters that were changed."""
 
 
 class RoutingUpkeep:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from backend.db.pool import Record
 from backend.events.model import NewEvent, Payload
 from backend.inventory.ledger import Take
 from backend.inventory.model import CauseKind
@@ -84,6 +85,20 @@ class Standing(NamedTuple):
     counts: Counts
     lines: Sequence[LineOutcome]
     ship_to: ShipTo
+
+
+def standing_of(order: Record, lines: Sequence[LineOutcome], *, is_held: bool) -> Standing:
+    """Return how the order of a row stands, with its lines."""
+    counts = Counts(
+        order["event_sequence"],
+        order["fulfilment_count"],
+        order["reservation_count"],
+        order["decision_count"],
+    )
+    ship_to = ShipTo(
+        order["buyer_name"], order["buyer_phone"], order["region_code"], order["address"]
+    )
+    return Standing(OrderStatus(order["status"]), is_held, counts, lines, ship_to)
 
 
 class Shaped:

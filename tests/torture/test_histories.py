@@ -13,9 +13,9 @@ from backend.maintenance import Maintenance
 from backend.orders.claim import SQL
 from backend.orders.plan_reroutes import Move
 from backend.orders.releasing import Releasing
-from backend.orders.reroute_orders import _standing
-from backend.orders.shape import Standing
+from backend.orders.shape import Standing, standing_of
 from backend.orders.sold_out import SoldOut
+from backend.orders.step import lines_of_order
 from backend.orders.work import Work
 from loadtests.torture.history import make_history
 from loadtests.torture.play import play
@@ -113,7 +113,7 @@ DEFECTS: dict[str, Defect] = {
 
 async def _lock_and_go_on(tx: TenantTransaction, move: Move) -> Standing:
     (order,) = await tx.fetch(SQL.lock_orders, tx.tenant_id, [move.work.order_id])
-    return await _standing(tx, order)
+    return standing_of(order, await lines_of_order(tx, order["id"]), is_held=False)
 
 
 def _nowhere(*_: object) -> frozenset[int]:
