@@ -12,6 +12,7 @@ from typing import Protocol
 import asyncpg
 import pytest
 
+from backend.admission import valkey
 from backend.embedded.valkey import ValkeyServer
 from tests.admission.accidents import Address, flush
 from tests.admission.authority import ONE_SERVER, Authority, Process, open_process
@@ -58,6 +59,12 @@ def valkey_url(request: pytest.FixtureRequest, valkey_url: str) -> str:
     servers: ValkeyClusterServers = request.getfixturevalue("cluster")
     servers.flush()
     return servers.url
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a busy machine be no server that is away; who tests that is impatient by itself."""
+    monkeypatch.setattr(valkey, "TIMEOUT_SECONDS", 5.0)
 
 
 @pytest.fixture
