@@ -27,9 +27,11 @@ from backend.demo.seed import seed_demo
 from backend.environment import Servers, prepare, servers
 from backend.event_types import PAYLOADS, payload_schema
 from backend.logs import set_up_logs
+from backend.machines import page_of
 from backend.messaging import run_intake_topic, run_relay
 from backend.metrics import SHARED_FOLDER, serve_metrics
 from backend.orders.intake_stream import place_stream
+from backend.orders.states import MACHINES
 from backend.routing.model import Preset
 from backend.runtime import Runtime, open_runtime
 from backend.server import PortInUse, Server, Supervised, inherited_socket, open_socket
@@ -419,12 +421,16 @@ def schema(
     events: Annotated[Path, typer.Option(help="Where the schemas of the events go.")] = Path(
         "docs/reference/events"
     ),
+    states: Annotated[Path, typer.Option(help="Where the state machines are drawn.")] = Path(
+        "docs/reference/state-machines.md"
+    ),
 ) -> None:
-    """Write the GraphQL schema to a file, and the schemas of the events into a folder."""
+    """Write the GraphQL schema to a file, with it the events' schemas and the state machines."""
     file.write_text(schema_text(), encoding="utf-8")
     events.mkdir(parents=True, exist_ok=True)
     for kind, payload in PAYLOADS.items():
         (events / f"{kind}.json").write_bytes(payload_schema(payload))
+    states.write_text(page_of(MACHINES), encoding="utf-8")
 
 
 def _settings(*, quiet: bool = False) -> Settings:

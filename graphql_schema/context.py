@@ -21,6 +21,8 @@ from backend.db.commands import apply_once
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.events.log import EventLog, events_of_orders
 from backend.events.model import Event
+from backend.fulfilment import find
+from backend.fulfilment.model import Intercept
 from backend.inventory.counters import PublishCounters, PublishLevels
 from backend.inventory.levels import levels_by_keys, newest_movements
 from backend.inventory.model import Level, LevelKey
@@ -41,7 +43,7 @@ from tenants.principal import Permission, Principal, stock_writer, system_princi
 
 PartT = TypeVar("PartT")
 OutcomeT = TypeVar("OutcomeT")
-ByOrder = Callable[[TenantTransaction, Sequence[int]], Awaitable[dict[int, list[PartT]]]]
+ByNumber = Callable[[TenantTransaction, Sequence[int]], Awaitable[dict[int, list[PartT]]]]
 MOVEMENTS_SHOWN = 20
 
 
@@ -138,35 +140,51 @@ class Context:
 
     @cached_property
     def lines(self) -> "DataLoader[int, list[Record]]":
-        return self._loader_by_order(find_orders.lines_of_orders)
+        return self._loader_of(find_orders.lines_of_orders)
 
     @cached_property
     def fees(self) -> "DataLoader[int, list[Record]]":
-        return self._loader_by_order(find_orders.fees_of_orders)
+        return self._loader_of(find_orders.fees_of_orders)
 
     @cached_property
     def holds(self) -> "DataLoader[int, list[Record]]":
-        return self._loader_by_order(find_orders.holds_of_orders)
+        return self._loader_of(find_orders.holds_of_orders)
 
     @cached_property
     def fulfilments(self) -> "DataLoader[int, list[Record]]":
-        return self._loader_by_order(find_orders.fulfilments_of_orders)
+        return self._loader_of(find_orders.fulfilments_of_orders)
 
     @cached_property
     def reservations(self) -> "DataLoader[int, list[Record]]":
-        return self._loader_by_order(find_orders.reservations_of_orders)
+        return self._loader_of(find_orders.reservations_of_orders)
 
     @cached_property
     def decisions(self) -> "DataLoader[int, list[Record]]":
-        return self._loader_by_order(find_orders.decisions_of_orders)
+        return self._loader_of(find_orders.decisions_of_orders)
 
     @cached_property
     def appointments(self) -> "DataLoader[int, list[Record]]":
-        return self._loader_by_order(find_orders.appointments_of_orders)
+        return self._loader_of(find_orders.appointments_of_orders)
 
     @cached_property
     def events(self) -> "DataLoader[int, list[Event]]":
-        return self._loader_by_order(events_of_orders)
+        return self._loader_of(events_of_orders)
+
+    @cached_property
+    def parcels(self) -> "DataLoader[int, list[Record]]":
+        return self._loader_of(find.parcels_of_orders)
+
+    @cached_property
+    def intercepts(self) -> "DataLoader[int, list[Intercept]]":
+        return self._loader_of(find.intercepts_of_orders)
+
+    @cached_property
+    def parcel_lines(self) -> "DataLoader[int, list[Record]]":
+        return self._loader_of(find.lines_of_parcels)
+
+    @cached_property
+    def tracking(self) -> "DataLoader[int, list[Record]]":
+        return self._loader_of(find.tracking_of_parcels)
 
     @cached_property
     def movements(self) -> "DataLoader[LevelKey, list[Record]]":
@@ -213,7 +231,7 @@ class Context:
     def warehouses(self) -> "DataLoader[int, Any]":
         return DataLoader(partial(self._load_listed, list_warehouses))
 
-    def _loader_by_order(self, find: ByOrder[PartT]) -> "DataLoader[int, list[PartT]]":
+    def _loader_of(self, find: ByNumber[PartT]) -> "DataLoader[int, list[PartT]]":
         async def load(ids: list[int]) -> list[list[PartT]]:
             async with self.reading() as tx:
                 found = await find(tx, ids)

@@ -1,6 +1,7 @@
 """Finding things by their Relay ids, in one question for all of a kind."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from backend.db.pool import TenantTransaction
@@ -20,6 +21,7 @@ async def nodes_by_numbers(
     node: Callable[[Any], Any],
     *,
     permission: Permission = Permission.STOCK_READ,
+    number: Callable[[Any], int] = attrgetter("id"),
 ) -> list[Any]:
     """Return what has the numbers, by its `id`, as nodes in the order given; None where not seen.
 
@@ -27,7 +29,7 @@ async def nodes_by_numbers(
     """
 
     async def by_key(tx: TenantTransaction, keys: list[Key]) -> dict[Key, Any]:
-        return {(one.id,): one for one in await find(tx, [number for (number,) in keys])}
+        return {(number(one),): one for one in await find(tx, [wanted for (wanted,) in keys])}
 
     return await nodes_by_keys(info, node_ids, 1, by_key, node, permission=permission)
 

@@ -9,7 +9,7 @@ from strawberry import relay
 
 from backend.db.pool import Record
 from backend.orders import find_orders
-from backend.orders.model import HoldKind, OrderStatus, Shortage
+from backend.orders.model import FulfilmentStatus, HoldKind, OrderStatus, Shortage
 from graphql_schema.catalog import Sku, load_sku
 from graphql_schema.context import YipanInfo
 from graphql_schema.events import OrderEvent, order_event_from
@@ -24,11 +24,13 @@ from graphql_schema.paging import (
     numbers_of,
     page_size,
 )
+from graphql_schema.parcels import Intercept, Parcel, intercept_from, parcel_from
 from graphql_schema.scalars import BigInt
 from graphql_schema.slots import OrderAppointment, Visit, appointment_from, load_visit
 from tenants.principal import Permission
 
 strawberry.enum(OrderStatus, name="OrderStatus", description="Where it stands.")
+strawberry.enum(FulfilmentStatus, name="FulfilmentStatus", description="Where it stands.")
 strawberry.enum(Shortage, name="Shortage", description="What to do where stock is short.")
 strawberry.enum(HoldKind, name="HoldKind", description="Why an order waits.")
 
@@ -39,7 +41,7 @@ class Money:
     currency: str
 
 
-@strawberry.type(description="A line; its units are reserved, backordered, held or cancelled.")
+@strawberry.type(description="A line, and where its units stand.")
 class OrderLine:
     sku_id: strawberry.Private[int | None]
     line_no: int
@@ -49,6 +51,9 @@ class OrderLine:
     backordered: int
     held: int
     cancelled: int
+    at_node: int = strawberry.field(description="A node picks and packs them.")
+    shipped: int = strawberry.field(description="They are on their way.")
+    delivered: int
     unit_price_minor: BigInt
     line_discount_minor: BigInt
     order_discount_minor: BigInt
@@ -82,7 +87,9 @@ class OrderHold:
 class Reservation:
     line_no: int
     quantity: int
-    active: int
+    active: int = strawberry.field(description="In the node's stock still, for this order.")
+    picked: int
+    shipped: int
 
 
 @strawberry.type(description="What one node does for an order.")
@@ -92,7 +99,7 @@ class Fulfilment(relay.Node):
     node_id: strawberry.Private[int]
     slot_id: strawberry.Private[int | None]
     fulfilment_no: int
-    status: str
+    status: FulfilmentStatus
     buyer_name: str
     buyer_phone: str
     region_code: BigInt | None
@@ -110,10 +117,26 @@ class Fulfilment(relay.Node):
     async def reservations(self, info: YipanInfo) -> list[Reservation]:
         rows = await info.context.reservations.load(self.order_id)
         return [
-            Reservation(line_no=row["line_no"], quantity=row["quantity"], active=row["active"])
+            Reservation(
+                line_no=row["line_no"],
+                quantity=row["quantity"],
+                active=row["active"],
+                picked=row["picked"],
+                shipped=row["shipped"],
+            )
             for row in rows
             if row["fulfilment_no"] == self.fulfilment_no
         ]
+
+    @strawberry.field(description="What it is packed in.")
+    async def parcels(self, info: YipanInfo) -> list[Parcel]:
+        rows = await info.context.parcels.load(self.order_id)
+        return [parcel_from(row) for row in rows if row["fulfilment_no"] == self.fulfilment_no]
+
+    @strawberry.field(description="When somebody asked to stop it, and what the node answered.")
+    async def intercepts(self, info: YipanInfo) -> list[Intercept]:
+        found = await info.context.intercepts.load(self.order_id)
+        return [intercept_from(one) for one in found if one.key.fulfilment_no == self.fulfilment_no]
 
     @classmethod
     async def resolve_nodes(  # type: ignore[override]
@@ -247,6 +270,9 @@ def line_from(row: Record) -> OrderLine:
         backordered=row["backordered"],
         held=row["held"],
         cancelled=row["cancelled"],
+        at_node=row["at_node"],
+        shipped=row["shipped"],
+        delivered=row["delivered"],
         unit_price_minor=row["unit_price_minor"],
         line_discount_minor=row["line_discount_minor"],
         order_discount_minor=row["order_discount_minor"],
@@ -270,9 +296,9 @@ def fulfilment_from(row: Record) -> Fulfilment:
         key=f"{row['order_id']}-{row['fulfilment_no']}",
         order_id=row["order_id"],
         node_id=row["node_id"],
-        slot_id=row["slot_id"] if row["status"] == "reserved" else None,
+        slot_id=row["slot_id"] if row["status"] != "cancelled" else None,
         fulfilment_no=row["fulfilment_no"],
-        status=row["status"],
+        status=FulfilmentStatus(row["status"]),
         buyer_name=row["buyer_name"],
         buyer_phone=row["buyer_phone"],
         region_code=row["region_code"],
@@ -315,6 +341,7 @@ class OrdersQuery:
         self,
         info: YipanInfo,
         location_id: strawberry.ID | None = None,
+        status: FulfilmentStatus | None = None,
         first: int = PAGE_DEFAULT,
         after: str | None = None,
     ) -> relay.Connection[Fulfilment]:
@@ -325,6 +352,7 @@ class OrdersQuery:
             rows = await find_orders.page_of_fulfilments(
                 tx,
                 node_id=None if location_id is None else number_of("Location", location_id),
+                status=status,
                 before=(before[0], before[1]),
                 limit=limit,
             )

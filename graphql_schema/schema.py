@@ -17,6 +17,7 @@ from graphql_schema.earmarks import EarmarksMutation, EarmarksQuery
 from graphql_schema.errors import HANDLERS
 from graphql_schema.events import EventsSubscription
 from graphql_schema.execution import Execution
+from graphql_schema.fulfilment_commands import FulfilmentMutation
 from graphql_schema.inventory import InventoryMutation, InventoryQuery
 from graphql_schema.limits import CostLimit
 from graphql_schema.members import MembersMutation, MembersQuery
@@ -24,7 +25,9 @@ from graphql_schema.network import NetworkMutation, NetworkQuery
 from graphql_schema.network_terms import NetworkTermsMutation, NetworkTermsQuery
 from graphql_schema.order_commands import OrdersMutation
 from graphql_schema.orders import OrdersQuery
+from graphql_schema.parcels import ParcelsQuery
 from graphql_schema.pools import PoolsMutation, PoolsQuery, PoolsSubscription
+from graphql_schema.processes import ProcessesQuery
 from graphql_schema.publishing import PublishingMutation, PublishingQuery
 from graphql_schema.replenishment import ReplenishmentMutation, ReplenishmentQuery
 from graphql_schema.rollouts import RolloutsMutation, RolloutsQuery
@@ -52,6 +55,8 @@ def _query_type() -> type:
         SessionQuery,
         MembersQuery,
         OrdersQuery,
+        ParcelsQuery,
+        ProcessesQuery,
         StockHoldsQuery,
         InventoryQuery,
         PoolsQuery,
@@ -84,6 +89,7 @@ class Mutation(
     SessionMutation,
     MembersMutation,
     OrdersMutation,
+    FulfilmentMutation,
     AppointmentsMutation,
     StockHoldsMutation,
     InventoryMutation,

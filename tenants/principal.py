@@ -30,6 +30,7 @@ class Permission(StrEnum):
     ORDERS_CANCEL = "orders:cancel"
     STOCK_READ = "stock:read"
     STOCK_WRITE = "stock:write"
+    FULFILMENT_WRITE = "fulfilment:write"
     CATALOG_WRITE = "catalog:write"
     NETWORK_WRITE = "network:write"
     MEMBERS_WRITE = "members:write"

@@ -27,7 +27,9 @@ CENTRES: dict[str, frozenset[str]] = {
     "backend.catalog": frozenset(),
     "backend.channels": frozenset(),
     "backend.network": frozenset(),
-    "backend.fulfilment": frozenset(),
+    "backend.fulfilment": frozenset(
+        {"backend.catalog", "backend.inventory", "backend.network", "backend.orders"}
+    ),
     "backend.inventory": frozenset(
         {"backend.catalog", "backend.channels", "backend.network", "core_ext"}
     ),
@@ -80,6 +82,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "backend.embedded": frozenset(),
     "backend.logs": frozenset(),
     "backend.clock": frozenset(),
+    "backend.machines": frozenset(),
     "backend.tracing": frozenset({"backend.db"}),
     "backend.metrics": frozenset({"backend.tracing"}),
     "backend.turnstile": frozenset({"backend.db", "backend.metrics"}),
@@ -91,10 +94,13 @@ LAYERS: dict[str, frozenset[str]] = {
     "backend.events": frozenset({"tenants.principal", "backend.db"}) | WATCHED,
     "backend.conditions": frozenset({"backend.db"}),
     **{
-        centre: met | GROUND | WHO | WATCHED | {"backend.conditions"}
+        centre: met | GROUND | WHO | WATCHED | {"backend.conditions", "backend.machines"}
         for centre, met in CENTRES.items()
     },
-    "graphql_schema": frozenset(CENTRES) | GROUND | WHO | {"backend.conditions"},
+    "graphql_schema": frozenset(CENTRES)
+    | GROUND
+    | WHO
+    | {"backend.conditions", "backend.machines"},
     "loadtests": frozenset(CENTRES)
     | GROUND
     | WHO

@@ -44,6 +44,7 @@ CHECKS = {
     "supply_is_not_its_movements": SQL.supply_differences,
     "pick_is_not_its_movements": SQL.pick_differences,
     "transfer_is_not_its_movements": SQL.transfer_differences,
+    "shipped_is_not_its_movements": SQL.shipped_differences,
 }
 
 

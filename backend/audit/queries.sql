@@ -38,13 +38,38 @@ where coalesce(l.reserved, 0) <> coalesce(r.active, 0)
 limit $2
 
 -- line_differences --
--- Order lines whose reserved units are not those of their reservations.
+-- Order lines whose units stand otherwise than their reservations and fulfilments.
 select coalesce(l.order_id, r.order_id) as order_id, coalesce(l.line_no, r.line_no) as line_no,
-       coalesce(l.reserved, 0) as reserved, coalesce(r.active, 0) as active
-from (select order_id, line_no, sum(active) as active
-      from reservation where tenant_id = $1 group by 1, 2) r
+       coalesce(l.reserved, 0) as reserved, coalesce(r.reserved, 0) as active,
+       coalesce(l.at_node, 0) as at_node, coalesce(r.at_node, 0) as active_at_node,
+       coalesce(l.shipped, 0) as shipped, coalesce(r.shipped, 0) as left_node,
+       coalesce(l.delivered, 0) as delivered, coalesce(r.delivered, 0) as arrived
+from (select r.order_id, r.line_no,
+             coalesce(sum(r.active) filter (where f.status = 'reserved'), 0)::bigint as reserved,
+             coalesce(sum(r.active) filter (where f.status <> 'reserved'), 0)::bigint as at_node,
+             coalesce(sum(r.shipped) filter (where f.status = 'shipped'), 0)::bigint as shipped,
+             coalesce(sum(r.shipped) filter (where f.status <> 'shipped'), 0)::bigint as delivered
+      from reservation r
+      left join fulfilment f on f.tenant_id = $1 and f.order_id = r.order_id
+                and f.fulfilment_no = r.fulfilment_no
+      where r.tenant_id = $1 group by 1, 2) r
 full join (select * from order_line where tenant_id = $1) l using (order_id, line_no)
-where coalesce(l.reserved, 0) <> coalesce(r.active, 0)
+where (coalesce(l.reserved, 0), coalesce(l.at_node, 0), coalesce(l.shipped, 0),
+       coalesce(l.delivered, 0))
+      is distinct from (coalesce(r.reserved, 0), coalesce(r.at_node, 0), coalesce(r.shipped, 0),
+                        coalesce(r.delivered, 0))
+limit $2
+
+-- shipped_differences --
+-- Orders of which something else left stock than their reservations say was sent.
+select coalesce(r.order_id, m.order_id) as order_id, coalesce(r.shipped, 0) as shipped,
+       coalesce(m.units, 0) as moved
+from (select order_id, sum(shipped)::bigint as shipped from reservation
+      where tenant_id = $1 and shipped > 0 group by 1) r
+full join (select cause_id as order_id, sum(quantity)::bigint as units from stock_movement
+           where tenant_id = $1 and cause_kind = 'order' and type = 'shipped' group by 1) m
+    using (order_id)
+where coalesce(r.shipped, 0) <> coalesce(m.units, 0)
 limit $2
 
 -- earmark_differences --
@@ -85,8 +110,8 @@ limit $2
 select coalesce(a.id, r.id) as allotment_id, coalesce(a.taken, 0) as taken,
        coalesce(r.active, 0) as reserved
 from (select u.id, sum(held.active) as active
-      from (select allotment_ids, active from reservation
-            where tenant_id = $1 and active > 0 and allotment_ids is not null
+      from (select allotment_ids, active + shipped as active from reservation
+            where tenant_id = $1 and active + shipped > 0 and allotment_ids is not null
             union all
             select p.allotment_ids, p.quantity from stock_hold_part p
             join stock_hold h on h.tenant_id = $1 and h.id = p.hold_id and h.state = 'active'
@@ -102,7 +127,7 @@ limit $2
 select coalesce(c.node_id, f.node_id) as node_id, coalesce(c.day, f.day) as day,
        coalesce(c.taken, 0) as taken, coalesce(f.parcels, 0) as parcels
 from (select node_id, capacity_day as day, count(*) as parcels
-      from fulfilment where tenant_id = $1 and status = 'reserved' and capacity_day is not null
+      from fulfilment where tenant_id = $1 and status <> 'cancelled' and capacity_day is not null
       group by 1, 2) f
 full join (select * from node_capacity where tenant_id = $1) c using (node_id, day)
 where coalesce(c.taken, 0) <> coalesce(f.parcels, 0)
@@ -114,7 +139,7 @@ select coalesce(s.id, v.id) as slot_id, coalesce(s.taken, 0) as taken,
        coalesce(v.visits, 0) as visits
 from (select b.id, count(*) as visits
       from (select distinct order_id, slot_id as id from fulfilment
-            where tenant_id = $1 and status = 'reserved' and slot_id is not null
+            where tenant_id = $1 and status <> 'cancelled' and slot_id is not null
             union all
             select order_id, installation_slot_id from order_appointment
             where tenant_id = $1 and installation_slot_id is not null) b
@@ -128,22 +153,22 @@ limit $2
 select f.order_id
 from fulfilment f
 left join order_appointment a on a.tenant_id = $1 and a.order_id = f.order_id
-where f.tenant_id = $1 and f.status = 'reserved' and f.slot_id is not null
+where f.tenant_id = $1 and f.status <> 'cancelled' and f.slot_id is not null
   and a.is_booked is distinct from true
 union
 select a.order_id from order_appointment a
 where a.tenant_id = $1 and a.is_booked
   and (not exists (select from fulfilment f where f.tenant_id = $1 and f.order_id = a.order_id
-                   and f.status = 'reserved')
+                   and f.status <> 'cancelled')
        or exists (select from order_line l where l.tenant_id = $1 and l.order_id = a.order_id
                   and l.backordered + l.held > 0)
        or exists (select from order_hold h where h.tenant_id = $1 and h.order_id = a.order_id
                   and h.kind = 'appointment' and h.released_at is null)
        or exists (select from fulfilment f
                   join fulfilment g on g.tenant_id = $1 and g.order_id = f.order_id
-                       and g.node_id = f.node_id and g.status = 'reserved'
+                       and g.node_id = f.node_id and g.status <> 'cancelled'
                        and g.slot_id is distinct from f.slot_id
-                  where f.tenant_id = $1 and f.order_id = a.order_id and f.status = 'reserved'))
+                  where f.tenant_id = $1 and f.order_id = a.order_id and f.status <> 'cancelled'))
 limit $2
 
 -- oversold_levels --
@@ -153,7 +178,7 @@ from stock_level l
 where l.tenant_id = $1 and l.reserved > l.on_hand
   and not exists (select from stock_movement m where m.tenant_id = $1
                   and m.functional_warehouse_id = l.functional_warehouse_id
-                  and m.sku_id = l.sku_id and m.on_hand_delta < 0)
+                  and m.sku_id = l.sku_id and m.on_hand_delta < 0 and m.type <> 'shipped')
 limit $2
 
 -- supply_differences --

@@ -21,6 +21,9 @@ from backend.orders.stock_holds.ending import EndingHolds, lock_holds_of_order
 from backend.orders.stock_holds.model import StockHoldState
 from tenants.principal import Permission, Principal
 
+NOTHING_LEFT = "Nothing is left of this order to cancel."
+AT_NODES = "Nodes have begun with what is left of this order; ask them by fulfilmentIntercept."
+
 
 class CancelLine(msgspec.Struct, frozen=True):
     """Units of a line to cancel."""
@@ -50,10 +53,11 @@ async def cancel_order(
     key: str,
     reason: str = "",
 ) -> Cancelled:
-    """Cancel units of lines, or (None) all that is left of an order.
+    """Cancel units of lines, or (None) all of an order with which no node has begun.
 
     What waits or is held goes first, then what is reserved: that is released, and a parcel with
-    nothing left in it gives its place at the node back. A hold ends with the last unit that it was
+    nothing left in it gives its place at the node back. What is at a node stays; the node is asked
+    to stop it by an intercept. A hold ends with the last unit that it was
     for; where none is left that blocks stock, what was held waits. What an earmark gave goes back
     to it while it is open. Locks the key, the order, its holds, the earmarks, then its counters in
     order. Emits `order.cancelled` and `fulfilment.cancelled`. Raises
@@ -160,17 +164,17 @@ def _take(
     backordered = min(quantity - held, line.backordered)
     left = reserved = quantity - held - backordered
     for reservation in reversed(reservations):
-        if reservation["line_no"] == line.line_no and left:
+        if reservation["line_no"] == line.line_no and not reservation["is_at_node"] and left:
             part = min(left, reservation["active"])
             releasing.add(reservation, part)
             left -= part
     assert left == 0, "a line's reserved units are the sum of its reservations"
-    return LineOutcome(
-        line.line_no,
-        line.reserved - reserved,
-        line.backordered - backordered,
-        line.held - held,
-        line.cancelled + quantity,
+    return msgspec.structs.replace(
+        line,
+        reserved=line.reserved - reserved,
+        backordered=line.backordered - backordered,
+        held=line.held - held,
+        cancelled=line.cancelled + quantity,
     )
 
 
@@ -201,7 +205,7 @@ def _wanted(wanted: Sequence[CancelLine] | None, lines: Sequence[LineOutcome]) -
     left = {line.line_no: line.reserved + line.backordered + line.held for line in lines}
     if wanted is None:
         if not any(left.values()):
-            raise NothingToCancel("Nothing is left of this order to cancel.")
+            raise NothingToCancel(AT_NODES if any(line.at_node for line in lines) else NOTHING_LEFT)
         return left
     if not wanted:
         raise NothingToCancel("Name at least one line to cancel.")

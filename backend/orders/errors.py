@@ -122,6 +122,26 @@ class UnknownFulfilment(OrderRefused):
     code = "UNKNOWN_FULFILMENT"
 
 
+class WrongFulfilmentState(OrderRefused):
+    """The fulfilment does not stand where this may be done; read it again."""
+
+    code = "FULFILMENT_STATE"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"The fulfilment is {status}; this may not be done to it now.")
+        self.status = status
+
+    @property
+    def detail(self) -> dict[str, Any]:
+        return {"status": self.status}
+
+
+class OrderHeld(OrderRefused):
+    """The order waits for a person; resolve its holds first."""
+
+    code = "ORDER_HELD"
+
+
 class InvalidShortage(OrderRefused):
     """More is reported missing than is to be sent, or nothing; the message says of which line."""
 
@@ -129,6 +149,6 @@ class InvalidShortage(OrderRefused):
 
 
 class NothingToCancel(OrderRefused):
-    """There are not that many units left to cancel in this line."""
+    """There are not that many units in this line with which no node has begun."""
 
     code = "NOTHING_TO_CANCEL"

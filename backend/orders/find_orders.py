@@ -8,7 +8,7 @@ from backend.db.pool import Record, TenantTransaction
 from backend.db.sql import Query
 from backend.inventory.pools.live import SALES_WINDOW
 from backend.orders.claim import SQL
-from backend.orders.model import OrderStatus
+from backend.orders.model import FulfilmentStatus, OrderStatus
 
 NEWEST = 2**62
 """Before this id there is everything."""
@@ -57,10 +57,15 @@ async def reservations_of_orders(
 
 
 async def page_of_fulfilments(
-    tx: TenantTransaction, *, node_id: int | None, before: tuple[int, int], limit: int
+    tx: TenantTransaction,
+    *,
+    node_id: int | None,
+    status: FulfilmentStatus | None,
+    before: tuple[int, int],
+    limit: int,
 ) -> list[Record]:
     """Return up to `limit` fulfilments that the principal may see, newest order first."""
-    return await tx.fetch(SQL.page_of_fulfilments, tx.tenant_id, node_id, *before, limit)
+    return await tx.fetch(SQL.page_of_fulfilments, tx.tenant_id, node_id, status, *before, limit)
 
 
 async def decisions_of_orders(tx: TenantTransaction, ids: Sequence[int]) -> dict[int, list[Record]]:

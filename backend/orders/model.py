@@ -38,8 +38,29 @@ class OrderStatus(StrEnum):
     BACKORDERED = "backordered"
     PARTIALLY_ALLOCATED = "partially_allocated"
     ALLOCATED = "allocated"
+    IN_FULFILMENT = "in_fulfilment"
+    """Nodes pick and pack it; nothing has left yet."""
+    PARTIALLY_SHIPPED = "partially_shipped"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
     CANCELLED = "cancelled"
     COMPLETE = "complete"
+    """There was nothing to send: an order of fees only."""
+
+
+class FulfilmentStatus(StrEnum):
+    """Where what one node does for an order stands."""
+
+    RESERVED = "reserved"
+    """The node is to send it; nobody there knows of it yet."""
+    RELEASED = "released"
+    """The node may begin."""
+    PICKING = "picking"
+    PICKED = "picked"
+    PACKED = "packed"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    CANCELLED = "cancelled"
 
 
 class HoldKind(StrEnum):
@@ -140,14 +161,20 @@ class OrderDraft(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
         return self.shortage or Shortage.REFUSE
 
 
-class LineOutcome(msgspec.Struct, frozen=True, rename="camel"):
+class LineOutcome(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """What became of a line's units; together they are its quantity."""
 
     line_no: int
     reserved: int
+    """A node is to send them, and has not begun."""
     backordered: int
     held: int
     cancelled: int
+    at_node: int = 0
+    """A node picks and packs them."""
+    shipped: int = 0
+    """They are on their way."""
+    delivered: int = 0
 
 
 class Placed(msgspec.Struct, frozen=True, rename="camel", tag="placed"):

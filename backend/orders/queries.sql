@@ -110,14 +110,14 @@ set day = excluded.day, from_minute = excluded.from_minute, to_minute = excluded
 update fulfilment f set slot_id = d.slot_id
 from fulfilment g
 left join unnest($3::bigint[], $4::bigint[]) as d(node_id, slot_id) on d.node_id = g.node_id
-where f.tenant_id = $1 and f.order_id = $2 and f.status = 'reserved'
+where f.tenant_id = $1 and f.order_id = $2 and f.status <> 'cancelled'
   and g.tenant_id = $1 and g.order_id = $2 and g.fulfilment_no = f.fulfilment_no
 
 -- end_appointment --
 -- An order does not come at its time any more.
 with deliveries as (
     update fulfilment set slot_id = null
-    where tenant_id = $1 and order_id = $2 and status = 'reserved' and slot_id is not null)
+    where tenant_id = $1 and order_id = $2 and status <> 'cancelled' and slot_id is not null)
 update order_appointment set is_booked = false, installation_slot_id = null
 where tenant_id = $1 and order_id = $2
 
@@ -163,34 +163,40 @@ from orders where tenant_id = $1 and id = any($2::bigint[]) order by id for no k
 
 -- lines_of_orders --
 -- The lines of orders, by order and line.
-select order_id, line_no, sku_id, sku_code, quantity, reserved, backordered, held, cancelled
+select order_id, line_no, sku_id, sku_code, quantity, reserved, backordered, held, cancelled,
+       at_node, shipped, delivered
 from order_line where tenant_id = $1 and order_id = any($2::bigint[]) order by order_id, line_no
 
 -- live_fulfilments --
 -- The fulfilments of orders that still stand.
-select order_id, fulfilment_no, node_id, capacity_day, slot_id, recorded_at
-from fulfilment where tenant_id = $1 and order_id = any($2::bigint[]) and status = 'reserved'
+select order_id, fulfilment_no, node_id, capacity_day, slot_id, recorded_at, status
+from fulfilment where tenant_id = $1 and order_id = any($2::bigint[]) and status <> 'cancelled'
 order by order_id, fulfilment_no
 
 -- fulfilment_at_node --
--- The node of a fulfilment that still stands.
-select node_id from fulfilment
-where tenant_id = $1 and order_id = $2 and fulfilment_no = $3::bigint and status = 'reserved'
+-- The node of a fulfilment, and where it stands.
+select node_id, status from fulfilment
+where tenant_id = $1 and order_id = $2 and fulfilment_no = $3::bigint
 
 -- active_reservations --
--- What is still reserved for orders.
-select order_id, reservation_no, line_no, fulfilment_no, functional_warehouse_id, sku_id, node_id,
-       active, earmark_id, allotment_ids
-from reservation where tenant_id = $1 and order_id = any($2::bigint[]) and active > 0
-order by order_id, reservation_no
+-- What is still reserved for orders, and whether their nodes have begun with it.
+select r.order_id, r.reservation_no, r.line_no, r.fulfilment_no, r.functional_warehouse_id,
+       r.sku_id, r.node_id, r.active, r.earmark_id, r.allotment_ids, r.picked,
+       f.status <> 'reserved' as is_at_node
+from reservation r
+join fulfilment f on f.tenant_id = $1 and f.order_id = r.order_id
+     and f.fulfilment_no = r.fulfilment_no
+where r.tenant_id = $1 and r.order_id = any($2::bigint[]) and r.active > 0
+order by r.order_id, r.reservation_no
 
 -- move_line_units --
--- Move units of lines between reserved, backordered, held and cancelled.
+-- Move units of lines between reserved, backordered, held, cancelled and at a node.
 update order_line l set
     reserved = l.reserved + d.reserved, backordered = l.backordered + d.backordered,
-    held = l.held + d.held, cancelled = l.cancelled + d.cancelled
-from unnest($2::bigint[], $3::integer[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
-     as d(order_id, line_no, reserved, backordered, held, cancelled)
+    held = l.held + d.held, cancelled = l.cancelled + d.cancelled, at_node = l.at_node + d.at_node
+from unnest($2::bigint[], $3::integer[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+            $8::bigint[])
+     as d(order_id, line_no, reserved, backordered, held, cancelled, at_node)
 where l.tenant_id = $1 and l.order_id = d.order_id and l.line_no = d.line_no
 
 -- update_orders --
@@ -204,7 +210,8 @@ where o.tenant_id = $1 and o.id = d.id
 
 -- release_reservations --
 -- Take units out of reservations.
-update reservation r set active = r.active - d.quantity
+update reservation r set active = r.active - d.quantity,
+    picked = least(r.picked, r.active - d.quantity + r.shipped)
 from unnest($2::bigint[], $3::integer[], $4::bigint[]) as d(order_id, reservation_no, quantity)
 where r.tenant_id = $1 and r.order_id = d.order_id and r.reservation_no = d.reservation_no
 
@@ -284,7 +291,7 @@ where d.tenant_id = $1 and d.order_id = $2 and d.decision_no = $3
 -- parcels_since --
 -- Parcels of a day that nodes were given since a time, and have not given back.
 select node_id, count(*) as parcels from fulfilment
-where tenant_id = $1 and capacity_day = $2 and recorded_at >= $3 and status = 'reserved'
+where tenant_id = $1 and capacity_day = $2 and recorded_at >= $3 and status <> 'cancelled'
 group by node_id
 
 -- held_orders --
@@ -312,7 +319,8 @@ from orders where tenant_id = $1 and id = any($2::bigint[])
 -- full_lines_of_orders --
 -- The lines of orders with their amounts.
 select order_id, line_no, sku_id, sku_code, quantity, reserved, backordered, held, cancelled,
-       unit_price_minor, line_discount_minor, order_discount_minor, amount_minor, expected_on
+       at_node, shipped, delivered, unit_price_minor, line_discount_minor, order_discount_minor,
+       amount_minor, expected_on
 from order_line where tenant_id = $1 and order_id = any($2::bigint[]) order by order_id, line_no
 
 -- fees_of_orders --
@@ -334,7 +342,8 @@ order by order_id, fulfilment_no
 
 -- reservations_of_orders --
 -- What is reserved for orders, and where.
-select order_id, line_no, fulfilment_no, node_id, functional_warehouse_id, sku_id, quantity, active
+select order_id, line_no, fulfilment_no, node_id, functional_warehouse_id, sku_id, quantity, active,
+       picked, shipped
 from reservation where tenant_id = $1 and order_id = any($2::bigint[])
 order by order_id, reservation_no
 
@@ -344,8 +353,9 @@ select order_id, fulfilment_no, node_id, status, buyer_name, buyer_phone, region
        recorded_at, slot_id
 from fulfilment
 where tenant_id = $1 and ($2::bigint is null or node_id = $2)
-  and (order_id, fulfilment_no) < ($3::bigint, $4::integer)
-order by order_id desc, fulfilment_no desc limit $5
+  and ($3::text is null or status = $3)
+  and (order_id, fulfilment_no) < ($4::bigint, $5::integer)
+order by order_id desc, fulfilment_no desc limit $6
 
 -- decisions_of_orders --
 -- How the plans of orders came about.
@@ -390,3 +400,115 @@ from orders o
 join order_line l on l.tenant_id = $1 and l.order_id = o.id
 where o.tenant_id = $1 and o.placed_at >= $2 and o.region_code is not null and l.sku_id is not null
 group by o.region_code, l.sku_id
+
+-- fulfilments_by_keys --
+-- Fulfilments by order and number, with who owns what they take: one dealer, or not (then 0).
+select f.order_id, f.fulfilment_no, f.node_id, f.dealer_id, f.status, f.slot_id,
+       (select case when min(coalesce(w.dealer_id, 0)) = max(coalesce(w.dealer_id, 0))
+                    then min(coalesce(w.dealer_id, 0)) else 0 end
+        from reservation r
+        join functional_warehouse w on w.tenant_id = $1 and w.id = r.functional_warehouse_id
+        where r.tenant_id = $1 and r.order_id = f.order_id
+          and r.fulfilment_no = f.fulfilment_no) as owner_id
+from unnest($2::bigint[], $3::integer[]) as k(order_id, fulfilment_no)
+join fulfilment f on f.tenant_id = $1 and f.order_id = k.order_id
+     and f.fulfilment_no = k.fulfilment_no
+order by f.order_id, f.fulfilment_no
+
+-- set_fulfilment_status --
+-- Let fulfilments stand elsewhere, as part of a wave or a pick list where one is given.
+update fulfilment f set status = $4, changed_at = clock_timestamp(),
+    wave_id = coalesce($5::bigint, f.wave_id), pick_list_id = coalesce($6::bigint, f.pick_list_id)
+from unnest($2::bigint[], $3::integer[]) as k(order_id, fulfilment_no)
+where f.tenant_id = $1 and f.order_id = k.order_id and f.fulfilment_no = k.fulfilment_no
+
+-- units_to_nodes --
+-- Units of fulfilments that nodes begin with, line by line.
+update order_line l set reserved = l.reserved - d.units, at_node = l.at_node + d.units
+from (select r.order_id, r.line_no, sum(r.active) as units
+      from unnest($2::bigint[], $3::integer[]) as k(order_id, fulfilment_no)
+      join reservation r on r.tenant_id = $1 and r.order_id = k.order_id
+           and r.fulfilment_no = k.fulfilment_no and r.active > 0
+      group by 1, 2) as d
+where l.tenant_id = $1 and l.order_id = d.order_id and l.line_no = d.line_no
+
+-- units_leave --
+-- Units of fulfilments that leave their nodes, line by line; returns what left which stock.
+with gone as (
+    update reservation r set shipped = r.shipped + r.active, active = 0
+    from unnest($2::bigint[], $3::integer[]) as k(order_id, fulfilment_no)
+    where r.tenant_id = $1 and r.order_id = k.order_id and r.fulfilment_no = k.fulfilment_no
+      and r.active > 0
+    returning old.order_id, old.line_no, old.functional_warehouse_id, old.sku_id,
+              old.active as units),
+lines as (
+    update order_line l set at_node = l.at_node - d.units, shipped = l.shipped + d.units
+    from (select order_id, line_no, sum(units) as units from gone group by 1, 2) as d
+    where l.tenant_id = $1 and l.order_id = d.order_id and l.line_no = d.line_no)
+select order_id, line_no, functional_warehouse_id, sku_id, units from gone
+
+-- units_arrive --
+-- Units of fulfilments that have arrived, line by line.
+update order_line l set shipped = l.shipped - d.units, delivered = l.delivered + d.units
+from (select r.order_id, r.line_no, sum(r.shipped) as units
+      from unnest($2::bigint[], $3::integer[]) as k(order_id, fulfilment_no)
+      join reservation r on r.tenant_id = $1 and r.order_id = k.order_id
+           and r.fulfilment_no = k.fulfilment_no and r.shipped > 0
+      group by 1, 2) as d
+where l.tenant_id = $1 and l.order_id = d.order_id and l.line_no = d.line_no
+
+-- units_picked --
+-- All units of fulfilments are picked.
+update reservation r set picked = r.active
+from unnest($2::bigint[], $3::integer[]) as k(order_id, fulfilment_no)
+where r.tenant_id = $1 and r.order_id = k.order_id and r.fulfilment_no = k.fulfilment_no
+  and r.active > r.picked
+
+-- pick_units --
+-- So many more units of a reservation are picked.
+update reservation set picked = picked + $4::bigint
+where tenant_id = $1 and order_id = $2 and reservation_no = $3
+
+-- units_of_orders --
+-- How the units of orders stand, all lines together.
+select order_id, sum(reserved)::bigint as reserved, sum(backordered)::bigint as backordered,
+       sum(held)::bigint as held, sum(cancelled)::bigint as cancelled,
+       sum(at_node)::bigint as at_node, sum(shipped)::bigint as shipped,
+       sum(delivered)::bigint as delivered
+from order_line where tenant_id = $1 and order_id = any($2::bigint[]) group by order_id
+
+-- releasable_fulfilments --
+-- What nodes could begin with, the oldest order first, after a key; with a time: by its day.
+select f.order_id, f.fulfilment_no
+from fulfilment f
+join orders o on o.tenant_id = $1 and o.id = f.order_id
+left join order_appointment a on a.tenant_id = $1 and a.order_id = f.order_id
+where f.tenant_id = $1 and f.status = 'reserved'
+  and ($2::bigint is null or f.node_id = $2)
+  and ($3::timestamptz is null or o.placed_at < $3)
+  and (o.status in ('allocated', 'in_fulfilment', 'partially_shipped')
+       or ($4::boolean and o.status = 'partially_allocated'))
+  and (a.day is null or (a.is_booked and a.day <= $5::date))
+  and (f.order_id, f.fulfilment_no) > ($6::bigint, $7::integer)
+order by f.order_id, f.fulfilment_no limit $8
+
+-- released_fulfilments --
+-- What a node could pick, the oldest order first.
+select order_id, fulfilment_no from fulfilment
+where tenant_id = $1 and node_id = $2 and status = 'released'
+order by order_id, fulfilment_no limit $3
+
+-- fulfilments_of_pick_list --
+-- The fulfilments of a pick list that still stand.
+select order_id, fulfilment_no from fulfilment
+where tenant_id = $1 and pick_list_id = $2 and status <> 'cancelled'
+order by order_id, fulfilment_no
+
+-- units_of_fulfilments --
+-- The units that nodes have to send of fulfilments, and what they weigh, by line.
+select r.order_id, r.fulfilment_no, r.reservation_no, r.line_no, r.sku_id,
+       r.functional_warehouse_id, r.active, r.picked
+from unnest($2::bigint[], $3::integer[]) as k(order_id, fulfilment_no)
+join reservation r on r.tenant_id = $1 and r.order_id = k.order_id
+     and r.fulfilment_no = k.fulfilment_no and r.active > 0
+order by r.order_id, r.reservation_no

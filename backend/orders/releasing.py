@@ -16,6 +16,7 @@ from backend.network.capacity import CapacityAt, CapacityKey, lock_capacities, t
 from backend.network.slots import take_slots
 from backend.orders.claim import SQL
 from backend.orders.events import FulfilmentCancelled
+from backend.orders.states import NOT_GONE
 from backend.orders.step import StepEvent
 
 
@@ -30,7 +31,10 @@ class Releasing:
     def __init__(
         self, tx: TenantTransaction, order_id: int, reservations: Sequence[Record]
     ) -> None:
-        """`reservations` are all that are active, of the order that the caller has locked."""
+        """`reservations` are all that are active, of the order that the caller has locked.
+
+        Those of what has left a node are none of them; its fulfilments and visits stay.
+        """
         self._tx = tx
         self._order_id = order_id
         self._reservations = reservations
@@ -116,7 +120,9 @@ class Releasing:
             left[row["fulfilment_no"]] += row["active"]
         for row, part in self._parts:
             left[row["fulfilment_no"]] -= part
-        empty = [row for row in live if left[row["fulfilment_no"]] == 0]
+        empty = [
+            row for row in live if row["status"] in NOT_GONE and left[row["fulfilment_no"]] == 0
+        ]
         if empty:
             numbers = [row["fulfilment_no"] for row in empty]
             orders = [self._order_id] * len(numbers)

@@ -18,11 +18,11 @@ from backend.inventory.model import CauseKind, LevelKey, Movement
 from backend.inventory.movement_types import MovementType
 from backend.inventory.warehouses import list_warehouses
 from backend.orders.claim import SQL
-from backend.orders.errors import InvalidShortage, UnknownFulfilment
+from backend.orders.errors import InvalidShortage, UnknownFulfilment, WrongFulfilmentState
 from backend.orders.events import FulfilmentShort, OrderAppointmentLost
-from backend.orders.model import HoldKind, LineOutcome, OrderStatus
+from backend.orders.model import FulfilmentStatus, HoldKind, LineOutcome, OrderStatus
 from backend.orders.releasing import Releasing
-from backend.orders.states import check_step, derive_status
+from backend.orders.states import FULFILMENT, check_step, derive_status
 from backend.orders.step import StepEvent, line_outcome, under_holds, write_step
 from tenants.principal import Permission, Principal, stock_writer
 
@@ -59,11 +59,12 @@ async def report_shortage(
     They are released, and leave the stock of the node as `adjusted`, unless a count has found them
     missing already; what was released goes back to earmarks, allotments and capacity as with a
     cancellation. An order with an appointment loses it, with all its visits, and is held for
-    another one: it comes at its time whole, or not. Who may: the brand, a store of its node, a
-    dealer of its own goods. Locks the key, the order, earmarks, then its counters in order. Emits
-    `fulfilment.short`, where nothing is left to send `fulfilment.cancelled`, and
-    `order.appointment_lost`. Raises UnknownFulfilment, InvalidShortage, CommandConflict; then
-    nothing has changed.
+    another one: it comes at its time whole, or not. What is picked is found: it stays. Who may: the
+    brand, a store of its node, a dealer of its own goods. Locks the key, the order, earmarks, then
+    its counters in order. Emits `fulfilment.short`, where nothing is left to send
+    `fulfilment.cancelled`, and `order.appointment_lost`. Raises
+    UnknownFulfilment, WrongFulfilmentState, InvalidShortage, CommandConflict; then nothing has
+    changed.
     """
     principal.require(Permission.STOCK_WRITE)
     _check(picks)
@@ -92,11 +93,15 @@ async def _report(
     if (
         not orders
         or row is None
+        or row["status"] == FulfilmentStatus.CANCELLED
         or not all(
             may_work_at(each["node_id"], owners[each["functional_warehouse_id"]]) for each in own
         )
     ):
         raise UnknownFulfilment
+    if row["status"] not in FULFILMENT.step("report_shortage").sources:
+        raise WrongFulfilmentState(row["status"])
+    is_at_node = row["status"] != FulfilmentStatus.RESERVED
     releasing = Releasing(tx, order_id, reservations)
     missing = [part for at, pick in enumerate(picks) for part in _missing(own, pick, at, releasing)]
     releasing.end_appointment()
@@ -107,7 +112,8 @@ async def _report(
     if releasing.has_lost_appointment:
         hold = (HoldKind.APPOINTMENT.value, LOST_ITS_TIME)
         await tx.execute(SQL.add_hold, tx.tenant_id, order_id, orders[0]["dealer_id"], *hold)
-    status, lines = await _waits(tx, orders[0], {pick.line_no: pick.quantity for pick in picks})
+    units_missing = {pick.line_no: pick.quantity for pick in picks}
+    status, lines = await _waits(tx, orders[0], units_missing, is_at_node=is_at_node)
     payload = FulfilmentShort(order_id, number, row["node_id"], status, units, cause)
     events = [StepEvent(payload, row["node_id"]), *emptied]
     if releasing.has_lost_appointment:
@@ -122,7 +128,8 @@ def _missing(
     """Release units of a line from the last of its reservations on; raises InvalidShortage."""
     found, left = [], pick.quantity
     for row in reversed(reservations):
-        part = min(left, row["active"]) if row["line_no"] == pick.line_no else 0
+        unpicked = row["active"] - row["picked"]
+        part = min(left, unpicked) if row["line_no"] == pick.line_no else 0
         if part:
             releasing.add(row, part)
             place = row["functional_warehouse_id"], row["sku_id"]
@@ -130,7 +137,7 @@ def _missing(
             left -= part
     if left:
         raise InvalidShortage(
-            f"Of line {pick.line_no} this node is to send {pick.quantity - left} units.",
+            f"Of line {pick.line_no} this node has {pick.quantity - left} units to send or pick.",
             path=("lines", at, "quantity"),
         )
     return found
@@ -169,7 +176,7 @@ def _lost(part: PickShortage, number: int, cause: ShortageCause) -> Movement:
 
 
 async def _waits(
-    tx: TenantTransaction, order: Record, units: dict[int, int]
+    tx: TenantTransaction, order: Record, units: dict[int, int], *, is_at_node: bool
 ) -> tuple[OrderStatus, tuple[list[LineOutcome], list[LineOutcome]]]:
     """Return the status of an order of which units wait again, and its lines before and after."""
     rows = await tx.fetch(SQL.lines_of_orders, tx.tenant_id, [order["id"]])
@@ -179,7 +186,8 @@ async def _waits(
         [
             msgspec.structs.replace(
                 line,
-                reserved=line.reserved - units.get(line.line_no, 0),
+                reserved=line.reserved - (0 if is_at_node else units.get(line.line_no, 0)),
+                at_node=line.at_node - (units.get(line.line_no, 0) if is_at_node else 0),
                 backordered=line.backordered + units.get(line.line_no, 0),
             )
             for line in before

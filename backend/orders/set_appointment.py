@@ -154,7 +154,7 @@ async def _sent(
     lines: Sequence[Record],
     fulfilments: Sequence[Record],
 ) -> _Sent:
-    skus = await skus_by_ids(tx, [row["sku_id"] for row in lines if row["reserved"]])
+    skus = await skus_by_ids(tx, [row["sku_id"] for row in lines if row["sku_id"] is not None])
     appointments = await tx.fetch(SQL.appointments_of_orders, tx.tenant_id, [order["id"]])
     decisions = await tx.fetch(SQL.decisions_of_orders, tx.tenant_id, [order["id"]])
     booked = {row["slot_id"] for row in fulfilments}

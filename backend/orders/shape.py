@@ -14,6 +14,7 @@ from backend.db.pool import Record
 from backend.events.model import NewEvent, Payload
 from backend.inventory.ledger import Take
 from backend.inventory.model import CauseKind
+from backend.machines import START
 from backend.orders.events import (
     FulfilmentCreated,
     OrderAllocated,
@@ -30,7 +31,7 @@ from backend.orders.model import (
     Placed,
     Shortage,
 )
-from backend.orders.states import START, check_step, derive_status
+from backend.orders.states import check_step, derive_status
 from backend.orders.step import StepEvent
 from backend.orders.stock_holds.model import HoldTerms
 from backend.orders.work import Share, Work, shares_of_lines
@@ -207,7 +208,7 @@ class Shaped:
         status = check_step(before.status, derive_status(outcomes, is_held=before.is_held))
         order_id, dealer_id = work.order_id, backorder.dealer_id
         self.moved_lines.extend(
-            (order_id, line_no, quantity, -quantity, 0, 0) for line_no, quantity in got.items()
+            (order_id, line_no, quantity, -quantity, 0, 0, 0) for line_no, quantity in got.items()
         )
         payload = OrderAllocated(order_id, status, sum(got.values()))
         self._event(counts, payload, order_id, dealer_id, None)

@@ -50,7 +50,14 @@ async def lines_of_order(tx: TenantTransaction, order_id: int) -> list[LineOutco
 
 def line_outcome(row: Record) -> LineOutcome:
     return LineOutcome(
-        row["line_no"], row["reserved"], row["backordered"], row["held"], row["cancelled"]
+        row["line_no"],
+        row["reserved"],
+        row["backordered"],
+        row["held"],
+        row["cancelled"],
+        row["at_node"],
+        row["shipped"],
+        row["delivered"],
     )
 
 
@@ -79,6 +86,7 @@ async def write_step(
             now.backordered - before.backordered,
             now.held - before.held,
             now.cancelled - before.cancelled,
+            now.at_node - before.at_node,
         )
         for before, now in zip(*lines, strict=True)
         if before != now
@@ -110,3 +118,13 @@ async def write_step(
             for number, event in enumerate(events, 1)
         ],
     )
+
+
+async def tell_order(
+    tx: TenantTransaction, order_id: int, payload: Payload, node_id: int | None = None
+) -> OrderStatus:
+    """Append an event of an order in which nothing else changes; returns its status."""
+    order = (await tx.fetch(SQL.lock_orders, tx.tenant_id, [order_id]))[0]
+    status = OrderStatus(order["status"])
+    await write_step(tx, order, ((), ()), status, [StepEvent(payload, node_id)])
+    return status

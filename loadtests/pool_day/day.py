@@ -237,7 +237,11 @@ class Day:
         for node_id in nodes:
             async with self._writing() as tx:
                 rows = await page_of_fulfilments(
-                    tx, node_id=node_id, before=NEWEST_FULFILMENT, limit=MISSED_OF
+                    tx,
+                    node_id=node_id,
+                    status=None,
+                    before=NEWEST_FULFILMENT,
+                    limit=MISSED_OF,
                 )
                 found = await reservations_of_orders(tx, [row["order_id"] for row in rows])
             for row in rows:

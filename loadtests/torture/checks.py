@@ -139,7 +139,7 @@ def _orders(played: Played) -> Iterator[str]:
     for order in _table(played, "orders"):
         outcomes = []
         for line in lines[order["id"]]:
-            units = [line[name] for name in ("reserved", "backordered", "held", "cancelled")]
+            units = [line[name] for name in LineOutcome.__struct_fields__[1:]]
             outcomes.append(LineOutcome(line["line_no"], *units))
             if sum(units) != line["quantity"] or min(units) < 0:
                 yield f"the units of a line do not add up: {line}"

@@ -10,6 +10,7 @@ from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import ACQUIRE_TIMEOUT_SECONDS, Record, TenantTransaction
 from backend.db.sql import Query
 from loadtests.torture import (
+    fulfilment_statements,
     hold_statements,
     order_statements,
     routing_statements,
@@ -24,6 +25,7 @@ from tenants.principal import Principal, system_principal
 STATEMENTS = (
     stock_statements.STATEMENTS
     | order_statements.STATEMENTS
+    | fulfilment_statements.STATEMENTS
     | hold_statements.STATEMENTS
     | routing_statements.STATEMENTS
     | slot_statements.STATEMENTS

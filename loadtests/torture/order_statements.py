@@ -100,7 +100,7 @@ EVENT = (
     "node_id",
     "payload",
 )
-UNITS = ("reserved", "backordered", "held", "cancelled")
+UNITS = ("reserved", "backordered", "held", "cancelled", "at_node")
 
 
 # ---------------------------------------------------------------------- keys
@@ -207,7 +207,9 @@ async def insert_orders(
         fields = {**dict(zip(ORDER, each, strict=True)), "placed_at": clock()}
         assert await session.insert("orders", each[0], fields), "an order id is given twice"
     for each in lines:
-        await session.insert("order_line", each[:2], dict(zip(LINE, each, strict=True)))
+        units = dict.fromkeys(("at_node", "shipped", "delivered"), 0)
+        fields = {**dict(zip(LINE, each, strict=True)), **units}
+        await session.insert("order_line", each[:2], fields)
     for each in holds:
         fields = {**dict(zip(HOLD, each, strict=True)), "released_at": None}
         await session.insert("order_hold", each[:2], fields)
@@ -217,7 +219,7 @@ async def insert_orders(
         await session.insert("fulfilment", each[:2], fields)
     for each in reservations:
         fields = dict(zip(RESERVATION, each, strict=True))
-        fields["active"] = fields["quantity"]
+        fields |= {"active": fields["quantity"], "picked": 0, "shipped": 0}
         await session.insert("reservation", each[:2], fields)
     for each in decisions:
         told = {"order_id": each[0], "recorded_at": clock()}
@@ -241,7 +243,8 @@ async def lock_holds_of_order(session: Session, tenant: int, order_id: int) -> l
     return []
 
 
-def _of(session: Session, table: str, order_ids: Sequence[int]) -> Iterator[Fields]:
+def of_orders(session: Session, table: str, order_ids: Sequence[int]) -> Iterator[Fields]:
+    """Return the rows of a table that belong to orders."""
     return (each for each in session.scan(table) if each["order_id"] in order_ids)
 
 
@@ -257,37 +260,26 @@ async def lock_orders(session: Session, tenant: int, ids: Sequence[int]) -> list
 
 @STATEMENTS.add
 async def lines_of_orders(session: Session, tenant: int, ids: Sequence[int]) -> list[Row]:
-    names = "order_id line_no sku_id sku_code quantity reserved backordered held cancelled"
-    return chosen(_of(session, "order_line", ids), names)
-
-
-@STATEMENTS.add
-async def live_fulfilments(session: Session, tenant: int, ids: Sequence[int]) -> list[Row]:
-    live = (each for each in _of(session, "fulfilment", ids) if each["status"] == "reserved")
-    return chosen(live, "order_id fulfilment_no node_id capacity_day slot_id recorded_at")
-
-
-@STATEMENTS.add
-async def active_reservations(session: Session, tenant: int, ids: Sequence[int]) -> list[Row]:
-    active = (each for each in _of(session, "reservation", ids) if each["active"])
-    return chosen(
-        active,
-        "order_id reservation_no line_no fulfilment_no functional_warehouse_id sku_id node_id"
-        " active earmark_id allotment_ids",
+    names = (
+        "order_id line_no sku_id sku_code quantity reserved backordered held cancelled at_node"
+        " shipped delivered"
     )
+    return chosen(of_orders(session, "order_line", ids), names)
 
 
 @STATEMENTS.add
 async def open_holds(session: Session, tenant: int, order_id: int) -> list[Row]:
     return chosen(
-        (e for e in _of(session, "order_hold", [order_id]) if e["released_at"] is None),
+        (e for e in of_orders(session, "order_hold", [order_id]) if e["released_at"] is None),
         "hold_no line_no kind",
     )
 
 
 @STATEMENTS.add
 async def held_orders(session: Session, tenant: int, ids: Sequence[int]) -> list[Row]:
-    held = {e["order_id"] for e in _of(session, "order_hold", ids) if e["released_at"] is None}
+    held = {
+        e["order_id"] for e in of_orders(session, "order_hold", ids) if e["released_at"] is None
+    }
     return [row(order_id=order_id) for order_id in sorted(held)]
 
 
@@ -310,25 +302,6 @@ async def update_orders(session: Session, tenant: int, *arrays: Value) -> int:
         await session.lock("orders", order_id)
         session.change("orders", order_id, **dict(zip(names, values, strict=True)))
     return len(updated)
-
-
-@STATEMENTS.add
-async def release_reservations(session: Session, tenant: int, *arrays: Value) -> int:
-    released = list(zip(*arrays, strict=True))
-    for order_id, number, quantity in released:
-        at = await session.lock("reservation", (order_id, number))
-        assert at is not None
-        session.change("reservation", (order_id, number), active=at["active"] - quantity)
-    return len(released)
-
-
-@STATEMENTS.add
-async def cancel_fulfilments(session: Session, tenant: int, *arrays: Value) -> int:
-    cancelled = list(zip(*arrays, strict=True))
-    for key in cancelled:
-        await session.lock("fulfilment", key)
-        session.change("fulfilment", key, status="cancelled")
-    return len(cancelled)
 
 
 @STATEMENTS.add
@@ -384,7 +357,7 @@ async def allocated_lines(session: Session, tenant: int, ids: Sequence[int]) -> 
 def _wanted(session: Session, ids: Sequence[int], units: str) -> list[Row]:
     """Return the lines of orders that have such units, as they are planned on."""
     rows = []
-    for line in _of(session, "order_line", ids):
+    for line in of_orders(session, "order_line", ids):
         if line[units]:
             order = session.find("orders", line["order_id"])
             assert order is not None

@@ -97,7 +97,7 @@ async def _set_slots(session: Session, order_id: int, slot_of: dict[int, int]) -
     live = [
         (each["order_id"], each["fulfilment_no"], each["node_id"])
         for each in session.scan("fulfilment")
-        if each["order_id"] == order_id and each["status"] == "reserved"
+        if each["order_id"] == order_id and each["status"] != "cancelled"
     ]
     for *key, node_id in live:
         await session.lock("fulfilment", tuple(key))

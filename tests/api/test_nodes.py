@@ -7,18 +7,21 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from backend.fulfilment.waves import WaveDraft
 from backend.inventory.counts.count_stock import count_stock
 from backend.inventory.counts.model import CountLine
 from backend.inventory.safety.keep_back import set_safety_rules
 from backend.inventory.safety.model import SafetyDraft
 from backend.inventory.safety.shop_floors import keep_back_of_shops
 from backend.orders.find_orders import units_sold_by_shop
+from backend.orders.move_fulfilments import FulfilmentKey
 from backend.routing.model import Otherwise
 from graphql_schema.schema import build_schema
 from tenants import organisation
 from tenants.principal import Kind, Permission, Principal
 from tests.api.client import Api
 from tests.catalogue import Connection
+from tests.fulfilment.working import Working
 from tests.inventory.allotments.allotting import allot
 from tests.inventory.earmarks.keeping import keep
 from tests.inventory.pools.layouts import EXAMPLE
@@ -77,6 +80,8 @@ LISTS = {
     "Fulfilment": "fulfilments",
     "Location": "locations",
     "Order": "orders",
+    "Parcel": "parcels",
+    "PickList": "pickLists",
     "PoolLayout": "poolLayouts",
     "RoutingWait": "routingWaits",
     "Shop": "shops",
@@ -90,6 +95,7 @@ LISTS = {
     "StockLevel": "stockLevels",
     "Supply": "supplies",
     "TransferProposal": "transferProposals",
+    "Wave": "waves",
 }
 """The lists that show what there is of each kind, to whom it concerns."""
 READING = (Permission.ORDERS_READ, Permission.STOCK_READ)
@@ -109,7 +115,12 @@ async def brand(live: Living, admin: Connection) -> World:
     await allot(live, "dshop", 9)
     await take(live)
     await Coming(live.runtime, world, admin).keep(supply(5))
-    placed(await live.runtime.intake.place(draft({"A": 1}, shop="dshop"), world.dealer))
+    sold = placed(await live.runtime.intake.place(draft({"A": 1}, shop="dshop"), world.dealer))
+    working, sent = Working(live.runtime, world), FulfilmentKey(sold.order_id, 1)
+    await working.release(WaveDraft(world.nodes["wh"]))
+    await working.pick_list(sent, node="wh")
+    await working.pick([sent])
+    await working.pack(sent)
     async with database.tenant_transaction(world.brand) as tx:
         await count_stock(tx, [CountLine(warehouse="store", sku="A", counted=5)], key="count")
         rules = [SafetyDraft(sku="A", channel="tmall", units=1)]

@@ -150,5 +150,5 @@ order by o.placed_at, o.id, l.line_no
 -- parcels_before --
 -- Parcels of a day that nodes had been given before a time, and have not given back.
 select node_id, count(*) as parcels from fulfilment
-where tenant_id = $1 and capacity_day = $2 and recorded_at < $3 and status = 'reserved'
+where tenant_id = $1 and capacity_day = $2 and recorded_at < $3 and status <> 'cancelled'
 group by node_id

@@ -1,0 +1,69 @@
+"""Refusals of the fulfilment centre."""
+
+from backend.db.errors import YipanError
+
+
+class InvalidFulfilmentInput(YipanError):
+    """The command is not well-formed; the message says what to correct."""
+
+    code = "INVALID_FULFILMENT_INPUT"
+
+
+class NothingToRelease(YipanError):
+    """No order is ready to begin with: all wait for stock, for a person, or for a later day."""
+
+    code = "NOTHING_TO_RELEASE"
+
+
+class NothingToPick(YipanError):
+    """Nothing is released here that is to be picked."""
+
+    code = "NOTHING_TO_PICK"
+
+
+class WrongSku(YipanError):
+    """This is not what the order wants; put it back and scan again."""
+
+    code = "WRONG_SKU"
+
+
+class TooManyPicked(YipanError):
+    """The order wants fewer units of this; put the rest back."""
+
+    code = "TOO_MANY_PICKED"
+
+
+class ParcelsDoNotAddUp(YipanError):
+    """The parcels do not hold just what was picked; the message says of which line."""
+
+    code = "PARCELS_DO_NOT_ADD_UP"
+
+
+class NoWaybill(YipanError):
+    """A parcel has no waybill of its carrier yet; wait for it, or look at what the carrier said."""
+
+    code = "NO_WAYBILL"
+
+
+class InterceptPending(YipanError):
+    """Somebody asked to stop this order; answer that first."""
+
+    code = "INTERCEPT_PENDING"
+
+
+class UnknownIntercept(YipanError):
+    """There is no open request to stop this fulfilment."""
+
+    code = "UNKNOWN_INTERCEPT"
+
+
+class UnknownCarrier(YipanError):
+    """There is no such carrier account; set it first."""
+
+    code = "UNKNOWN_CARRIER"
+
+
+class InvalidSignature(YipanError):
+    """The message is not signed with the secret of this carrier account."""
+
+    code = "INVALID_SIGNATURE"

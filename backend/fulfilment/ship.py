@@ -1,0 +1,106 @@
+"""Handing over (出库) and arriving (签收): the units leave the stock of their node, for good."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from backend.db.errors import YipanError
+from backend.db.pool import Database, Record, TenantTransaction
+from backend.events.model import Payload
+from backend.fulfilment.bulk import Done, carry_out
+from backend.fulfilment.errors import InterceptPending, NoWaybill
+from backend.fulfilment.events import FulfilmentDelivered, FulfilmentShipped, SentParcel
+from backend.fulfilment.model import ParcelStatus
+from backend.fulfilment.waves import SQL
+from backend.orders.move_fulfilments import (
+    FulfilmentKey,
+    Moved,
+    lock_orders_of,
+    move_fulfilments,
+)
+from backend.orders.states import FULFILMENT
+from tenants.principal import Principal
+
+SHIP = FULFILMENT.step("ship")
+DELIVER = FULFILMENT.step("deliver")
+
+
+async def ship_fulfilments(
+    database: Database, principal: Principal, keys: Sequence[FulfilmentKey], key: str
+) -> Done:
+    """Note that the parcels of fulfilments were handed over, once; each is answered by itself.
+
+    The units leave the stock of their nodes (`shipped`). Locks the key, the orders, then their
+    levels in order. Emits `fulfilment.shipped`. Refused, one by one: what `move_fulfilments`
+    refuses, InterceptPending where somebody asked to stop it, NoWaybill where a carrier that gives
+    waybills has given none yet. Raises what `carry_out` does.
+    """
+    return await carry_out(
+        database, principal, key, ("ship", keys), keys, lambda tx: _ship(tx, keys)
+    )
+
+
+async def _ship(tx: TenantTransaction, keys: Sequence[FulfilmentKey]) -> Moved:
+    await lock_orders_of(tx, keys)
+    columns = [key.order_id for key in keys], [key.fulfilment_no for key in keys]
+    parcels: defaultdict[FulfilmentKey, list[Record]] = defaultdict(list)
+    for row in await tx.fetch(SQL.parcels_of_fulfilments, tx.tenant_id, *columns):
+        parcels[FulfilmentKey(row["order_id"], row["fulfilment_no"])].append(row)
+    asked = await open_intercepts(tx, keys)
+    carriers = {row["carrier"] for row in await tx.fetch(SQL.carriers_that_label, tx.tenant_id)}
+
+    def tell(row: Record) -> Payload:
+        key = FulfilmentKey(row["order_id"], row["fulfilment_no"])
+        sent = tuple(SentParcel(each["carrier"], each["waybill"]) for each in parcels[key])
+        return FulfilmentShipped(*key, row["node_id"], sent)
+
+    def may_not(row: Record) -> YipanError | None:
+        key = FulfilmentKey(row["order_id"], row["fulfilment_no"])
+        if key in asked:
+            return InterceptPending()
+        lacks = any(
+            each["waybill"] is None and each["carrier"] in carriers for each in parcels[key]
+        )
+        return NoWaybill() if lacks else None
+
+    moved = await move_fulfilments(tx, SHIP, keys, tell, check=may_not)
+    await _set_parcels(tx, moved, ParcelStatus.SHIPPED)
+    return moved
+
+
+async def deliver_fulfilments(
+    database: Database, principal: Principal, keys: Sequence[FulfilmentKey], key: str
+) -> Done:
+    """Note that fulfilments have arrived, as somebody says; each is answered by itself, once.
+
+    Locks the key, then the orders. Emits `fulfilment.delivered`. Raises what `carry_out` does.
+    """
+    return await carry_out(
+        database, principal, key, ("deliver", keys), keys, lambda tx: deliver(tx, keys)
+    )
+
+
+async def deliver(tx: TenantTransaction, keys: Iterable[FulfilmentKey]) -> Moved:
+    """Note that fulfilments have arrived, with all their parcels."""
+
+    def tell(row: Record) -> Payload:
+        return FulfilmentDelivered(row["order_id"], row["fulfilment_no"], row["node_id"])
+
+    moved = await move_fulfilments(tx, DELIVER, keys, tell)
+    await _set_parcels(tx, moved, ParcelStatus.DELIVERED)
+    return moved
+
+
+async def _set_parcels(tx: TenantTransaction, moved: Moved, status: ParcelStatus) -> None:
+    columns = [row["order_id"] for row in moved.done], [row["fulfilment_no"] for row in moved.done]
+    await tx.execute(SQL.set_parcel_status, tx.tenant_id, *columns, status.value)
+
+
+async def open_intercepts(
+    tx: TenantTransaction, keys: Iterable[FulfilmentKey]
+) -> dict[FulfilmentKey, int]:
+    """Return the open requests to stop one of these fulfilments: their numbers."""
+    ids = sorted({key.order_id for key in keys})
+    return {
+        FulfilmentKey(row["order_id"], row["fulfilment_no"]): row["intercept_no"]
+        for row in await tx.fetch(SQL.open_intercepts, tx.tenant_id, ids)
+    }

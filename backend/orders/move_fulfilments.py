@@ -1,0 +1,225 @@
+"""One step of many fulfilments at once: their units, stock, the status of their orders, events.
+
+The only place where a fulfilment gets from one state to the next. A batch costs a handful of round
+trips, whatever its size.
+"""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from backend.db.errors import YipanError
+from backend.db.pool import Record, TenantTransaction
+from backend.events.model import NewEvent, Payload
+from backend.events.outbox import append_events
+from backend.inventory import ledger
+from backend.inventory.counters import Counters
+from backend.inventory.model import CauseKind, LevelKey, Movement
+from backend.inventory.movement_types import MovementType
+from backend.machines import Step
+from backend.orders.claim import SQL
+from backend.orders.errors import OrderHeld, UnknownFulfilment, WrongFulfilmentState
+from backend.orders.states import Units, check_step, status_of
+
+
+class FulfilmentKey(NamedTuple):
+    """Which fulfilment: that of an order, by its number there."""
+
+    order_id: int
+    fulfilment_no: int
+
+
+class Batch(NamedTuple):
+    """What moves together: the wave or the pick list that fulfilments become part of."""
+
+    wave_id: int | None = None
+    pick_list_id: int | None = None
+
+
+NO_BATCH = Batch()
+Check = Callable[[Record], YipanError | None]
+"""Says why a fulfilment may not take the step, beside the state that it is in."""
+
+
+class Moved(NamedTuple):
+    """What took the step, what did not and why; counters are to be published after the commit."""
+
+    done: Sequence[Record]
+    refused: Mapping[FulfilmentKey, YipanError]
+    counters: Counters
+
+
+async def move_fulfilments(
+    tx: TenantTransaction,
+    step: Step,
+    keys: Iterable[FulfilmentKey],
+    tell: Callable[[Record], Payload],
+    *,
+    batch: Batch = NO_BATCH,
+    check: Check | None = None,
+) -> Moved:
+    """Let each fulfilment take a step of its machine, if it may; the others stay as they are.
+
+    `tell` makes the event of each. Refused, one by one: UnknownFulfilment for what the principal
+    may not work at, WrongFulfilmentState, OrderHeld where a node would begin with an order that
+    waits for a person, and what `check` says. Locks the orders in order, then, where units leave,
+    their levels. Call it as who writes stock in the principal's name.
+    """
+    wanted = sorted(set(keys))
+    orders = {row["id"]: row for row in await lock_orders_of(tx, wanted)}
+    found = {FulfilmentKey(row[0], row[1]): row for row in await _read(tx, wanted)}
+    held = await _held(tx, orders) if step.name == "release" else frozenset[int]()
+    refused: dict[FulfilmentKey, YipanError] = {}
+    done = []
+    for key in wanted:
+        row = found.get(key)
+        error = _refusal(tx, step, row, held) or (check(row) if check and row else None)
+        if error is not None:
+            refused[key] = error
+        elif row is not None:
+            done.append(row)
+    if not done:
+        return Moved((), refused, Counters())
+    columns = [row["order_id"] for row in done], [row["fulfilment_no"] for row in done]
+    await tx.execute(
+        SQL.set_fulfilment_status, tx.tenant_id, *columns, step.target, batch.wave_id,
+        batch.pick_list_id,
+    )  # fmt: skip
+    effect = EFFECTS.get(step.name)
+    counters = Counters() if effect is None else await effect(tx, *columns)
+    await _tell(tx, orders, done, tell)
+    return Moved(done, refused, counters)
+
+
+async def lock_fulfilment(
+    tx: TenantTransaction, key: FulfilmentKey, states: Collection[str]
+) -> Record:
+    """Lock the order of a fulfilment that stands in one of these states, and return it.
+
+    Raises UnknownFulfilment where the principal may not work at it, WrongFulfilmentState.
+    """
+    await lock_orders_of(tx, [key])
+    row = next(iter(await _read(tx, [key])), None)
+    if row is None or not _may_work(tx, row):
+        raise UnknownFulfilment
+    if row["status"] not in states:
+        raise WrongFulfilmentState(row["status"])
+    return row
+
+
+async def note_picked(
+    tx: TenantTransaction, order_id: int, reservation_no: int, quantity: int
+) -> None:
+    """Note that so many more units of a reservation are picked; its order is locked."""
+    await tx.execute(SQL.pick_units, tx.tenant_id, order_id, reservation_no, quantity)
+
+
+def _may_work(tx: TenantTransaction, row: Record) -> bool:
+    return tx.principal.may_work_at(row["node_id"], row["owner_id"] or None)
+
+
+async def lock_orders_of(tx: TenantTransaction, keys: Iterable[FulfilmentKey]) -> list[Record]:
+    """Lock the orders of fulfilments, in order, and return them."""
+    return await tx.fetch(SQL.lock_orders, tx.tenant_id, sorted({key.order_id for key in keys}))
+
+
+async def _read(tx: TenantTransaction, keys: Sequence[FulfilmentKey]) -> list[Record]:
+    columns = [key.order_id for key in keys], [key.fulfilment_no for key in keys]
+    return await tx.fetch(SQL.fulfilments_by_keys, tx.tenant_id, *columns)
+
+
+async def _held(tx: TenantTransaction, order_ids: Iterable[int]) -> frozenset[int]:
+    rows = await tx.fetch(SQL.held_orders, tx.tenant_id, list(order_ids))
+    return frozenset(row["order_id"] for row in rows)
+
+
+def _refusal(
+    tx: TenantTransaction, step: Step, row: Record | None, held: frozenset[int]
+) -> YipanError | None:
+    if row is None or not _may_work(tx, row):
+        return UnknownFulfilment()
+    if row["status"] not in step.sources:
+        return WrongFulfilmentState(row["status"])
+    return OrderHeld() if row["order_id"] in held else None
+
+
+async def _to_nodes(
+    tx: TenantTransaction, order_ids: Sequence[int], numbers: Sequence[int]
+) -> Counters:
+    await tx.execute(SQL.units_to_nodes, tx.tenant_id, order_ids, numbers)
+    return Counters()
+
+
+async def _leave(
+    tx: TenantTransaction, order_ids: Sequence[int], numbers: Sequence[int]
+) -> Counters:
+    """Let units leave the stock of their nodes: what is free stays as it is."""
+    movements = [
+        Movement(
+            key=LevelKey(row["functional_warehouse_id"], row["sku_id"]),
+            type=MovementType.SHIPPED,
+            quantity=row["units"],
+            cause_kind=CauseKind.ORDER,
+            cause_id=row["order_id"],
+            cause_line=row["line_no"],
+        )
+        for row in await tx.fetch(SQL.units_leave, tx.tenant_id, order_ids, numbers)
+    ]
+    after = await ledger.record(tx, movements, tx.principal.subject)
+    return Counters(await ledger.free_after(tx, after.values()))
+
+
+async def _arrive(
+    tx: TenantTransaction, order_ids: Sequence[int], numbers: Sequence[int]
+) -> Counters:
+    await tx.execute(SQL.units_arrive, tx.tenant_id, order_ids, numbers)
+    return Counters()
+
+
+async def _picked(
+    tx: TenantTransaction, order_ids: Sequence[int], numbers: Sequence[int]
+) -> Counters:
+    await tx.execute(SQL.units_picked, tx.tenant_id, order_ids, numbers)
+    return Counters()
+
+
+Effect = Callable[[TenantTransaction, Sequence[int], Sequence[int]], Awaitable[Counters]]
+EFFECTS: dict[str, Effect] = {
+    "release": _to_nodes,
+    "pick": _picked,
+    "ship": _leave,
+    "deliver": _arrive,
+}
+"""What a step does to units beside the status of the fulfilment."""
+
+
+async def _tell(
+    tx: TenantTransaction,
+    orders: Mapping[int, Record],
+    done: Sequence[Record],
+    tell: Callable[[Record], Payload],
+) -> None:
+    """Derive the status of the orders anew, and append the events of their fulfilments."""
+    ids = sorted({row["order_id"] for row in done})
+    held = await _held(tx, ids)
+    told: defaultdict[int, int] = defaultdict(int)
+    events = []
+    for row in done:
+        order = orders[row["order_id"]]
+        told[order["id"]] += 1
+        sequence = order["event_sequence"] + told[order["id"]]
+        events.append(
+            NewEvent(tell(row), order["id"], sequence, order["dealer_id"], row["node_id"])
+        )
+    updates = []
+    for order_id, *units in await tx.fetch(SQL.units_of_orders, tx.tenant_id, ids):
+        order = orders[order_id]
+        status = status_of(Units(*units), is_held=order_id in held)
+        check_step(order["status"], status)
+        sequence = order["event_sequence"] + told[order_id]
+        counts = (
+            order[name] for name in ("fulfilment_count", "reservation_count", "decision_count")
+        )
+        updates.append((order_id, status.value, sequence, *counts))
+    await tx.execute(SQL.update_orders, tx.tenant_id, *zip(*updates, strict=True))
+    await append_events(tx, events)
