@@ -17,6 +17,7 @@ class BenchName(StrEnum):
     CHECKOUT = "checkout"
     HOTSKU = "hotsku"
     APPOINTMENTS = "appointments"
+    LIFECYCLE = "lifecycle"
     FRESHNESS = "freshness"
     FULFILMENT = "fulfilment"
     WHATIF = "whatif"
