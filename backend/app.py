@@ -26,6 +26,9 @@ from strawberry.types import ExecutionResult
 from backend.admission.valkey import ValkeyAway
 from backend.db.errors import DatabaseUnavailable, YipanError
 from backend.db.pool import SQL
+from backend.fulfilment.carriers.model import TrackingEvent
+from backend.fulfilment.carriers.tracking import check_signature, record_tracking
+from backend.fulfilment.errors import InvalidFulfilmentInput, InvalidSignature, UnknownCarrier
 from backend.metrics import HTTP_SECONDS, QUEUE, exposition
 from backend.orders.intake_stream import place_stream
 from backend.runtime import Runtime
@@ -41,6 +44,8 @@ log = structlog.get_logger(__name__)
 BODY_BYTES_MAX = 2 * 1024 * 1024
 """Of a GraphQL request; an order of 500 lines takes 50 kB."""
 UNAVAILABLE = 503
+WHOLE_BODIES = ("/graphql", "/carriers/")
+CARRIER_EVENTS = "/carriers/{tenant:int}/{carrier}/events"
 NDJSON = "application/x-ndjson"
 OpenRuntime = AbstractAsyncContextManager[Runtime]
 
@@ -136,6 +141,27 @@ async def intake_orders(request: Request) -> Response:
     return AnswerStream(stream, media_type=NDJSON)
 
 
+async def carrier_events(request: Request) -> Response:
+    """`POST /carriers/{tenant}/{carrier}/events`: what a carrier tells, as signed JSON."""
+    runtime: Runtime = request.app.state.runtime
+    tenant_id, carrier = request.path_params["tenant"], request.path_params["carrier"]
+    body = await request.body()
+    try:
+        signature = request.headers.get("x-signature", "")
+        await check_signature(runtime.database, tenant_id, carrier, body, signature)
+        events = msgspec.json.decode(body, type=list[TrackingEvent])
+        tracked = await record_tracking(runtime.database, tenant_id, carrier, events)
+    except (UnknownCarrier, InvalidSignature) as error:
+        return _refusal(401, error.code, error.message)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return _refusal(400, InvalidFulfilmentInput.code, f"The body cannot be understood: {error}")
+    except DatabaseUnavailable as error:
+        return _refusal(UNAVAILABLE, error.code, error.message)
+    except YipanError as error:
+        return _refusal(400, error.code, error.message)
+    return JSONResponse(tracked._asdict())
+
+
 class AnswerStream(StreamingResponse):
     """Answers while the request is still being read, so nobody else may wait for its messages."""
 
@@ -182,6 +208,7 @@ def create_app(opened: OpenRuntime, *, is_development: bool) -> ASGIApp:
             Route("/graphql", api, methods=["GET", "POST"]),
             WebSocketRoute("/graphql", api),
             Route("/intake/orders", intake_orders, methods=["POST"]),
+            Route(CARRIER_EVENTS, carrier_events, methods=["POST"]),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
@@ -191,13 +218,13 @@ def create_app(opened: OpenRuntime, *, is_development: bool) -> ASGIApp:
 
 
 class BodyLimit:
-    """Refuses a GraphQL body over the limit before it is read into memory."""
+    """Refuses a body over the limit before it is read into memory; the intake streams its own."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != "/graphql":
+        if scope["type"] != "http" or not scope["path"].startswith(WHOLE_BODIES):
             await self.app(scope, receive, send)
             return
         body = await _read_body(receive)

@@ -13,6 +13,8 @@ from backend.channels.http_platform import channel_client
 from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import Database
 from backend.events.log import EventLog, WakeUps
+from backend.fulfilment.carriers.http_carrier import carrier_client
+from backend.fulfilment.carriers.labels import Labeller
 from backend.inventory.counters import CounterReader, Counters, counters_of
 from backend.inventory.ledger import free_of_levels
 from backend.inventory.model import FreeAt, Level
@@ -79,6 +81,7 @@ class Runtime:
             self.rerouter,
         )
         self.publisher = Publisher(database, self.books, self.brands, self.intake)
+        self.labeller = Labeller(database, self.brands)
         self._background: set[asyncio.Task[None]] = set()
 
     async def publish_levels(self, tenant_id: int, levels: Sequence[Level]) -> None:
@@ -153,6 +156,10 @@ async def open_runtime(
             publishing = asyncio.create_task(runtime.publisher.run(http))
             stack.push_async_callback(_finish, publishing)
             stack.callback(runtime.publisher.stop)
+            carriers = await stack.enter_async_context(carrier_client())
+            labelling = asyncio.create_task(runtime.labeller.run(carriers))
+            stack.push_async_callback(_finish, labelling)
+            stack.callback(runtime.labeller.stop)
         stack.push_async_callback(runtime.settle)
         yield runtime
 

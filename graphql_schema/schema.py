@@ -11,6 +11,7 @@ from backend.db.errors import YipanError
 from graphql_schema.allotments import AllotmentsMutation, AllotmentsQuery
 from graphql_schema.appointments import AppointmentsMutation, AppointmentsQuery
 from graphql_schema.carrier_lanes import CarrierLanesMutation, CarrierLanesQuery
+from graphql_schema.carriers import CarriersMutation, CarriersQuery
 from graphql_schema.catalog import CatalogMutation, CatalogQuery
 from graphql_schema.documents import Documents
 from graphql_schema.earmarks import EarmarksMutation, EarmarksQuery
@@ -56,6 +57,7 @@ def _query_type() -> type:
         MembersQuery,
         OrdersQuery,
         ParcelsQuery,
+        CarriersQuery,
         ProcessesQuery,
         StockHoldsQuery,
         InventoryQuery,
@@ -90,6 +92,7 @@ class Mutation(
     MembersMutation,
     OrdersMutation,
     FulfilmentMutation,
+    CarriersMutation,
     AppointmentsMutation,
     StockHoldsMutation,
     InventoryMutation,

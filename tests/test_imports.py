@@ -239,11 +239,11 @@ def test_modules_have_no_import_cycle() -> None:
         pytest.fail(" ← ".join(error.args[1]), pytrace=False)
 
 
-def test_the_simulated_platform_shares_nothing_with_us() -> None:
-    platform = "backend.demo.platform."
-    found = [one for one in imports() if one.source.startswith(platform)]
-    assert found, "the test does not see the platform"
-    report(one.at for one in found if not f"{one.target}.".startswith(platform))
+@pytest.mark.parametrize("simulated", ["backend.demo.platform.", "backend.demo.carrier."])
+def test_what_is_simulated_shares_nothing_with_us(simulated: str) -> None:
+    found = [one for one in imports() if one.source.startswith(simulated)]
+    assert found, "the test does not see it"
+    report(one.at for one in found if not f"{one.target}.".startswith(simulated))
 
 
 def test_the_compiled_core_imports_nothing_of_ours() -> None:

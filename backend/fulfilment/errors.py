@@ -67,3 +67,9 @@ class InvalidSignature(YipanError):
     """The message is not signed with the secret of this carrier account."""
 
     code = "INVALID_SIGNATURE"
+
+
+class UnknownParcel(YipanError):
+    """There is no such parcel that still stands."""
+
+    code = "UNKNOWN_PARCEL"

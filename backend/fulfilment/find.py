@@ -9,6 +9,8 @@ from backend.fulfilment.model import Intercept, InterceptState, ParcelStatus
 from backend.fulfilment.waves import SQL
 from backend.orders.move_fulfilments import FulfilmentKey
 
+UNKNOWN_SHOWN = 100
+
 
 async def page_of_waves(tx: TenantTransaction, before: int, limit: int) -> list[Record]:
     """Return waves that the principal may see, the newest first, below an id."""
@@ -51,6 +53,11 @@ async def lines_of_parcels(tx: TenantTransaction, ids: Sequence[int]) -> dict[in
 
 async def tracking_of_parcels(tx: TenantTransaction, ids: Sequence[int]) -> dict[int, list[Record]]:
     return await _by(tx, SQL.tracking_of_parcels, ids, "parcel_id")
+
+
+async def unknown_tracking(tx: TenantTransaction) -> list[Record]:
+    """Return the last UNKNOWN_SHOWN things that carriers told of waybills that nobody knows."""
+    return await tx.fetch(SQL.unknown_tracking, tx.tenant_id, UNKNOWN_SHOWN)
 
 
 async def intercepts_of_orders(

@@ -114,10 +114,6 @@ where tenant_id = $1 and state = 'asked' and ($2::bigint is null or node_id = $2
   and (order_id, fulfilment_no) > ($3::bigint, $4::integer)
 order by order_id, fulfilment_no limit $5
 
--- carriers_that_label --
--- The carriers that give waybills.
-select code as carrier from carrier_account where tenant_id = $1 and is_active and url <> ''
-
 -- cancel_parcels --
 -- The parcels of a fulfilment go nowhere.
 update parcel set status = 'cancelled'
@@ -144,3 +140,98 @@ from parcel where tenant_id = $1 and id = any($2::bigint[])
 select parcel_id, event_id, kind, happened_at, received_at, place, text
 from tracking_event where tenant_id = $1 and parcel_id = any($2::bigint[])
 order by parcel_id, happened_at, event_id
+
+-- set_carrier_account --
+-- How a carrier is reached.
+insert into carrier_account (tenant_id, code, name, url, secret, is_active)
+values ($1, $2, $3, $4, $5, $6)
+on conflict (tenant_id, code) do update
+set name = excluded.name, url = excluded.url, secret = excluded.secret,
+    is_active = excluded.is_active
+
+-- carrier_accounts --
+-- The carriers of the brand, without their secrets.
+select code, name, url, is_active from carrier_account where tenant_id = $1 order by code
+
+-- labelling_accounts --
+-- The carriers that give waybills.
+select code, url, secret from carrier_account where tenant_id = $1 and is_active and url <> ''
+
+-- carrier_secret --
+-- What the messages of a carrier are signed with.
+select secret from carrier_account where tenant_id = $1 and code = $2 and is_active
+
+-- parcels_to_label --
+-- Parcels that wait for the waybill of their carrier, the longest waiting first.
+select p.id, p.carrier, p.weight_g, p.attempts, f.buyer_name, f.buyer_phone, f.region_code,
+       f.address
+from parcel p
+join fulfilment f on f.tenant_id = $1 and f.order_id = p.order_id
+     and f.fulfilment_no = p.fulfilment_no
+where p.tenant_id = $1 and p.status = 'packed' and p.ask_after <= clock_timestamp()
+  and p.carrier = any($2::text[])
+order by p.ask_after limit $3
+
+-- label_parcel --
+-- A parcel has its waybill.
+update parcel set waybill = $3, label_url = $4, status = 'labelled'
+where tenant_id = $1 and id = $2 and status = 'packed'
+
+-- label_later --
+-- A carrier failed: it is asked again after so many seconds.
+update parcel set attempts = attempts + 1, said = $4,
+    ask_after = clock_timestamp() + make_interval(secs => $3::double precision)
+where tenant_id = $1 and id = $2 and status = 'packed'
+
+-- label_refused --
+-- A carrier does not take a parcel.
+update parcel set attempts = attempts + 1, said = $3, status = 'exception'
+where tenant_id = $1 and id = $2 and status = 'packed'
+
+-- parcels_by_waybills --
+-- Parcels by what their carrier calls them, and whether they were handed over.
+select p.id, p.order_id, p.fulfilment_no, p.node_id, p.dealer_id, p.status, p.waybill, p.said_at,
+       f.status in ('shipped', 'delivered') as is_gone
+from parcel p
+join fulfilment f on f.tenant_id = $1 and f.order_id = p.order_id
+     and f.fulfilment_no = p.fulfilment_no
+where p.tenant_id = $1 and p.carrier = $2 and p.waybill = any($3::text[])
+
+-- insert_tracking --
+-- What a carrier told, each id once; returns those that are new.
+insert into tracking_event (tenant_id, carrier, event_id, waybill, parcel_id, node_id, dealer_id,
+                            kind, happened_at, place, text)
+select $1::bigint, $2::text, e.*
+from unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[],
+            $9::timestamptz[], $10::text[], $11::text[])
+    as e(event_id, waybill, parcel_id, node_id, dealer_id, kind, happened_at, place, text)
+on conflict (tenant_id, carrier, event_id) do nothing
+returning event_id
+
+-- say_of_parcel --
+-- What a carrier last said of a parcel.
+update parcel set said = $3, said_at = $4, status = $5 where tenant_id = $1 and id = $2
+
+-- arrived_fulfilments --
+-- Which of these were handed over, and have all their parcels where they were to go.
+select f.order_id, f.fulfilment_no
+from unnest($2::bigint[], $3::integer[]) as k(order_id, fulfilment_no)
+join fulfilment f on f.tenant_id = $1 and f.order_id = k.order_id
+     and f.fulfilment_no = k.fulfilment_no and f.status = 'shipped'
+where exists (select from parcel p where p.tenant_id = $1 and p.order_id = f.order_id
+              and p.fulfilment_no = f.fulfilment_no and p.status <> 'cancelled')
+  and not exists (select from parcel p where p.tenant_id = $1 and p.order_id = f.order_id
+                  and p.fulfilment_no = f.fulfilment_no and p.status <> 'cancelled'
+                  and p.said <> 'delivered')
+
+-- unknown_tracking --
+-- What carriers told of waybills that are none of ours, the newest first.
+select carrier, waybill, kind, happened_at, received_at, place, text
+from tracking_event
+where tenant_id = $1 and parcel_id is null order by received_at desc limit $2
+
+-- change_carrier --
+-- Let a parcel that was not handed over be asked for anew.
+update parcel set carrier = $3, status = 'packed', waybill = null, label_url = null, attempts = 0,
+    said = '', said_at = null, ask_after = clock_timestamp()
+where tenant_id = $1 and id = $2

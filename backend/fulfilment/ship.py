@@ -7,6 +7,7 @@ from backend.db.errors import YipanError
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.events.model import Payload
 from backend.fulfilment.bulk import Done, carry_out
+from backend.fulfilment.carriers.accounts import labelling_accounts
 from backend.fulfilment.errors import InterceptPending, NoWaybill
 from backend.fulfilment.events import FulfilmentDelivered, FulfilmentShipped, SentParcel
 from backend.fulfilment.model import ParcelStatus
@@ -30,7 +31,8 @@ async def ship_fulfilments(
     """Note that the parcels of fulfilments were handed over, once; each is answered by itself.
 
     The units leave the stock of their nodes (`shipped`). Locks the key, the orders, then their
-    levels in order. Emits `fulfilment.shipped`. Refused, one by one: what `move_fulfilments`
+    levels in order. Emits `fulfilment.shipped`, and `fulfilment.delivered` of what its carrier says
+    has arrived already. Refused, one by one: what `move_fulfilments`
     refuses, InterceptPending where somebody asked to stop it, NoWaybill where a carrier that gives
     waybills has given none yet. Raises what `carry_out` does.
     """
@@ -46,7 +48,7 @@ async def _ship(tx: TenantTransaction, keys: Sequence[FulfilmentKey]) -> Moved:
     for row in await tx.fetch(SQL.parcels_of_fulfilments, tx.tenant_id, *columns):
         parcels[FulfilmentKey(row["order_id"], row["fulfilment_no"])].append(row)
     asked = await open_intercepts(tx, keys)
-    carriers = {row["carrier"] for row in await tx.fetch(SQL.carriers_that_label, tx.tenant_id)}
+    carriers = await labelling_accounts(tx)
 
     def tell(row: Record) -> Payload:
         key = FulfilmentKey(row["order_id"], row["fulfilment_no"])
@@ -64,6 +66,8 @@ async def _ship(tx: TenantTransaction, keys: Sequence[FulfilmentKey]) -> Moved:
 
     moved = await move_fulfilments(tx, SHIP, keys, tell, check=may_not)
     await _set_parcels(tx, moved, ParcelStatus.SHIPPED)
+    # A carrier may have been quicker to tell than whoever handed them over.
+    await settle_delivered(tx, [FulfilmentKey(row[0], row[1]) for row in moved.done])
     return moved
 
 
@@ -88,6 +92,15 @@ async def deliver(tx: TenantTransaction, keys: Iterable[FulfilmentKey]) -> Moved
     moved = await move_fulfilments(tx, DELIVER, keys, tell)
     await _set_parcels(tx, moved, ParcelStatus.DELIVERED)
     return moved
+
+
+async def settle_delivered(tx: TenantTransaction, keys: Iterable[FulfilmentKey]) -> None:
+    """Let fulfilments arrive that were handed over and of which all parcels are said to have."""
+    wanted = list(keys)
+    columns = [key.order_id for key in wanted], [key.fulfilment_no for key in wanted]
+    rows = await tx.fetch(SQL.arrived_fulfilments, tx.tenant_id, *columns)
+    if rows:
+        await deliver(tx, [FulfilmentKey(*row) for row in rows])
 
 
 async def _set_parcels(tx: TenantTransaction, moved: Moved, status: ParcelStatus) -> None:

@@ -1,0 +1,68 @@
+"""Carriers that speak as the simulated one does: HTTP and JSON."""
+
+import asyncio
+
+import httpx2
+import msgspec
+
+from backend.fulfilment.carriers.model import (
+    CarrierAccount,
+    CarrierAway,
+    CarrierRefused,
+    Waybill,
+    WaybillRequest,
+)
+
+CONNECT_SECONDS, CALL_SECONDS = 2.0, 10.0
+CONNECTIONS_MAX = 16
+ANSWER_BYTES_MAX = 100_000
+REASON_MAX = 200
+
+
+def carrier_client() -> httpx2.AsyncClient:
+    """Return the HTTP client of a process, for all carriers; whoever opens it closes it."""
+    return httpx2.AsyncClient(
+        timeout=httpx2.Timeout(CALL_SECONDS, connect=CONNECT_SECONDS),
+        limits=httpx2.Limits(max_connections=CONNECTIONS_MAX),
+    )
+
+
+class HttpCarrier:
+    """One account; see Carrier for what each method guarantees."""
+
+    def __init__(self, account: CarrierAccount, http: httpx2.AsyncClient) -> None:
+        self._url = f"{account.url.rstrip('/')}/v1/waybills"
+        self._headers = {"Authorization": f"Bearer {account.secret}"}
+        self._http = http
+
+    async def book(self, request: WaybillRequest) -> Waybill:
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                answer = await self._http.post(
+                    self._url, content=msgspec.json.encode(request), headers=self._headers
+                )
+        except (httpx2.HTTPError, TimeoutError) as error:
+            raise CarrierAway(f"no answer: {type(error).__name__}") from error
+        if 400 <= answer.status_code < 500 and answer.status_code not in (408, 429):
+            raise CarrierRefused(_reason(answer.content))
+        if answer.status_code >= 400:
+            raise CarrierAway(f"answered {answer.status_code}")
+        try:
+            waybill = msgspec.json.decode(answer.content[:ANSWER_BYTES_MAX], type=Waybill)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise CarrierAway("an answer that cannot be understood") from error
+        if not 0 < len(waybill.waybill) <= REASON_MAX:
+            raise CarrierAway("an answer without a waybill")
+        return waybill
+
+
+class _Refusal(msgspec.Struct):
+    message: str
+
+
+def _reason(content: bytes) -> str:
+    """Return why a carrier refused, in its own words where they can be read."""
+    try:
+        return msgspec.json.decode(content, type=_Refusal).message[:REASON_MAX]
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return "The carrier refused it, and did not say why."

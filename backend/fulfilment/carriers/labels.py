@@ -1,0 +1,123 @@
+"""Asking carriers for waybills (电子面单): in the background, again and again until they answer."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+import httpx2
+import structlog
+
+from backend.db.errors import DatabaseUnavailable
+from backend.db.pool import CONNECTION_LOST, Database, Record
+from backend.db.sql import Query
+from backend.fulfilment.carriers.accounts import labelling_accounts
+from backend.fulfilment.carriers.http_carrier import HttpCarrier
+from backend.fulfilment.carriers.model import (
+    CarrierAccount,
+    CarrierAway,
+    CarrierRefused,
+    Recipient,
+    Waybill,
+    WaybillRequest,
+)
+from backend.fulfilment.waves import SQL
+from tenants.brands import BrandDirectory
+from tenants.principal import system_principal
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY_SECONDS = 1.0
+PARCELS_A_ROUND = 100
+AT_ONCE = 8
+"""Calls of one process: a carrier answers some tens a second."""
+FIRST_PAUSE_SECONDS, PAUSE_SECONDS_MAX = 2, 300
+"""How long a carrier is left alone after it failed; doubled each time."""
+
+
+class _Parcel(NamedTuple):
+    id: int
+    carrier: str
+    weight_g: int
+    attempts: int
+    buyer_name: str
+    buyer_phone: str
+    region_code: int | None
+    address: str
+
+
+class Labeller:
+    """Gets waybills for the parcels of all brands; safe to run in several processes at once.
+
+    Two that ask for the same parcel get the same waybill: they ask with the same reference.
+    """
+
+    def __init__(self, database: Database, brands: BrandDirectory) -> None:
+        self._database = database
+        self._brands = brands
+        self._stopping = asyncio.Event()
+
+    async def run(self, http: httpx2.AsyncClient) -> None:
+        """Ask until `stop`."""
+        while not self._stopping.is_set():
+            try:
+                for brand in await self._brands.all():
+                    await self.label(brand.id, http)
+            except (DatabaseUnavailable, *CONNECTION_LOST) as error:
+                log.warning("labels.waiting", error=str(error))
+            except Exception:
+                log.exception("labels.failed")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), LOOK_EVERY_SECONDS)
+
+    def stop(self) -> None:
+        """Let `run` end once the calls in hand are done."""
+        self._stopping.set()
+
+    async def label(self, tenant_id: int, http: httpx2.AsyncClient) -> int:
+        """Ask for the waybills of a brand's parcels once; returns how many came.
+
+        A parcel that its carrier refuses is an exception, with what it said; one that fails is
+        asked for again after a pause.
+        """
+        principal = system_principal(tenant_id, "labels")
+        async with self._database.tenant_transaction(principal, read_only=True) as tx:
+            accounts = await labelling_accounts(tx)
+            rows: Sequence[Record] = []
+            if accounts:
+                codes = list(accounts)
+                rows = await tx.fetch(SQL.parcels_to_label, tenant_id, codes, PARCELS_A_ROUND)
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def ask(parcel: _Parcel) -> bool:
+            async with room:
+                return await self._ask(tenant_id, parcel, accounts, http)
+
+        return sum(await asyncio.gather(*(ask(_Parcel(*row)) for row in rows)))
+
+    async def _ask(
+        self,
+        tenant_id: int,
+        parcel: _Parcel,
+        accounts: Mapping[str, CarrierAccount],
+        http: httpx2.AsyncClient,
+    ) -> bool:
+        to = Recipient(parcel.buyer_name, parcel.buyer_phone, parcel.region_code, parcel.address)
+        request = WaybillRequest(f"{tenant_id}-{parcel.id}", parcel.weight_g, to)
+        said: str | Waybill
+        try:
+            said = await HttpCarrier(accounts[parcel.carrier], http).book(request)
+        except CarrierAway as error:
+            pause = min(PAUSE_SECONDS_MAX, FIRST_PAUSE_SECONDS << min(parcel.attempts, 16))
+            await self._note(tenant_id, SQL.label_later, parcel.id, pause, str(error))
+            return False
+        except CarrierRefused as error:
+            await self._note(tenant_id, SQL.label_refused, parcel.id, str(error))
+            return False
+        await self._note(tenant_id, SQL.label_parcel, parcel.id, said.waybill, said.label_url)
+        return True
+
+    async def _note(self, tenant_id: int, query: Query, *values: object) -> None:
+        principal = system_principal(tenant_id, "labels")
+        async with self._database.tenant_transaction(principal) as tx:
+            await tx.execute(query, tenant_id, *values)

@@ -1,0 +1,135 @@
+"""What carriers tell of parcels (物流轨迹): each thing once, in whatever order it comes."""
+
+import hashlib
+import hmac
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from backend.db.pool import Database, Record, TenantTransaction
+from backend.fulfilment.carriers.model import EVENTS_MAX, TEXT_MAX, TrackingEvent, TrackingKind
+from backend.fulfilment.errors import InvalidFulfilmentInput, InvalidSignature, UnknownCarrier
+from backend.fulfilment.events import ParcelTracked
+from backend.fulfilment.model import ParcelStatus
+from backend.fulfilment.ship import settle_delivered
+from backend.fulfilment.waves import SQL
+from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
+from backend.orders.step import tell_order
+from tenants.principal import system_principal
+
+TENANT_ID_END = 2**63
+"""No brand has such a number: a bigint ends before it."""
+
+
+class Tracked(NamedTuple):
+    """What became of a message: things that were new, and those of parcels that nobody knows."""
+
+    new: int
+    unknown: int
+
+
+async def check_signature(
+    database: Database, tenant_id: int, carrier: str, body: bytes, signature: str
+) -> None:
+    """Check that a message is signed by a carrier: hexadecimal HMAC-SHA-256 of its body (RFC 2104).
+
+    Raises UnknownCarrier, InvalidSignature.
+    """
+    if tenant_id >= TENANT_ID_END:
+        raise UnknownCarrier
+    reader = system_principal(tenant_id, f"carrier:{carrier}")
+    async with database.tenant_transaction(reader, read_only=True) as tx:
+        secret = await tx.fetch_value(SQL.carrier_secret, tenant_id, carrier)
+    if not secret:
+        raise UnknownCarrier
+    expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(expected, signature.lower()):
+        raise InvalidSignature
+
+
+async def record_tracking(
+    database: Database, tenant_id: int, carrier: str, events: Sequence[TrackingEvent]
+) -> Tracked:
+    """Keep what a carrier told, each event id once, and let what has arrived be delivered.
+
+    What is said of a parcel is the latest that happened, in whatever order it was told; of two at
+    the same time, the later told. A fulfilment is delivered with the last of its parcels. What
+    concerns no parcel of ours is kept, for somebody to look at. Locks the orders. Emits
+    `parcel.tracked`, `fulfilment.delivered`. Raises InvalidFulfilmentInput; then nothing has
+    changed.
+    """
+    if not 0 < len(events) <= EVENTS_MAX:
+        raise InvalidFulfilmentInput(f"A message has 1 to {EVENTS_MAX} events.")
+    for index, event in enumerate(events):
+        if not (0 < len(event.id) <= TEXT_MAX and 0 < len(event.waybill) <= TEXT_MAX):
+            raise InvalidFulfilmentInput("An event has an id and a waybill.", path=(index,))
+        if len(event.place) > TEXT_MAX or len(event.text) > TEXT_MAX:
+            raise InvalidFulfilmentInput(f"At most {TEXT_MAX} characters.", path=(index,))
+        if event.happened_at.tzinfo is None:
+            raise InvalidFulfilmentInput("A time says its zone.", path=(index, "happenedAt"))
+    async with database.tenant_transaction(system_principal(tenant_id, f"carrier:{carrier}")) as tx:
+        return await _record(tx, carrier, events)
+
+
+async def _record(tx: TenantTransaction, carrier: str, events: Sequence[TrackingEvent]) -> Tracked:
+    waybills = sorted({event.waybill for event in events})
+    rows = await tx.fetch(SQL.parcels_by_waybills, tx.tenant_id, carrier, waybills)
+    keys = {FulfilmentKey(row["order_id"], row["fulfilment_no"]) for row in rows}
+    await lock_orders_of(tx, keys)
+    # Read again under the locks: another message may have said more meanwhile.
+    rows = await tx.fetch(SQL.parcels_by_waybills, tx.tenant_id, carrier, waybills)
+    parcels = {row["waybill"]: row for row in rows}
+    new = await _insert(tx, carrier, events, parcels)
+    for waybill, told in new.items():
+        if waybill in parcels:
+            await _say(tx, carrier, parcels[waybill], told)
+    await settle_delivered(tx, keys)
+    count = sum(len(told) for told in new.values())
+    return Tracked(count, sum(len(told) for one, told in new.items() if one not in parcels))
+
+
+async def _insert(
+    tx: TenantTransaction,
+    carrier: str,
+    events: Sequence[TrackingEvent],
+    parcels: dict[str, Record],
+) -> dict[str, list[TrackingEvent]]:
+    """Keep the events that are new, and return them by waybill."""
+    by_id = {event.id: event for event in reversed(events)}
+    rows = []
+    for event in by_id.values():
+        parcel = parcels.get(event.waybill)
+        where = (None, None, None)
+        if parcel is not None:
+            where = (parcel["id"], parcel["node_id"], parcel["dealer_id"])
+        said = (event.kind.value, event.happened_at, event.place, event.text)
+        rows.append((event.id, event.waybill, *where, *said))
+    found: defaultdict[str, list[TrackingEvent]] = defaultdict(list)
+    columns = zip(*rows, strict=True)
+    for row in await tx.fetch(SQL.insert_tracking, tx.tenant_id, carrier, *columns):
+        event = by_id[row["event_id"]]
+        found[event.waybill].append(event)
+    return found
+
+
+async def _say(
+    tx: TenantTransaction, carrier: str, parcel: Record, told: Iterable[TrackingEvent]
+) -> None:
+    """Let a parcel be where the latest event says, if that is later than what is known."""
+    latest = max(told, key=lambda event: (event.happened_at, event.kind is TrackingKind.DELIVERED))
+    if parcel["said_at"] is not None and latest.happened_at < parcel["said_at"]:
+        return
+    if parcel["status"] in (ParcelStatus.CANCELLED, ParcelStatus.DELIVERED):
+        return
+    status = ParcelStatus(parcel["status"])
+    if latest.kind.needs_somebody:
+        status = ParcelStatus.EXCEPTION
+    elif status is ParcelStatus.EXCEPTION:
+        status = ParcelStatus.SHIPPED if parcel["is_gone"] else ParcelStatus.LABELLED
+    at = latest.happened_at
+    await tx.execute(
+        SQL.say_of_parcel, tx.tenant_id, parcel["id"], latest.kind.value, at, status.value
+    )
+    where = parcel["order_id"], parcel["fulfilment_no"], parcel["id"]
+    payload = ParcelTracked(*where, carrier, latest.waybill, latest.kind.value, latest.place)
+    await tell_order(tx, parcel["order_id"], payload, parcel["node_id"])
