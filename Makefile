@@ -43,6 +43,7 @@ bench: $(VENV)/dev.stamp ## every benchmark once: planner, availability, admit, 
 torture: $(VENV)/dev.stamp ## 20,000 histories in which everything goes wrong, some on real servers; random pools and orders
 	@$(BIN)/python -m loadtests.torture.run
 	@$(BIN)/python -m loadtests.torture.real
+	@$(BIN)/python -m loadtests.torture.pairs
 	@$(BIN)/python -m loadtests.torture.availability
 	@$(BIN)/python -m loadtests.torture.optimum
 

@@ -86,6 +86,7 @@ CONSTRAINTS: dict[str, tuple[type[YipanError], str]] = {
     "agreement_brand_dealer_key": (AlreadyExists, "Brand and dealer have an agreement already."),
     "agreement_period_check": (OutOfRange, "An agreement cannot end before it starts."),
     "agreement_brand_id_fkey": (UnknownReference, "There is no such brand."),
+    "parcel_waybill_key": (AlreadyExists, "Another parcel of this carrier has this waybill."),
     "pick_list_tenant_id_node_id_fkey": (UnknownReference, "There is no such location."),
     "agreement_dealer_id_fkey": (UnknownReference, "There is no such dealer."),
     "app_user_email_key": (AlreadyExists, "A user with this e-mail address exists already."),

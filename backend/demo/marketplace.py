@@ -1,7 +1,6 @@
 """The demo's platforms: a simulated marketplace as a process of its own, and its buyers."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -11,15 +10,14 @@ from typing import Any
 import httpx2
 
 from backend.demo import brand as demo
+from backend.demo.simulated import simulated
 from backend.demo.stream import Tally
-from backend.environment import ServersDidNotStart
 from backend.publishing.connections import connect_shop
 from backend.runtime import Runtime
 from tenants.principal import system_principal
 
 TOKEN = "yipan-demo-token"
 LISTINGS_A_CALL = 200
-START_SECONDS, END_SECONDS = 20.0, 10.0
 BUYERS_PER_SECOND = 1.0
 SECONDS_BEFORE_BUYING = 5.0
 """Until the first numbers have arrived there is nothing to buy."""
@@ -97,25 +95,5 @@ class Marketplace:
 @asynccontextmanager
 async def marketplace() -> AsyncIterator[Marketplace]:
     """Start the platform on a free port of this machine; it ends with the block."""
-    command = [sys.executable, "-m", "backend.demo.platform", "--port", "0", "--until-eof"]
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.PIPE,  # kept open: it ends when we do
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C is ours to pass on
-    )
-    try:
-        assert process.stdout is not None
-        line = await asyncio.wait_for(process.stdout.readline(), START_SECONDS)
-        if not line:
-            raise ServersDidNotStart(
-                "The simulated platform did not start; `python -m backend.demo.platform --port 0` "
-                "says why."
-            )
-        async with httpx2.AsyncClient() as http:
-            yield Marketplace(line.decode().split()[-1], http)
-    finally:
-        with suppress(ProcessLookupError):  # it may have ended by itself
-            process.terminate()
-        await asyncio.wait_for(process.wait(), END_SECONDS)
+    async with simulated("platform") as url, httpx2.AsyncClient() as http:
+        yield Marketplace(url, http)

@@ -14,6 +14,7 @@ from backend.app import create_app
 from backend.demo import brand as demo
 from backend.demo.marketplace import Marketplace, marketplace
 from backend.demo.seed import BRAND_USER, DEALER_USER, STORE_USER, seed_demo
+from backend.demo.staff import Staff, carrier
 from backend.demo.stream import DemoStream, Tally
 from backend.environment import Servers, prepare
 from backend.runtime import Runtime, end_task, open_runtime
@@ -29,8 +30,8 @@ async def run_demo(settings: Settings, where: Servers, console: Console) -> None
     """Migrate, seed, serve and let orders arrive; returns after Ctrl-C."""
     listening = open_socket(settings.host, settings.port)
     await prepare(where)
-    async with marketplace() as market:
-        await _live_in(settings, where, console, listening, market)
+    async with marketplace() as market, carrier() as account:
+        await _live_in(settings, where, console, listening, market, account)
 
 
 async def _live_in(
@@ -39,6 +40,7 @@ async def _live_in(
     console: Console,
     listening: socket.socket,
     market: Marketplace,
+    account: tuple[str, str],
 ) -> None:
     ready: asyncio.Future[Runtime] = asyncio.get_running_loop().create_future()
     customers: list[asyncio.Task[None]] = []
@@ -64,19 +66,21 @@ async def _live_in(
     await server.started()
     _greet(settings, console, market)
     tally = Tally()
-    stream, buyers = await _customers(ready.result(), tally, market)
-    customers += (stream, buyers)
+    runtime = ready.result()
+    brand_id = next(
+        brand.id for brand in await runtime.brands.all() if brand.code == demo.BRAND_CODE
+    )
+    stream, buyers = await _customers(runtime, brand_id, tally, market)
+    staff = Staff(runtime, brand_id, *account, tally).run(_own_url(settings))
+    customers += (stream, buyers, asyncio.create_task(staff))
     await _live(tally, stream, serving, console)
     console.print("\nStopped. The data stays in", f"[b]{settings.data}[/b].")
 
 
 async def _customers(
-    runtime: Runtime, tally: Tally, market: Marketplace
+    runtime: Runtime, brand_id: int, tally: Tally, market: Marketplace
 ) -> "tuple[asyncio.Task[None], asyncio.Task[None]]":
     """Let customers come, through the API and on the platform."""
-    brand_id = next(
-        brand.id for brand in await runtime.brands.all() if brand.code == demo.BRAND_CODE
-    )
     await market.open_shops(runtime, brand_id)
     stream = DemoStream(runtime, brand_id, tally).run()
     buyers = market.buy_for_ever(demo.districts(runtime.regions), tally)
@@ -102,8 +106,12 @@ async def _live(
     await serving
 
 
+def _own_url(settings: Settings) -> str:
+    return f"http://{settings.host}:{settings.port}"
+
+
 def _greet(settings: Settings, console: Console, market: Marketplace) -> None:
-    base = f"http://{settings.host}:{settings.port}"
+    base = _own_url(settings)
     urls = Table("what", "where", title="Yipan (一盘) is running")
     urls.add_row("GraphiQL", f"{base}/graphql")
     urls.add_row("orders as NDJSON", f"POST {base}/intake/orders")

@@ -35,7 +35,12 @@ DEALER_MAY = (
     Permission.ORDERS_CANCEL,
     Permission.STOCK_READ,
 )
-STORE_MAY = (Permission.ORDERS_READ, Permission.STOCK_READ, Permission.STOCK_WRITE)
+STORE_MAY = (
+    Permission.ORDERS_READ,
+    Permission.STOCK_READ,
+    Permission.STOCK_WRITE,
+    Permission.FULFILMENT_WRITE,
+)
 
 
 async def seed_demo(database: Database, brands: BrandDirectory) -> int:

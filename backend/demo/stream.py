@@ -48,6 +48,7 @@ class Tally:
             f"waiting {counts['backordered'] + counts['partially_allocated']:,}  "
             f"held {counts['held']:,}  refused {counts['refused']:,}  "
             f"cancelled {counts['cancelled']:,}  on platforms {counts['bought']:,}  "
+            f"sent {counts['shipped']:,}  arrived {counts['delivered']:,}  "
             f"median {median}  {self.last}"
         )
 

@@ -44,7 +44,6 @@ INTERNAL = {
     "parcel_tenant_id_order_id_fkey",
     "parcel_weight_check",
     "parcel_status_check",
-    "parcel_waybill_key",
     "parcel_line_quantity_check",
     "parcel_line_tenant_id_parcel_id_fkey",
     "pick_list_fulfilments_check",

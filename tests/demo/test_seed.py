@@ -54,7 +54,12 @@ LOG_INS = {
     ),
     STORE_USER: (
         Kind.STORE,
-        {Permission.ORDERS_READ, Permission.STOCK_READ, Permission.STOCK_WRITE},
+        {
+            Permission.ORDERS_READ,
+            Permission.STOCK_READ,
+            Permission.STOCK_WRITE,
+            Permission.FULFILMENT_WRITE,
+        },
     ),
 }
 

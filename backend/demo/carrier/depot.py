@@ -32,6 +32,8 @@ class Depot:
         """What the next calls come to: `error`, `garbage` or `lost` (done, and not answered)."""
         self._random = Random(seed)
         self._numbers = itertools.count(1)
+        self._series = datetime.now(UTC).strftime("%m%d%H%M%S")
+        """Its numbers begin anew with it, and are not given twice all the same."""
         self._events = itertools.count(1)
         self._by_reference: dict[str, dict[str, Any]] = {}
         self.parcels: dict[str, dict[str, Any]] = {}
@@ -53,7 +55,7 @@ class Depot:
             raise Refusal(422, "too_heavy", f"At most {WEIGHT_G_MAX} g; this has {weight_g} g.")
         if not (asked.get("to") or {}).get("regionCode"):
             raise Refusal(422, "no_region", "Nobody knows where that is.")
-        waybill = f"SIM{next(self._numbers):010}"
+        waybill = f"SIM{self._series}{next(self._numbers):06}"
         booked = {"waybill": waybill, "labelUrl": f"https://labels.invalid/{waybill}.pdf"}
         self._by_reference[reference] = booked
         self.parcels[waybill] = asked
@@ -74,7 +76,7 @@ class Depot:
         """Return an event of now, with an id of its own."""
         at = datetime.now(UTC).timestamp() + number
         return {
-            "id": f"e{next(self._events)}",
+            "id": f"{self._series}-{next(self._events)}",
             "waybill": waybill,
             "kind": kind,
             "happenedAt": datetime.fromtimestamp(at, UTC).isoformat(),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import httpx2
 import structlog
 
-from backend.db.errors import DatabaseUnavailable
+from backend.db.errors import AlreadyExists, DatabaseUnavailable
 from backend.db.pool import CONNECTION_LOST, Database, Record
 from backend.db.sql import Query
 from backend.fulfilment.carriers.accounts import labelling_accounts
@@ -18,7 +18,6 @@ from backend.fulfilment.carriers.model import (
     CarrierAway,
     CarrierRefused,
     Recipient,
-    Waybill,
     WaybillRequest,
 )
 from backend.fulfilment.waves import SQL
@@ -104,7 +103,6 @@ class Labeller:
     ) -> bool:
         to = Recipient(parcel.buyer_name, parcel.buyer_phone, parcel.region_code, parcel.address)
         request = WaybillRequest(f"{tenant_id}-{parcel.id}", parcel.weight_g, to)
-        said: str | Waybill
         try:
             said = await HttpCarrier(accounts[parcel.carrier], http).book(request)
         except CarrierAway as error:
@@ -114,7 +112,11 @@ class Labeller:
         except CarrierRefused as error:
             await self._note(tenant_id, SQL.label_refused, parcel.id, str(error))
             return False
-        await self._note(tenant_id, SQL.label_parcel, parcel.id, said.waybill, said.label_url)
+        try:
+            await self._note(tenant_id, SQL.label_parcel, parcel.id, said.waybill, said.label_url)
+        except AlreadyExists as error:  # the carrier's mistake: somebody has to look
+            await self._note(tenant_id, SQL.label_refused, parcel.id, error.message)
+            return False
         return True
 
     async def _note(self, tenant_id: int, query: Query, *values: object) -> None:

@@ -1,0 +1,133 @@
+"""What people and systems do to one order, as it is played at once and cut off."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from backend.db.pool import Database
+from backend.fulfilment.intercepts import answer_intercept, ask_intercept
+from backend.fulfilment.model import Packing
+from backend.fulfilment.pack import pack_fulfilments
+from backend.fulfilment.pick_lists import (
+    PickListDraft,
+    create_pick_list,
+    pick_fulfilments,
+    scan_pick,
+)
+from backend.fulfilment.ship import deliver_fulfilments, ship_fulfilments
+from backend.fulfilment.waves import WaveDraft, release_fulfilments, release_wave
+from backend.inventory.accuracy.model import ShortageCause
+from backend.inventory.counters import Counters
+from backend.orders.cancel_orders import CancelLine, cancel_order
+from backend.orders.move_fulfilments import FulfilmentKey
+from backend.orders.report_shortage import ShortPick, report_shortage
+from tenants.principal import Principal
+
+SKU = "A"
+NOON = datetime.fromisoformat("2030-01-31T12:00:00+08:00")
+
+
+class Target(NamedTuple):
+    """The order that it happens to, whose first fulfilment is of a node."""
+
+    key: FulfilmentKey
+    node_id: int
+    principal: Principal
+
+
+Command = Callable[[Database, Target, str], Awaitable[Any]]
+"""Does it under an idempotency key, through a door; returns what there is to publish, or nothing.
+
+Raises YipanError where it may not.
+"""
+
+
+async def _cancel(database: Database, at: Target, key: str) -> Counters:
+    done = await cancel_order(database, at.principal, at.key.order_id, None, key)
+    return done.counters
+
+
+async def _cancel_one(database: Database, at: Target, key: str) -> Counters:
+    one = [CancelLine(1, 1)]
+    return (await cancel_order(database, at.principal, at.key.order_id, one, key)).counters
+
+
+async def _short(database: Database, at: Target, key: str) -> Counters:
+    missing, cause = [ShortPick(1, 1)], ShortageCause.DAMAGED
+    return (await report_shortage(database, at.principal, at.key, missing, cause, key)).counters
+
+
+async def _wave(database: Database, at: Target, key: str) -> None:
+    await release_wave(database, at.principal, WaveDraft(at.node_id), NOON, key)
+
+
+async def _release(database: Database, at: Target, key: str) -> None:
+    await release_fulfilments(database, at.principal, [at.key], key)
+
+
+async def _start(database: Database, at: Target, key: str) -> None:
+    await create_pick_list(database, at.principal, PickListDraft(at.node_id, (at.key,)), key)
+
+
+async def _scan(database: Database, at: Target, key: str) -> None:
+    await scan_pick(database, at.principal, at.key, SKU, 1, key)
+
+
+async def _pick(database: Database, at: Target, key: str) -> None:
+    await pick_fulfilments(database, at.principal, [at.key], key)
+
+
+async def _pack(database: Database, at: Target, key: str) -> None:
+    await pack_fulfilments(database, at.principal, [Packing(at.key, "own")], key)
+
+
+async def _ship(database: Database, at: Target, key: str) -> Counters:
+    return (await ship_fulfilments(database, at.principal, [at.key], key)).counters
+
+
+async def _deliver(database: Database, at: Target, key: str) -> None:
+    await deliver_fulfilments(database, at.principal, [at.key], key)
+
+
+async def _intercept(database: Database, at: Target, key: str) -> None:
+    await ask_intercept(database, at.principal, at.key, "changed mind", key)
+
+
+async def _stop(database: Database, at: Target, key: str) -> Counters:
+    done = await answer_intercept(
+        database, at.principal, at.key, stops=True, answer="", command_key=key
+    )
+    return done.counters
+
+
+async def _go_on(database: Database, at: Target, key: str) -> Counters:
+    done = await answer_intercept(
+        database, at.principal, at.key, stops=False, answer="", command_key=key
+    )
+    return done.counters
+
+
+COMMANDS: dict[str, Command] = {
+    "cancel": _cancel,
+    "cancel_one": _cancel_one,
+    "short": _short,
+    "wave": _wave,
+    "release": _release,
+    "start": _start,
+    "scan": _scan,
+    "pick": _pick,
+    "pack": _pack,
+    "ship": _ship,
+    "deliver": _deliver,
+    "intercept": _intercept,
+    "stop": _stop,
+    "go_on": _go_on,
+}
+LIFE = ("release", "start", "pick", "pack", "ship")
+STATES: dict[str, tuple[str, ...]] = {
+    "reserved": (),
+    **{name: LIFE[:number] for number, name in enumerate(LIFE, 1)},
+    "intercepted": (*LIFE[:4], "intercept"),
+    "scanned": (*LIFE[:2], "scan"),
+}
+"""Where an order may stand when it happens, and what has led there."""
