@@ -18,6 +18,7 @@ from backend.clock import now
 from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import SQL, Database
 from backend.events.log import mark_events
+from backend.fulfilment.deadlines import tell_overdue
 from backend.inventory.accuracy.accuracy import learn_accuracy
 from backend.inventory.counters import CounterReader, PublishCounters, PublishLevels
 from backend.inventory.earmarks.change_earmarks import close_ended
@@ -54,6 +55,8 @@ WATCH_EVERY_SECONDS = 5.0
 """How soon somebody learns that stock runs low."""
 OVERDUE_EVERY_SECONDS = 300.0
 REROUTE_EVERY_SECONDS = 300.0
+DEADLINES_EVERY_SECONDS = 15.0
+"""How soon somebody learns that a step lasts too long; the shortest deadline is a minute."""
 PRICE_EVERY_SECONDS = 1800.0
 """A fifth of a per cent of the horizon that stock is priced for."""
 JUDGE_EVERY_SECONDS = 5.0
@@ -126,6 +129,7 @@ class Maintenance:
             group.create_task(self._every(LEND_EVERY_SECONDS, self.lend))
             group.create_task(self._every(WATCH_EVERY_SECONDS, self._watch.look))
             group.create_task(self._every(OVERDUE_EVERY_SECONDS, self._routing.cancel_overdue))
+            group.create_task(self._every(DEADLINES_EVERY_SECONDS, self.tell_overdue))
             group.create_task(self._every(PRICE_EVERY_SECONDS, self._pricer.price_all))
             group.create_task(self._every(REROUTE_EVERY_SECONDS, self._rerouter.reroute_all))
             group.create_task(self._every(JUDGE_EVERY_SECONDS, self._routing.judge_rollouts))
@@ -179,6 +183,12 @@ class Maintenance:
                 ended, counters = await expire_holds(tx)
             if ended:
                 await self._publish_counters(brand.id, counters)
+
+    async def tell_overdue(self) -> None:
+        """Tell of steps that last too long, or soon will."""
+        for brand in await self._brands.all():
+            while await tell_overdue(self._database, brand) and not self._stopping.is_set():
+                pass
 
     async def close_earmarks(self) -> None:
         """Give back what earmarks have unused when their time is over.

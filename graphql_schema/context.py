@@ -33,6 +33,7 @@ from backend.network.nodes import list_nodes
 from backend.network.regions.table import RegionTable
 from backend.network.slots import slot_providers_by_ids, slots_by_ids
 from backend.orders import find_orders
+from backend.orders.find_work import deadlines_of_orders
 from backend.orders.place_orders import OrderIntake
 from backend.routing.live_book import LiveBooks
 from backend.routing.tenant_book import TenantBook
@@ -177,6 +178,10 @@ class Context:
     @cached_property
     def intercepts(self) -> "DataLoader[int, list[Intercept]]":
         return self._loader_of(find.intercepts_of_orders)
+
+    @cached_property
+    def deadlines(self) -> "DataLoader[int, list[Record]]":
+        return self._loader_of(deadlines_of_orders)
 
     @cached_property
     def parcel_lines(self) -> "DataLoader[int, list[Record]]":

@@ -92,6 +92,12 @@ class Reservation:
     shipped: int
 
 
+@strawberry.type(description="When somebody is warned that a step lasts long, and when it is late.")
+class Deadline:
+    warn_at: datetime
+    late_at: datetime
+
+
 @strawberry.type(description="What one node does for an order.")
 class Fulfilment(relay.Node):
     key: relay.NodeID[str]
@@ -127,6 +133,13 @@ class Fulfilment(relay.Node):
             for row in rows
             if row["fulfilment_no"] == self.fulfilment_no
         ]
+
+    @strawberry.field(description="Until when it should have taken its next step, if that is set.")
+    async def deadline(self, info: YipanInfo) -> Deadline | None:
+        for row in await info.context.deadlines.load(self.order_id):
+            if row["fulfilment_no"] == self.fulfilment_no:
+                return Deadline(warn_at=row["warn_at"], late_at=row["late_at"])
+        return None
 
     @strawberry.field(description="What it is packed in.")
     async def parcels(self, info: YipanInfo) -> list[Parcel]:

@@ -13,6 +13,7 @@ from graphql_schema.appointments import AppointmentsMutation, AppointmentsQuery
 from graphql_schema.carrier_lanes import CarrierLanesMutation, CarrierLanesQuery
 from graphql_schema.carriers import CarriersMutation, CarriersQuery
 from graphql_schema.catalog import CatalogMutation, CatalogQuery
+from graphql_schema.deadlines import DeadlinesMutation, DeadlinesQuery
 from graphql_schema.documents import Documents
 from graphql_schema.earmarks import EarmarksMutation, EarmarksQuery
 from graphql_schema.errors import HANDLERS
@@ -58,6 +59,7 @@ def _query_type() -> type:
         OrdersQuery,
         ParcelsQuery,
         CarriersQuery,
+        DeadlinesQuery,
         ProcessesQuery,
         StockHoldsQuery,
         InventoryQuery,
@@ -93,6 +95,7 @@ class Mutation(
     OrdersMutation,
     FulfilmentMutation,
     CarriersMutation,
+    DeadlinesMutation,
     AppointmentsMutation,
     StockHoldsMutation,
     InventoryMutation,

@@ -1540,11 +1540,14 @@ create table fulfilment (
     wave_id       bigint,
     pick_list_id  bigint,
     changed_at    timestamptz,
+    -- The status of which it was told that it lasts too long, and how: warned, or late.
+    told_status   text,
+    told_late     boolean not null default false,
     primary key (tenant_id, order_id, fulfilment_no),
     foreign key (tenant_id, order_id) references orders
 );
 create index fulfilment_work_idx on fulfilment (tenant_id, node_id, status, order_id)
-    where status in ('reserved', 'released', 'picking', 'picked', 'packed');
+    where status in ('reserved', 'released', 'picking', 'picked', 'packed', 'shipped');
 create index fulfilment_pick_list_idx on fulfilment (tenant_id, pick_list_id)
     where pick_list_id is not null;
 create index fulfilment_node_idx on fulfilment (tenant_id, node_id, order_id);
@@ -1707,6 +1710,21 @@ create table carrier_account (
     primary key (tenant_id, code)
 );
 call protect('carrier_account', 'brand');
+
+-- How long a fulfilment may stand where it stands (时效).
+create table step_deadline (
+    tenant_id    bigint not null,
+    status       text not null constraint step_deadline_status_check check (status in (
+        'reserved', 'released', 'picking', 'picked', 'packed', 'shipped')),
+    -- The kind of node that it is for; empty: all that have none of their own.
+    node_kind    text not null default '',
+    warn_minutes integer not null,
+    late_minutes integer not null,
+    primary key (tenant_id, status, node_kind),
+    constraint step_deadline_minutes_check
+        check (0 < warn_minutes and warn_minutes <= late_minutes)
+);
+call protect('step_deadline', 'tenant');
 
 -- ----------------------------------------------------------------------------------- events
 

@@ -113,6 +113,28 @@ class FulfilmentIntercepted(Payload, frozen=True, rename="camel"):
     units: int
 
 
+class FulfilmentWarned(Payload, frozen=True, rename="camel"):
+    """A fulfilment soon stands too long where it stands."""
+
+    TYPE: ClassVar[str] = "fulfilment.warned"
+
+    order_id: int
+    fulfilment_no: int
+    node_id: int
+    status: str
+
+
+class FulfilmentLate(Payload, frozen=True, rename="camel"):
+    """A fulfilment stands too long where it stands."""
+
+    TYPE: ClassVar[str] = "fulfilment.late"
+
+    order_id: int
+    fulfilment_no: int
+    node_id: int
+    status: str
+
+
 class ParcelTracked(Payload, frozen=True, rename="camel"):
     """A carrier said where a parcel is."""
 
@@ -137,5 +159,7 @@ PAYLOADS: tuple[type[Payload], ...] = (
     InterceptAsked,
     InterceptRefused,
     FulfilmentIntercepted,
+    FulfilmentWarned,
+    FulfilmentLate,
     ParcelTracked,
 )

@@ -235,3 +235,18 @@ where tenant_id = $1 and parcel_id is null order by received_at desc limit $2
 update parcel set carrier = $3, status = 'packed', waybill = null, label_url = null, attempts = 0,
     said = '', said_at = null, ask_after = clock_timestamp()
 where tenant_id = $1 and id = $2
+
+-- deadlines --
+-- How long steps may last.
+select status, node_kind, warn_minutes, late_minutes
+from step_deadline where tenant_id = $1 order by status, node_kind
+
+-- delete_deadlines --
+-- Forget how long steps may last.
+delete from step_deadline where tenant_id = $1
+
+-- insert_deadlines --
+-- How long steps may last.
+insert into step_deadline (tenant_id, status, node_kind, warn_minutes, late_minutes)
+select $1::bigint, d.* from unnest($2::text[], $3::text[], $4::integer[], $5::integer[])
+    as d(status, node_kind, warn_minutes, late_minutes)

@@ -1,10 +1,11 @@
 """What nodes have to do for orders, as the fulfilment centre reads it."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
-from backend.db.pool import TenantTransaction
+from backend.db.pool import Record, TenantTransaction
 from backend.orders.claim import SQL
 from backend.orders.move_fulfilments import FulfilmentKey
 
@@ -60,3 +61,42 @@ async def units_to_send(tx: TenantTransaction, keys: Sequence[FulfilmentKey]) ->
     columns = [key.order_id for key in keys], [key.fulfilment_no for key in keys]
     rows = await tx.fetch(SQL.units_of_fulfilments, tx.tenant_id, *columns)
     return [UnitsToSend(FulfilmentKey(row[0], row[1]), *row[2:]) for row in rows]
+
+
+async def overdue_fulfilments(
+    tx: TenantTransaction, until_day: date, limit: int, of_orders: Sequence[int] | None = None
+) -> list[Record]:
+    """Return fulfilments that stand too long and of which that was not told yet.
+
+    What no node has begun with counts where a wave would take it: `until_day` as in ReadyFor.
+    """
+    given = (until_day, of_orders, limit)
+    return await tx.fetch(SQL.overdue_fulfilments, tx.tenant_id, *given)
+
+
+async def note_told(tx: TenantTransaction, rows: Sequence[Record]) -> None:
+    """Keep what was told of fulfilments: rows of `overdue_fulfilments`, whose orders are locked."""
+    names = ("order_id", "fulfilment_no", "status", "is_late")
+    columns = ([row[name] for row in rows] for name in names)
+    await tx.execute(SQL.set_told, tx.tenant_id, *columns)
+
+
+async def deadlines_of_orders(tx: TenantTransaction, ids: Sequence[int]) -> dict[int, list[Record]]:
+    """Return until when fulfilments should have taken their next step, by order."""
+    found: defaultdict[int, list[Record]] = defaultdict(list)
+    for row in await tx.fetch(SQL.deadlines_of_orders, tx.tenant_id, ids):
+        found[row["order_id"]].append(row)
+    return found
+
+
+async def page_of_due_fulfilments(
+    tx: TenantTransaction,
+    *,
+    only_late: bool,
+    node_id: int | None,
+    after: FulfilmentKey,
+    limit: int,
+) -> list[Record]:
+    """Return fulfilments of which it was told that they stand too long, the oldest order first."""
+    given = (only_late, node_id, *after, limit)
+    return await tx.fetch(SQL.page_of_due_fulfilments, tx.tenant_id, *given)

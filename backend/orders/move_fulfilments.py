@@ -87,7 +87,7 @@ async def move_fulfilments(
     )  # fmt: skip
     effect = EFFECTS.get(step.name)
     counters = Counters() if effect is None else await effect(tx, *columns)
-    await _tell(tx, orders, done, tell)
+    await tell_of_fulfilments(tx, orders, done, tell)
     return Moved(done, refused, counters)
 
 
@@ -193,13 +193,13 @@ EFFECTS: dict[str, Effect] = {
 """What a step does to units beside the status of the fulfilment."""
 
 
-async def _tell(
+async def tell_of_fulfilments(
     tx: TenantTransaction,
     orders: Mapping[int, Record],
     done: Sequence[Record],
     tell: Callable[[Record], Payload],
 ) -> None:
-    """Derive the status of the orders anew, and append the events of their fulfilments."""
+    """Derive the status of locked orders anew, and append an event of each of their fulfilments."""
     ids = sorted({row["order_id"] for row in done})
     held = await _held(tx, ids)
     told: defaultdict[int, int] = defaultdict(int)

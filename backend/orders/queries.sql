@@ -512,3 +512,58 @@ from unnest($2::bigint[], $3::integer[]) as k(order_id, fulfilment_no)
 join reservation r on r.tenant_id = $1 and r.order_id = k.order_id
      and r.fulfilment_no = k.fulfilment_no and r.active > 0
 order by r.order_id, r.reservation_no
+
+-- overdue_fulfilments --
+-- Fulfilments that stand too long where they stand and of which that was not told, locked by order.
+select f.order_id, f.fulfilment_no, f.node_id, f.status, d.is_late
+from fulfilment f
+join orders o on o.tenant_id = $1 and o.id = f.order_id
+join node n on n.tenant_id = $1 and n.id = f.node_id
+left join order_appointment a on a.tenant_id = $1 and a.order_id = f.order_id
+cross join lateral (
+    select clock_timestamp() >= coalesce(f.changed_at, f.recorded_at)
+                                + make_interval(mins => d.late_minutes) as is_late,
+           coalesce(f.changed_at, f.recorded_at) + make_interval(mins => d.warn_minutes) as warn_at
+    from step_deadline d
+    where d.tenant_id = $1 and d.status = f.status and d.node_kind in ('', n.kind)
+    order by d.node_kind desc limit 1) as d
+where f.tenant_id = $1
+  and f.status in ('reserved', 'released', 'picking', 'picked', 'packed', 'shipped')
+  and d.warn_at <= clock_timestamp()
+  and (f.status <> 'reserved'
+       or (o.status in ('allocated', 'in_fulfilment', 'partially_shipped')
+           and (a.day is null or a.day <= $2::date)))
+  and ($3::bigint[] is null or f.order_id = any($3::bigint[]))
+  and (f.told_status is distinct from f.status or d.is_late > f.told_late)
+order by f.order_id, f.fulfilment_no limit $4
+
+-- set_told --
+-- What was told of fulfilments.
+update fulfilment f set told_status = d.status, told_late = d.is_late
+from unnest($2::bigint[], $3::integer[], $4::text[], $5::boolean[])
+     as d(order_id, fulfilment_no, status, is_late)
+where f.tenant_id = $1 and f.order_id = d.order_id and f.fulfilment_no = d.fulfilment_no
+
+-- deadlines_of_orders --
+-- Until when fulfilments of orders should have taken their next step.
+select f.order_id, f.fulfilment_no,
+       coalesce(f.changed_at, f.recorded_at) + make_interval(mins => d.warn_minutes) as warn_at,
+       coalesce(f.changed_at, f.recorded_at) + make_interval(mins => d.late_minutes) as late_at
+from fulfilment f
+join node n on n.tenant_id = $1 and n.id = f.node_id
+cross join lateral (
+    select d.warn_minutes, d.late_minutes from step_deadline d
+    where d.tenant_id = $1 and d.status = f.status and d.node_kind in ('', n.kind)
+    order by d.node_kind desc limit 1) as d
+where f.tenant_id = $1 and f.order_id = any($2::bigint[]) order by f.order_id, f.fulfilment_no
+
+-- page_of_due_fulfilments --
+-- Fulfilments of which it was told that they stand too long, the oldest order first, after a key.
+select f.order_id, f.fulfilment_no, f.node_id, f.status, f.buyer_name, f.buyer_phone,
+       f.region_code, f.address, f.recorded_at, f.slot_id
+from fulfilment f
+where f.tenant_id = $1 and f.told_status = f.status and (not $2::boolean or f.told_late)
+  and f.status in ('reserved', 'released', 'picking', 'picked', 'packed', 'shipped')
+  and ($3::bigint is null or f.node_id = $3)
+  and (f.order_id, f.fulfilment_no) > ($4::bigint, $5::integer)
+order by f.order_id, f.fulfilment_no limit $6

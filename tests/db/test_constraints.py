@@ -94,6 +94,8 @@ INTERNAL = {
     "earmark_lend_keep_bp_check",
     "earmark_lend_keep_days_check",
     "fulfilment_status_check",
+    "step_deadline_minutes_check",
+    "step_deadline_status_check",
     "functional_warehouse_condition_check",
     "node_kind_check",
     "order_hold_kind_check",
