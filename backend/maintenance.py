@@ -20,7 +20,7 @@ from backend.db.pool import SQL, Database
 from backend.events.log import mark_events
 from backend.fulfilment.deadlines import tell_overdue
 from backend.inventory.accuracy.accuracy import learn_accuracy
-from backend.inventory.counters import CounterReader, PublishCounters, PublishLevels
+from backend.inventory.counters import CounterReader, Counters, PublishCounters, PublishLevels
 from backend.inventory.earmarks.change_earmarks import close_ended
 from backend.inventory.earmarks.lend import lend_unused
 from backend.inventory.earmarks.queries import ended_earmarks, lending_earmarks
@@ -29,8 +29,10 @@ from backend.inventory.pools.live import units_sold
 from backend.inventory.safety.keep_back import keep_back
 from backend.inventory.safety.shop_floors import keep_back_of_shops
 from backend.metrics import DRIFTED
+from backend.network.regions.table import RegionTable
 from backend.orders.allocate_backorders import BackorderAllocator
 from backend.orders.find_orders import units_sold_by_shop
+from backend.orders.hold_orders import release_expired
 from backend.orders.price_stock import StockPricer
 from backend.orders.reroute_orders import Rerouter
 from backend.orders.routing_upkeep import RoutingUpkeep
@@ -55,6 +57,7 @@ WATCH_EVERY_SECONDS = 5.0
 """How soon somebody learns that stock runs low."""
 OVERDUE_EVERY_SECONDS = 300.0
 REROUTE_EVERY_SECONDS = 300.0
+RELEASE_HOLDS_EVERY_SECONDS = 5.0
 DEADLINES_EVERY_SECONDS = 15.0
 """How soon somebody learns that a step lasts too long; the shortest deadline is a minute."""
 PRICE_EVERY_SECONDS = 1800.0
@@ -100,6 +103,7 @@ class Maintenance:
         pricer: StockPricer,
         simulations: SimulationRunner,
         rerouter: Rerouter,
+        regions: RegionTable,
     ) -> None:
         self._database = database
         self._admission = admission
@@ -113,6 +117,7 @@ class Maintenance:
         self._pricer = pricer
         self._simulations = simulations
         self._rerouter = rerouter
+        self._regions = regions
         self._stopping = asyncio.Event()
         self._used: list[int] = []
         self._swept_at: dict[int, datetime] = {}
@@ -130,6 +135,8 @@ class Maintenance:
             group.create_task(self._every(WATCH_EVERY_SECONDS, self._watch.look))
             group.create_task(self._every(OVERDUE_EVERY_SECONDS, self._routing.cancel_overdue))
             group.create_task(self._every(DEADLINES_EVERY_SECONDS, self.tell_overdue))
+            ending = self.release_expired_holds
+            group.create_task(self._every(RELEASE_HOLDS_EVERY_SECONDS, ending))
             group.create_task(self._every(PRICE_EVERY_SECONDS, self._pricer.price_all))
             group.create_task(self._every(REROUTE_EVERY_SECONDS, self._rerouter.reroute_all))
             group.create_task(self._every(JUDGE_EVERY_SECONDS, self._routing.judge_rollouts))
@@ -189,6 +196,12 @@ class Maintenance:
         for brand in await self._brands.all():
             while await tell_overdue(self._database, brand) and not self._stopping.is_set():
                 pass
+
+    async def release_expired_holds(self) -> None:
+        """Release the holds of orders whose time is over, and give them what there is."""
+        for brand in await self._brands.all():
+            if await release_expired(self._database, brand.id, self._regions):
+                await self._publish_counters(brand.id, Counters())
 
     async def close_earmarks(self) -> None:
         """Give back what earmarks have unused when their time is over.

@@ -79,6 +79,7 @@ class Runtime:
             StockPricer(database, self.brands, self.regions),
             SimulationRunner(database, self.brands, self.regions),
             self.rerouter,
+            self.regions,
         )
         self.publisher = Publisher(database, self.books, self.brands, self.intake)
         self.labeller = Labeller(database, self.brands)

@@ -81,6 +81,10 @@ class OrderHold:
     kind: HoldKind
     reason: str
     released_at: datetime | None
+    placed_by: str | None = strawberry.field(description="Who placed it, where somebody did.")
+    expires_at: datetime | None = strawberry.field(description="When it ends by itself.")
+    claimed_by: str | None = strawberry.field(description="Who has it in hand.")
+    claimed_at: datetime | None
 
 
 @strawberry.type(description="Units of a line at a functional warehouse.")
@@ -301,6 +305,10 @@ def hold_from(row: Record) -> OrderHold:
         kind=HoldKind(row["kind"]),
         reason=row["reason"],
         released_at=row["released_at"],
+        placed_by=row["placed_by"],
+        expires_at=row["expires_at"],
+        claimed_by=row["claimed_by"],
+        claimed_at=row["claimed_at"],
     )
 
 

@@ -20,6 +20,7 @@ from graphql_schema.errors import HANDLERS
 from graphql_schema.events import EventsSubscription
 from graphql_schema.execution import Execution
 from graphql_schema.fulfilment_commands import FulfilmentMutation
+from graphql_schema.holds import HoldsMutation, HoldsQuery
 from graphql_schema.inventory import InventoryMutation, InventoryQuery
 from graphql_schema.limits import CostLimit
 from graphql_schema.members import MembersMutation, MembersQuery
@@ -57,6 +58,7 @@ def _query_type() -> type:
         SessionQuery,
         MembersQuery,
         OrdersQuery,
+        HoldsQuery,
         ParcelsQuery,
         CarriersQuery,
         DeadlinesQuery,
@@ -93,6 +95,7 @@ class Mutation(
     SessionMutation,
     MembersMutation,
     OrdersMutation,
+    HoldsMutation,
     FulfilmentMutation,
     CarriersMutation,
     DeadlinesMutation,

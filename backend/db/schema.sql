@@ -1424,16 +1424,23 @@ create table order_hold (
     dealer_id   bigint,
     kind        text not null constraint order_hold_kind_check check (kind in (
         'sku_unknown', 'address_unresolved', 'amount_mismatch', 'audit', 'routing',
-        'appointment')),
+        'appointment', 'manual')),
     reason      text not null,
     recorded_at timestamptz not null default clock_timestamp(),
     released_at timestamptz,
     released_by text,
+    -- Who placed it, where somebody did; when it ends by itself; who has it in hand.
+    placed_by   text,
+    expires_at  timestamptz,
+    claimed_by  text,
+    claimed_at  timestamptz,
     primary key (tenant_id, order_id, hold_no),
     foreign key (tenant_id, order_id) references orders
 );
 create index order_hold_open_idx on order_hold (tenant_id, kind, order_id)
     where released_at is null;
+create index order_hold_expiring_idx on order_hold (tenant_id, expires_at)
+    where released_at is null and expires_at is not null;
 call protect('order_hold', 'dealer');
 
 -- Orders that wait otherwise than for stock alone: in a named queue, or until a day on which what

@@ -49,17 +49,21 @@ async def ask_intercept(
         raise InvalidFulfilmentInput("Say why, in 1 to 200 characters.", path=("reason",))
     async with changing_order(database, principal, key.order_id, Permission.ORDERS_CANCEL) as tx:
         return await apply_once(
-            tx, command_key, ("intercept", key, reason), int, lambda: _ask(tx, key, reason)
+            tx,
+            command_key,
+            ("intercept", key, reason),
+            int,
+            lambda: _ask(tx, key, reason, principal.subject),
         )
 
 
-async def _ask(tx: TenantTransaction, key: FulfilmentKey, reason: str) -> int:
+async def _ask(tx: TenantTransaction, key: FulfilmentKey, reason: str, actor: str) -> int:
     row = await lock_fulfilment(tx, key, STOP.sources)
     if await open_intercepts(tx, [key]):
         raise InterceptPending
     where = row["node_id"], row["dealer_id"]
     number: int = await tx.fetch_value(
-        SQL.insert_intercept, tx.tenant_id, *key, *where, reason, tx.principal.subject
+        SQL.insert_intercept, tx.tenant_id, *key, *where, reason, actor
     )
     await tell_order(tx, key.order_id, InterceptAsked(*key, row["node_id"], reason), row["node_id"])
     return number

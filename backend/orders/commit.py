@@ -212,7 +212,7 @@ async def _lock_backorders(
         return {}, {}
     ids = sorted(waiting)
     orders = {row["id"]: row for row in await tx.fetch(SQL.lock_orders, tx.tenant_id, ids)}
-    held = {row["order_id"] for row in await tx.fetch(SQL.held_orders, tx.tenant_id, ids)}
+    held = {row["order_id"] for row in await tx.fetch(SQL.held_orders, tx.tenant_id, ids, None)}
     lines: dict[int, list[LineOutcome]] = {order_id: [] for order_id in ids}
     for row in await tx.fetch(SQL.lines_of_orders, tx.tenant_id, ids):
         lines[row["order_id"]].append(line_outcome(row))

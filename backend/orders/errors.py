@@ -142,6 +142,28 @@ class OrderHeld(OrderRefused):
     code = "ORDER_HELD"
 
 
+class InvalidHold(OrderRefused):
+    """The order cannot be held like this; the message says what to correct."""
+
+    code = "INVALID_HOLD"
+
+
+class UnknownHold(OrderRefused):
+    """The order has no open hold with this number."""
+
+    code = "UNKNOWN_HOLD"
+
+
+class HoldClaimed(OrderRefused):
+    """Somebody else has this hold in hand; wait, or ask them."""
+
+    code = "HOLD_CLAIMED"
+
+    def __init__(self, claimed_by: str) -> None:
+        super().__init__(f"{claimed_by} has this hold in hand; wait, or ask them.")
+        self.claimed_by = claimed_by
+
+
 class InvalidShortage(OrderRefused):
     """More is reported missing than is to be sent, or nothing; the message says of which line."""
 

@@ -46,6 +46,18 @@ class OrderCancelled(Payload, frozen=True, rename="camel"):
     reason: str
 
 
+class OrderHeld(Payload, frozen=True, rename="camel"):
+    """Somebody says that an order must not be sent for now."""
+
+    TYPE: ClassVar[str] = "order.held"
+
+    order_id: int
+    status: OrderStatus
+    hold_no: int
+    reason: str
+    placed_by: str
+
+
 class OrderHoldReleased(Payload, frozen=True, rename="camel"):
     """What an order was held for is resolved."""
 
@@ -153,6 +165,7 @@ PAYLOADS: tuple[type[Payload], ...] = (
     OrderPlaced,
     OrderAllocated,
     OrderCancelled,
+    OrderHeld,
     OrderHoldReleased,
     OrderExpected,
     OrderAppointmentSet,

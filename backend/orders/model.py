@@ -74,11 +74,18 @@ class HoldKind(StrEnum):
     """No strategy takes it, or one leaves what it cannot send to a person (异常单)."""
     APPOINTMENT = "appointment"
     """It cannot come, or be installed, at the agreed time: agree on another one (预约)."""
+    MANUAL = "manual"
+    """Somebody, or a platform in their name, says that it must not be sent for now (人工挂起)."""
 
     @property
     def blocks_stock(self) -> bool:
         """Held for these, an order reserves nothing: where or what to send is not known."""
         return self in (HoldKind.SKU_UNKNOWN, HoldKind.ADDRESS_UNRESOLVED)
+
+    @property
+    def stops_parcels(self) -> bool:
+        """Held for these, not even what a node has packed is handed over."""
+        return self in (HoldKind.AUDIT, HoldKind.MANUAL)
 
 
 class LineDraft(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

@@ -19,6 +19,7 @@ from backend.inventory.movement_types import MovementType
 from backend.machines import Step
 from backend.orders.claim import SQL
 from backend.orders.errors import OrderHeld, UnknownFulfilment, WrongFulfilmentState
+from backend.orders.model import HoldKind
 from backend.orders.states import Units, check_step, status_of
 
 
@@ -37,6 +38,11 @@ class Batch(NamedTuple):
 
 
 NO_BATCH = Batch()
+STOPPED_BY: Mapping[str, Sequence[HoldKind] | None] = {
+    "release": None,
+    "ship": [kind for kind in HoldKind if kind.stops_parcels],
+}
+"""The steps that a hold of the order stops: a hold of any kind, or of these."""
 Check = Callable[[Record], YipanError | None]
 """Says why a fulfilment may not take the step, beside the state that it is in."""
 
@@ -61,14 +67,16 @@ async def move_fulfilments(
     """Let each fulfilment take a step of its machine, if it may; the others stay as they are.
 
     `tell` makes the event of each. Refused, one by one: UnknownFulfilment for what the principal
-    may not work at, WrongFulfilmentState, OrderHeld where a node would begin with an order that
-    waits for a person, and what `check` says. Locks the orders in order, then, where units leave,
+    may not work at, WrongFulfilmentState, OrderHeld where a hold of its order stops the step, and
+    what `check` says. Locks the orders in order, then, where units leave,
     their levels. Call it as who writes stock in the principal's name.
     """
     wanted = sorted(set(keys))
     orders = {row["id"]: row for row in await lock_orders_of(tx, wanted)}
     found = {FulfilmentKey(row[0], row[1]): row for row in await _read(tx, wanted)}
-    held = await _held(tx, orders) if step.name == "release" else frozenset[int]()
+    held = frozenset[int]()
+    if step.name in STOPPED_BY:
+        held = await _held(tx, orders, STOPPED_BY[step.name])
     refused: dict[FulfilmentKey, YipanError] = {}
     done = []
     for key in wanted:
@@ -128,8 +136,10 @@ async def _read(tx: TenantTransaction, keys: Sequence[FulfilmentKey]) -> list[Re
     return await tx.fetch(SQL.fulfilments_by_keys, tx.tenant_id, *columns)
 
 
-async def _held(tx: TenantTransaction, order_ids: Iterable[int]) -> frozenset[int]:
-    rows = await tx.fetch(SQL.held_orders, tx.tenant_id, list(order_ids))
+async def _held(
+    tx: TenantTransaction, order_ids: Iterable[int], kinds: Sequence[HoldKind] | None = None
+) -> frozenset[int]:
+    rows = await tx.fetch(SQL.held_orders, tx.tenant_id, list(order_ids), kinds)
     return frozenset(row["order_id"] for row in rows)
 
 

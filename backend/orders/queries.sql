@@ -127,9 +127,38 @@ update order_appointment set installation_slot_id = null where tenant_id = $1 an
 
 -- add_hold --
 -- Let an order that exists wait for a person.
-insert into order_hold (tenant_id, order_id, hold_no, dealer_id, kind, reason)
-select $1::bigint, $2::bigint, coalesce(max(hold_no), 0) + 1, $3::bigint, $4::text, $5::text
+insert into order_hold (tenant_id, order_id, hold_no, dealer_id, kind, reason, placed_by,
+                        expires_at)
+select $1::bigint, $2::bigint, coalesce(max(hold_no), 0) + 1, $3::bigint, $4::text, $5::text,
+       $6::text, $7::timestamptz
 from order_hold where tenant_id = $1 and order_id = $2
+returning hold_no
+
+-- claim_hold --
+-- Somebody takes an open hold in hand, if nobody else had it since a time, or gives it back.
+update order_hold set claimed_by = $4, claimed_at = clock_timestamp()
+where tenant_id = $1 and order_id = $2 and hold_no = $3 and released_at is null
+  and (claimed_by is null or claimed_by = $5 or claimed_at < $6)
+
+-- expired_holds --
+-- Holds whose time is over.
+select order_id, hold_no from order_hold
+where tenant_id = $1 and released_at is null and expires_at <= clock_timestamp()
+order by order_id, hold_no limit $2
+
+-- page_of_held_orders --
+-- Orders with an open hold: of a kind or of any, of which nobody takes care or any; after an id.
+select o.id, o.shop_id, o.external_id, o.dealer_id, o.status, o.shortage, o.currency,
+       o.goods_minor, o.line_discount_minor, o.order_discount_minor, o.freight_minor,
+       o.fees_minor, o.total_minor, o.buyer_name, o.buyer_phone, o.region_code, o.address,
+       o.remark, o.ordered_at, o.placed_at
+from (select distinct order_id from order_hold
+      where tenant_id = $1 and released_at is null and order_id > $2
+        and ($3::text is null or kind = $3)
+        and (not $4::boolean or claimed_by is null or claimed_at < $5)
+      order by order_id limit $6) h
+join orders o on o.tenant_id = $1 and o.id = h.order_id
+order by o.id
 
 -- overdue_orders --
 -- Orders whose time to wait is over on a day.
@@ -295,9 +324,10 @@ where tenant_id = $1 and capacity_day = $2 and recorded_at >= $3 and status <> '
 group by node_id
 
 -- held_orders --
--- Which of the orders have an open hold.
+-- Which of the orders have an open hold, of some kinds or of any.
 select distinct order_id from order_hold
 where tenant_id = $1 and order_id = any($2::bigint[]) and released_at is null
+  and ($3::text[] is null or kind = any($3::text[]))
 
 -- page_of_orders --
 -- A page of orders, newest first, before an id.
@@ -330,7 +360,8 @@ from order_fee where tenant_id = $1 and order_id = any($2::bigint[]) order by or
 
 -- holds_of_orders --
 -- The holds of orders, open and released.
-select order_id, hold_no, line_no, kind, reason, recorded_at, released_at, released_by
+select order_id, hold_no, line_no, kind, reason, recorded_at, released_at, released_by, placed_by,
+       expires_at, claimed_by, claimed_at
 from order_hold where tenant_id = $1 and order_id = any($2::bigint[]) order by order_id, hold_no
 
 -- fulfilments_of_orders --
@@ -367,7 +398,7 @@ order by order_id, decision_no
 
 -- open_holds --
 -- The open holds of an order, locked.
-select hold_no, line_no, kind from order_hold
+select hold_no, line_no, kind, claimed_by from order_hold
 where tenant_id = $1 and order_id = $2 and released_at is null order by hold_no
 for no key update
 

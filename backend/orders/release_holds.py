@@ -8,7 +8,7 @@ from backend.db.pool import Database, Record, TenantTransaction
 from backend.network.errors import UnknownRegion
 from backend.network.regions.table import RegionTable
 from backend.orders.claim import SQL
-from backend.orders.errors import OrderRefused
+from backend.orders.errors import OrderRefused, UnknownHold
 from backend.orders.events import OrderHoldReleased
 from backend.orders.model import HoldKind, OrderStatus
 from backend.orders.states import check_step, derive_status
@@ -20,12 +20,6 @@ class HoldUnresolved(OrderRefused):
     """What the order is held for is not resolved; give the SKU, or the region."""
 
     code = "HOLD_UNRESOLVED"
-
-
-class UnknownHold(OrderRefused):
-    """The order has no open hold with this number."""
-
-    code = "UNKNOWN_HOLD"
 
 
 class Resolution(NamedTuple):

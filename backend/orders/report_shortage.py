@@ -110,7 +110,7 @@ async def _report(
     counters, emptied = await releasing.carry_out(tx.principal.subject, lost)
     units = sum(pick.quantity for pick in picks)
     if releasing.has_lost_appointment:
-        hold = (HoldKind.APPOINTMENT.value, LOST_ITS_TIME)
+        hold = (HoldKind.APPOINTMENT.value, LOST_ITS_TIME, None, None)
         await tx.execute(SQL.add_hold, tx.tenant_id, order_id, orders[0]["dealer_id"], *hold)
     units_missing = {pick.line_no: pick.quantity for pick in picks}
     status, lines = await _waits(tx, orders[0], units_missing, is_at_node=is_at_node)

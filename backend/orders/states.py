@@ -40,6 +40,13 @@ ORDER = Machine(
             event="order.allocated",
         ),
         step(
+            "hold",
+            [*_TO_COME, *_AT_NODES],
+            [O.HELD, *_AT_NODES],
+            by=_CANCEL,
+            event="order.held",
+        ),
+        step(
             "release_hold",
             [O.HELD],
             [*_TO_COME, *_AT_NODES, O.SHIPPED, O.COMPLETE],

@@ -43,8 +43,13 @@ async def stop_fulfilment(
         )
         for line in before
     ]
-    held = await tx.fetch(SQL.held_orders, tx.tenant_id, [key.order_id])
-    status = check_step(order["status"], derive_status(after, is_held=bool(held)))
+    holds = await tx.fetch(SQL.open_holds, tx.tenant_id, key.order_id)
+    status = check_step(order["status"], derive_status(after, is_held=bool(holds)))
+    if holds and status is OrderStatus.CANCELLED:  # nothing is left to be held
+        numbers = [row["hold_no"] for row in holds]
+        await tx.execute(
+            SQL.release_hold, tx.tenant_id, key.order_id, numbers, tx.principal.subject
+        )
     events = [StepEvent(tell(units.total()), node_id), *emptied]
     await write_step(tx, order, (before, after), status, events)
     return status, units.total(), counters

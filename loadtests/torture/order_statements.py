@@ -211,7 +211,7 @@ async def insert_orders(
         fields = {**dict(zip(LINE, each, strict=True)), **units}
         await session.insert("order_line", each[:2], fields)
     for each in holds:
-        fields = {**dict(zip(HOLD, each, strict=True)), "released_at": None}
+        fields = {**dict(zip(HOLD, each, strict=True)), "released_at": None, "claimed_by": None}
         await session.insert("order_hold", each[:2], fields)
     for each in fulfilments:
         fields = {**dict(zip(FULFILMENT, each, strict=True)), "status": "reserved"}
@@ -271,14 +271,18 @@ async def lines_of_orders(session: Session, tenant: int, ids: Sequence[int]) -> 
 async def open_holds(session: Session, tenant: int, order_id: int) -> list[Row]:
     return chosen(
         (e for e in of_orders(session, "order_hold", [order_id]) if e["released_at"] is None),
-        "hold_no line_no kind",
+        "hold_no line_no kind claimed_by",
     )
 
 
 @STATEMENTS.add
-async def held_orders(session: Session, tenant: int, ids: Sequence[int]) -> list[Row]:
+async def held_orders(
+    session: Session, tenant: int, ids: Sequence[int], kinds: Sequence[str] | None
+) -> list[Row]:
     held = {
-        e["order_id"] for e in of_orders(session, "order_hold", ids) if e["released_at"] is None
+        each["order_id"]
+        for each in of_orders(session, "order_hold", ids)
+        if each["released_at"] is None and (kinds is None or each["kind"] in kinds)
     }
     return [row(order_id=order_id) for order_id in sorted(held)]
 

@@ -36,7 +36,7 @@ LISTS = """{ waves { edges { node { id fulfilments location { code } } } }
 ORDER = """{ orders { edges { node { status lines { atNode shipped delivered }
     fulfilments { status reservations { active picked shipped } parcels { status }
     intercepts { state reason location { code } } } events { type } } } } }"""
-OPEN = "{ openIntercepts { reason fulfilmentId location { code } } }"
+OPEN = "{ openIntercepts { reason askedBy fulfilmentId location { code } } }"
 
 
 def moving(name: str) -> str:
@@ -112,7 +112,12 @@ async def test_the_brand_asks_to_stop_and_the_store_answers(
     assert asked == {"__typename": "FulfilmentInterceptAsked", "interceptNo": 1}
     waiting = (await store.api.data(OPEN, world.store))["openIntercepts"]
     assert waiting == [
-        {"reason": "moved away", "fulfilmentId": sent, "location": {"code": "store"}}
+        {
+            "reason": "moved away",
+            "askedBy": world.brand.subject,
+            "fulfilmentId": sent,
+            "location": {"code": "store"},
+        }
     ]
     answered = await store.run(ANSWER, fulfilmentId=sent, stops=True)
     assert (answered["status"], answered["units"]) == ("CANCELLED", 3)

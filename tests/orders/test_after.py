@@ -9,10 +9,10 @@ from backend.events.log import events_of_orders
 from backend.events.model import Position
 from backend.inventory.counters import Counters
 from backend.orders.cancel_orders import CancelLine, cancel_order
-from backend.orders.errors import NothingToCancel, UnknownOrder
+from backend.orders.errors import NothingToCancel, UnknownHold, UnknownOrder
 from backend.orders.find_orders import lines_of_orders
 from backend.orders.model import OrderStatus, Placed
-from backend.orders.release_holds import HoldUnresolved, Resolution, UnknownHold, release_hold
+from backend.orders.release_holds import HoldUnresolved, Resolution, release_hold
 from backend.runtime import Runtime
 from tests.orders.checks import assert_clean, facts, level, placed
 from tests.world import World, draft, fresh_key, paid, receive
