@@ -31,6 +31,7 @@ from backend.inventory.safety.shop_floors import keep_back_of_shops
 from backend.metrics import DRIFTED
 from backend.network.regions.table import RegionTable
 from backend.orders.allocate_backorders import BackorderAllocator
+from backend.orders.auditing.auditor import audit_placed
 from backend.orders.find_orders import units_sold_by_shop
 from backend.orders.hold_orders import release_expired
 from backend.orders.price_stock import StockPricer
@@ -57,6 +58,8 @@ WATCH_EVERY_SECONDS = 5.0
 """How soon somebody learns that stock runs low."""
 OVERDUE_EVERY_SECONDS = 300.0
 REROUTE_EVERY_SECONDS = 300.0
+AUDIT_EVERY_SECONDS, AUDIT_PAGES = 1.0, 100
+"""How soon orders are audited, and how much of one brand before the next has its turn."""
 RELEASE_HOLDS_EVERY_SECONDS = 5.0
 DEADLINES_EVERY_SECONDS = 15.0
 """How soon somebody learns that a step lasts too long; the shortest deadline is a minute."""
@@ -135,6 +138,7 @@ class Maintenance:
             group.create_task(self._every(WATCH_EVERY_SECONDS, self._watch.look))
             group.create_task(self._every(OVERDUE_EVERY_SECONDS, self._routing.cancel_overdue))
             group.create_task(self._every(DEADLINES_EVERY_SECONDS, self.tell_overdue))
+            group.create_task(self._every(AUDIT_EVERY_SECONDS, self.audit_placed))
             ending = self.release_expired_holds
             group.create_task(self._every(RELEASE_HOLDS_EVERY_SECONDS, ending))
             group.create_task(self._every(PRICE_EVERY_SECONDS, self._pricer.price_all))
@@ -202,6 +206,14 @@ class Maintenance:
         for brand in await self._brands.all():
             if await release_expired(self._database, brand.id, self._regions):
                 await self._publish_counters(brand.id, Counters())
+
+    async def audit_placed(self) -> None:
+        """Ask the rules of brands about what was placed, and hold what they say."""
+        for brand in await self._brands.all():
+            for _ in range(AUDIT_PAGES):
+                done = await audit_placed(self._database, brand.id, self._regions)
+                if not done.has_more or self._stopping.is_set():
+                    break
 
     async def close_earmarks(self) -> None:
         """Give back what earmarks have unused when their time is over.

@@ -10,6 +10,7 @@ from strawberry.types import ExecutionContext
 from backend.db.errors import YipanError
 from graphql_schema.allotments import AllotmentsMutation, AllotmentsQuery
 from graphql_schema.appointments import AppointmentsMutation, AppointmentsQuery
+from graphql_schema.audit_rules import AuditRulesMutation, AuditRulesQuery
 from graphql_schema.carrier_lanes import CarrierLanesMutation, CarrierLanesQuery
 from graphql_schema.carriers import CarriersMutation, CarriersQuery
 from graphql_schema.catalog import CatalogMutation, CatalogQuery
@@ -59,6 +60,7 @@ def _query_type() -> type:
         MembersQuery,
         OrdersQuery,
         HoldsQuery,
+        AuditRulesQuery,
         ParcelsQuery,
         CarriersQuery,
         DeadlinesQuery,
@@ -96,6 +98,7 @@ class Mutation(
     MembersMutation,
     OrdersMutation,
     HoldsMutation,
+    AuditRulesMutation,
     FulfilmentMutation,
     CarriersMutation,
     DeadlinesMutation,

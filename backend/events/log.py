@@ -71,7 +71,7 @@ class EventLog:
     async def end(self, principal: Principal) -> Position:
         """Return the position behind which everything is still to come."""
         async with self._database.tenant_transaction(principal, read_only=True) as tx:
-            return Position.at(await tx.fetch_value(SQL.end_of_events))
+            return await end_of_log(tx)
 
     async def read(self, principal: Principal, after: Position) -> Page:
         """Return the next page of events after a position."""
@@ -91,6 +91,11 @@ class EventLog:
             position = page.position
             if not page.has_more:
                 await self._wake_ups.wait(principal.tenant_id)
+
+
+async def end_of_log(tx: TenantTransaction) -> Position:
+    """Return the position behind which everything is that is written from now on."""
+    return Position.at(await tx.fetch_value(SQL.end_of_events))
 
 
 async def read_page(

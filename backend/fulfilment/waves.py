@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from backend.db.commands import apply_once
+from backend.db.errors import YipanError
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.db.sql import load_queries
 from backend.events.model import Payload
@@ -14,6 +15,8 @@ from backend.fulfilment.bulk import answers_of, check_size, working
 from backend.fulfilment.errors import InvalidFulfilmentInput, NothingToRelease
 from backend.fulfilment.events import FulfilmentReleased
 from backend.fulfilment.model import BULK_MAX, WAVE_MAX, Answered, Wave
+from backend.orders.auditing.auditor import unaudited_orders
+from backend.orders.auditing.model import NotAudited
 from backend.orders.find_work import BEFORE_ALL, ReadyFor, ready_fulfilments
 from backend.orders.move_fulfilments import Batch, FulfilmentKey, Moved, move_fulfilments
 from backend.orders.states import FULFILMENT
@@ -53,11 +56,11 @@ async def release_wave(
     """Let nodes begin with what is ready for them, the oldest orders first.
 
     Ready is what nobody holds, of orders of which nothing waits for stock, and, with an
-    appointment, from the day before it. `local` is the time where the brand is. In pieces of
-    BULK_MAX, each once under a key of its own: who was cut off asks again with the same key, and it
-    goes on where it was. Locks, in each piece, its key and the orders. Emits `fulfilment.released`.
-    Raises PermissionMissing, WriteRefused, InvalidFulfilmentInput, NothingToRelease,
-    CommandConflict.
+    appointment, from the day before it; what rules have not audited yet is refused, one by one.
+    `local` is the time where the brand is. In pieces of BULK_MAX, each once under a key of its own:
+    who was cut off asks again with the same key, and it goes on where it was. Locks, in each piece,
+    its key and the orders. Emits `fulfilment.released`. Raises PermissionMissing, WriteRefused,
+    InvalidFulfilmentInput, NothingToRelease, CommandConflict.
     """
     if not 0 < draft.limit <= WAVE_MAX:
         raise InvalidFulfilmentInput(f"A wave has 1 to {WAVE_MAX} fulfilments.", path=("limit",))
@@ -134,6 +137,12 @@ async def _move(
     def tell(row: Record) -> Payload:
         return FulfilmentReleased(row["order_id"], row["fulfilment_no"], row["node_id"], wave_id)
 
-    moved = await move_fulfilments(tx, RELEASE, keys, tell, batch=Batch(wave_id=wave_id))
+    unaudited = await unaudited_orders(tx, sorted({key.order_id for key in keys}))
+
+    def not_yet(row: Record) -> YipanError | None:
+        return NotAudited() if row["order_id"] in unaudited else None
+
+    batch = Batch(wave_id=wave_id)
+    moved = await move_fulfilments(tx, RELEASE, keys, tell, batch=batch, check=not_yet)
     await tx.execute(SQL.count_wave, tx.tenant_id, wave_id, len(moved.done))
     return wave_id, moved

@@ -1,0 +1,1 @@
+"""Auditing orders by rules before nodes begin with them (审单)."""
