@@ -41,7 +41,9 @@ class CarrierAccountSetInput:
     code: str
     name: str
     url: str = ""
-    secret: str = ""
+    secret: str | None = strawberry.field(
+        default=None, description="16 ASCII characters or more; left out: the one that it has."
+    )
     is_active: bool = True
 
 

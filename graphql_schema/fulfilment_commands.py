@@ -22,15 +22,9 @@ from backend.orders.model import OrderStatus
 from backend.orders.move_fulfilments import FulfilmentKey
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import InputRefused, PermissionDenied
-from graphql_schema.paging import id_of, key_of_id, number_of
-from graphql_schema.parcels import fulfilment_id
+from graphql_schema.paging import id_of, number_of
+from graphql_schema.parcels import fulfilment_id, fulfilment_key
 from graphql_schema.scalars import BigInt
-
-
-def fulfilment_key(text: strawberry.ID) -> FulfilmentKey:
-    """Return which fulfilment a Relay id means; raises InvalidId."""
-    order_id, number = key_of_id("Fulfilment", text, 2)
-    return FulfilmentKey(order_id, number)
 
 
 @strawberry.type(description="What became of one fulfilment: done where there is no code.")

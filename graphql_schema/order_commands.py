@@ -35,7 +35,8 @@ from graphql_schema.errors import (
     error_from_refused,
 )
 from graphql_schema.orders import Order, order_from
-from graphql_schema.paging import id_of, key_of_id, number_of
+from graphql_schema.paging import id_of, number_of
+from graphql_schema.parcels import fulfilment_key
 from graphql_schema.scalars import BigInt
 
 strawberry.enum(ShortageCause, name="ShortageCause", description="Why units cannot be sent.")
@@ -340,11 +341,10 @@ class OrdersMutation:
         self, info: YipanInfo, input: FulfilmentReportShortageInput
     ) -> FulfilmentReportShortagePayload:
         services, principal = info.context.services, info.context.principal
-        order_id, number = key_of_id("Fulfilment", input.fulfilment_id, 2)
         reported = await report_shortage(
             services.database,
             principal,
-            (order_id, number),
+            fulfilment_key(input.fulfilment_id),
             [ShortPick(line.line_no, line.quantity) for line in input.lines],
             input.cause,
             input.idempotency_key,

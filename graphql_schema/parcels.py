@@ -22,9 +22,11 @@ from graphql_schema.nodes import nodes_by_numbers
 from graphql_schema.paging import (
     NUMBER_MAX,
     PAGE_DEFAULT,
+    InvalidId,
     connection,
     cursor_of,
     key_of,
+    key_of_id,
     number_of,
     page_size,
 )
@@ -35,6 +37,7 @@ strawberry.enum(ParcelStatus, name="ParcelStatus", description="Where a parcel s
 strawberry.enum(InterceptState, name="InterceptState", description="What became of a request.")
 
 
+FULFILMENT_NO_MAX = 2**31 - 1
 FindRows = Callable[[TenantTransaction, list[int]], Awaitable[Iterable[Record]]]
 
 
@@ -52,6 +55,14 @@ async def _nodes(info: YipanInfo, node_ids: Iterable[str], find: FindRows, node:
         permission=Permission.ORDERS_READ,
         number=itemgetter("id"),
     )
+
+
+def fulfilment_key(text: strawberry.ID) -> FulfilmentKey:
+    """Return which fulfilment a Relay id means; raises InvalidId."""
+    order_id, number = key_of_id("Fulfilment", text, 2)
+    if number > FULFILMENT_NO_MAX:
+        raise InvalidId
+    return FulfilmentKey(order_id, number)
 
 
 @strawberry.type(description="What nodes were given to begin with at one time (波次).")

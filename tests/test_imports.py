@@ -83,6 +83,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "backend.logs": frozenset(),
     "backend.clock": frozenset(),
     "backend.machines": frozenset(),
+    "backend.moments": frozenset(),
     "backend.tracing": frozenset({"backend.db"}),
     "backend.metrics": frozenset({"backend.tracing"}),
     "backend.turnstile": frozenset({"backend.db", "backend.metrics"}),
@@ -94,7 +95,11 @@ LAYERS: dict[str, frozenset[str]] = {
     "backend.events": frozenset({"tenants.principal", "backend.db"}) | WATCHED,
     "backend.conditions": frozenset({"backend.db"}),
     **{
-        centre: met | GROUND | WHO | WATCHED | {"backend.conditions", "backend.machines"}
+        centre: met
+        | GROUND
+        | WHO
+        | WATCHED
+        | {"backend.conditions", "backend.machines", "backend.moments"}
         for centre, met in CENTRES.items()
     },
     "graphql_schema": frozenset(CENTRES)

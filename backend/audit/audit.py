@@ -45,6 +45,8 @@ CHECKS = {
     "pick_is_not_its_movements": SQL.pick_differences,
     "transfer_is_not_its_movements": SQL.transfer_differences,
     "shipped_is_not_its_movements": SQL.shipped_differences,
+    "intercept_of_nothing": SQL.idle_intercepts,
+    "hold_of_nothing": SQL.idle_holds,
 }
 
 

@@ -153,7 +153,8 @@ limit $2
 select f.order_id
 from fulfilment f
 left join order_appointment a on a.tenant_id = $1 and a.order_id = f.order_id
-where f.tenant_id = $1 and f.status <> 'cancelled' and f.slot_id is not null
+where f.tenant_id = $1 and f.slot_id is not null
+  and f.status in ('reserved', 'released', 'picking', 'picked', 'packed')
   and a.is_booked is distinct from true
 union
 select a.order_id from order_appointment a
@@ -166,9 +167,11 @@ where a.tenant_id = $1 and a.is_booked
                   and h.kind = 'appointment' and h.released_at is null)
        or exists (select from fulfilment f
                   join fulfilment g on g.tenant_id = $1 and g.order_id = f.order_id
-                       and g.node_id = f.node_id and g.status <> 'cancelled'
+                       and g.node_id = f.node_id
+                       and g.status in ('reserved', 'released', 'picking', 'picked', 'packed')
                        and g.slot_id is distinct from f.slot_id
-                  where f.tenant_id = $1 and f.order_id = a.order_id and f.status <> 'cancelled'))
+                  where f.tenant_id = $1 and f.order_id = a.order_id
+                    and f.status in ('reserved', 'released', 'picking', 'picked', 'packed')))
 limit $2
 
 -- oversold_levels --
@@ -216,3 +219,21 @@ limit $2
 select (select count(*) from stock_level where tenant_id = $1) as levels,
        (select count(*) from reservation where tenant_id = $1) as reservations,
        (select count(*) from order_line where tenant_id = $1) as lines
+
+-- idle_intercepts --
+-- Requests to stop what no node is at any more.
+select i.order_id, i.fulfilment_no, f.status
+from intercept i
+join fulfilment f on f.tenant_id = $1 and f.order_id = i.order_id
+     and f.fulfilment_no = i.fulfilment_no
+where i.tenant_id = $1 and i.state = 'asked'
+  and f.status not in ('released', 'picking', 'picked', 'packed')
+limit $2
+
+-- idle_holds --
+-- Open holds of orders that are over.
+select h.order_id, h.hold_no, o.status
+from order_hold h
+join orders o on o.tenant_id = $1 and o.id = h.order_id
+where h.tenant_id = $1 and h.released_at is null and o.status in ('delivered', 'cancelled')
+limit $2

@@ -38,6 +38,14 @@ def command_key(subject: str, key: str) -> str:
     return f"i:{subject}:{key}"
 
 
+def part_of_key(key: str, part: str) -> str:
+    """Return the key of a part of a command that is carried out in several. Raises InvalidKey."""
+    command_key("", key)
+    if len(key) + len(part) < KEY_LENGTH_MAX:
+        return f"{key}/{part}"
+    return f"{_digest(key.encode()).hex()}/{part}"
+
+
 def fingerprint(content: object) -> bytes:
     """Return 16 bytes that differ wherever the content of two commands does."""
     return _digest(msgspec.msgpack.encode(content, order="deterministic"))

@@ -1555,6 +1555,9 @@ create table fulfilment (
 );
 create index fulfilment_work_idx on fulfilment (tenant_id, node_id, status, order_id)
     where status in ('reserved', 'released', 'picking', 'picked', 'packed', 'shipped');
+create index fulfilment_told_idx on fulfilment (tenant_id, order_id, fulfilment_no)
+    where told_status is not null
+      and status in ('reserved', 'released', 'picking', 'picked', 'packed', 'shipped');
 create index fulfilment_pick_list_idx on fulfilment (tenant_id, pick_list_id)
     where pick_list_id is not null;
 create index fulfilment_node_idx on fulfilment (tenant_id, node_id, order_id);
@@ -1644,6 +1647,8 @@ create table parcel (
     foreign key (tenant_id, order_id) references orders
 );
 create index parcel_order_idx on parcel (tenant_id, order_id);
+create index parcel_open_idx on parcel (tenant_id, status, id)
+    where status in ('packed', 'labelled', 'shipped', 'exception');
 create index parcel_label_idx on parcel (tenant_id, ask_after) where status = 'packed';
 call protect('parcel', 'dealer_store');
 

@@ -11,7 +11,7 @@ from backend.fulfilment.errors import InvalidFulfilmentInput
 from backend.fulfilment.model import BULK_MAX, Answered
 from backend.inventory.counters import Counters
 from backend.orders.move_fulfilments import FulfilmentKey, Moved
-from tenants.principal import Permission, Principal, stock_writer
+from tenants.principal import Kind, Permission, Principal, stock_writer
 
 
 class Done(NamedTuple):
@@ -28,10 +28,11 @@ Work = Callable[[TenantTransaction], Awaitable[Moved]]
 async def working(database: Database, principal: Principal) -> AsyncIterator[TenantTransaction]:
     """Open the door to work on fulfilments: as who writes stock in the principal's name.
 
-    Raises PermissionMissing, WriteRefused for who may only read.
+    In a dealer's node its people work, who log in as those of a store. Raises PermissionMissing,
+    WriteRefused for who may only read, and for the dealer itself.
     """
     principal.require(Permission.FULFILMENT_WRITE)
-    if principal.is_read_only:
+    if principal.is_read_only or principal.kind is Kind.DEALER:
         raise WriteRefused
     async with database.tenant_transaction(stock_writer(principal)) as tx:
         yield tx

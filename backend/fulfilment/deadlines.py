@@ -47,6 +47,7 @@ async def set_deadlines(
     _check(deadlines)
 
     async def work() -> list[Deadline]:
+        await tx.execute(SQL.lock_deadlines, tx.tenant_id)
         await tx.execute(SQL.delete_deadlines, tx.tenant_id)
         await tx.execute(
             SQL.insert_deadlines,
@@ -83,15 +84,16 @@ async def tell_overdue(database: Database, brand: Brand) -> int:
     principal = system_principal(brand.id, "deadlines")
     until_day = (brand.local_time() + BEFORE_ITS_DAY).date()
     async with database.tenant_transaction(principal) as tx:
-        if not await tx.fetch(SQL.deadlines, tx.tenant_id):
+        statuses = sorted({row["status"] for row in await tx.fetch(SQL.deadlines, tx.tenant_id)})
+        if not statuses:
             return 0
-        found = await overdue_fulfilments(tx, until_day, TOLD_AT_ONCE)
+        found = await overdue_fulfilments(tx, statuses, until_day, TOLD_AT_ONCE)
         if not found:
             return 0
         keys = [FulfilmentKey(row["order_id"], row["fulfilment_no"]) for row in found]
         orders = {row["id"]: row for row in await lock_orders_of(tx, keys)}
         # Read again under the locks: some have moved on, or were told of, meanwhile.
-        rows = await overdue_fulfilments(tx, until_day, TOLD_AT_ONCE, list(orders))
+        rows = await overdue_fulfilments(tx, statuses, until_day, TOLD_AT_ONCE, list(orders))
         if rows:
             await note_told(tx, rows)
             await tell_of_fulfilments(tx, orders, rows, _told)

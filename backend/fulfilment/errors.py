@@ -45,12 +45,6 @@ class NoWaybill(YipanError):
     code = "NO_WAYBILL"
 
 
-class InterceptPending(YipanError):
-    """Somebody asked to stop this order; answer that first."""
-
-    code = "INTERCEPT_PENDING"
-
-
 class UnknownIntercept(YipanError):
     """There is no open request to stop this fulfilment."""
 

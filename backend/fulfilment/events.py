@@ -30,16 +30,6 @@ class FulfilmentPicking(Payload, frozen=True, rename="camel"):
     picker: str
 
 
-class FulfilmentPicked(Payload, frozen=True, rename="camel"):
-    """All that a node sends of an order is picked."""
-
-    TYPE: ClassVar[str] = "fulfilment.picked"
-
-    order_id: int
-    fulfilment_no: int
-    node_id: int
-
-
 class FulfilmentPacked(Payload, frozen=True, rename="camel"):
     """What a node sends of an order is in its parcels."""
 
@@ -152,7 +142,6 @@ class ParcelTracked(Payload, frozen=True, rename="camel"):
 PAYLOADS: tuple[type[Payload], ...] = (
     FulfilmentReleased,
     FulfilmentPicking,
-    FulfilmentPicked,
     FulfilmentPacked,
     FulfilmentShipped,
     FulfilmentDelivered,

@@ -7,15 +7,15 @@ from backend.db.pool import Database, TenantTransaction
 from backend.events.model import Payload
 from backend.fulfilment.bulk import working
 from backend.fulfilment.errors import (
-    InterceptPending,
     InvalidFulfilmentInput,
     UnknownIntercept,
 )
 from backend.fulfilment.events import FulfilmentIntercepted, InterceptAsked, InterceptRefused
 from backend.fulfilment.model import TEXT_MAX, InterceptState
-from backend.fulfilment.ship import open_intercepts
 from backend.fulfilment.waves import SQL
 from backend.inventory.counters import Counters
+from backend.orders.errors import InterceptPending
+from backend.orders.find_work import open_intercepts
 from backend.orders.model import OrderStatus
 from backend.orders.move_fulfilments import FulfilmentKey, lock_fulfilment
 from backend.orders.states import FULFILMENT

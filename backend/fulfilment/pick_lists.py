@@ -15,7 +15,7 @@ from backend.fulfilment.errors import (
     TooManyPicked,
     WrongSku,
 )
-from backend.fulfilment.events import FulfilmentPicked, FulfilmentPicking
+from backend.fulfilment.events import FulfilmentPicking
 from backend.fulfilment.model import PICK_LIST_MAX, TEXT_MAX, PickLine
 from backend.fulfilment.waves import SQL
 from backend.orders.find_work import (
@@ -31,6 +31,7 @@ from backend.orders.move_fulfilments import (
     lock_fulfilment,
     move_fulfilments,
     note_picked,
+    picked,
 )
 from backend.orders.states import FULFILMENT
 from tenants.principal import Principal
@@ -86,6 +87,8 @@ async def create_pick_list(
 
 
 async def _create(tx: TenantTransaction, draft: PickListDraft) -> NewPickList:
+    if not tx.principal.may_work_at(draft.node_id, None):
+        raise NothingToPick
     keys: Sequence[FulfilmentKey] = draft.keys
     if not keys:
         keys = await released_fulfilments(tx, draft.node_id, draft.first)
@@ -200,8 +203,4 @@ async def pick_fulfilments(
 
 
 async def _finish(tx: TenantTransaction, keys: Sequence[FulfilmentKey]) -> Moved:
-    return await move_fulfilments(tx, PICK, keys, _picked)
-
-
-def _picked(row: Record) -> Payload:
-    return FulfilmentPicked(row["order_id"], row["fulfilment_no"], row["node_id"])
+    return await move_fulfilments(tx, PICK, keys, picked)

@@ -73,8 +73,9 @@ from parcel where tenant_id = $1 and id < $2 and ($3::text is null or status = $
 order by id desc limit $4
 
 -- set_parcel_status --
--- Let the parcels of fulfilments that still stand be elsewhere.
-update parcel p set status = $4
+-- Let the parcels of fulfilments that still stand be elsewhere; one in trouble is until it arrives.
+update parcel p
+set status = case when p.status = 'exception' and $4 <> 'delivered' then p.status else $4 end
 from unnest($2::bigint[], $3::integer[]) as k(order_id, fulfilment_no)
 where p.tenant_id = $1 and p.order_id = k.order_id and p.fulfilment_no = k.fulfilment_no
   and p.status <> 'cancelled'
@@ -87,11 +88,6 @@ select $1::bigint, $2::bigint, $3::integer, coalesce(max(intercept_no), 0) + 1, 
        $5::bigint, 'asked', $6::text, $7::text
 from intercept where tenant_id = $1 and order_id = $2 and fulfilment_no = $3
 returning intercept_no
-
--- open_intercepts --
--- Which fulfilments of orders somebody asked to stop.
-select order_id, fulfilment_no, intercept_no from intercept
-where tenant_id = $1 and order_id = any($2::bigint[]) and state = 'asked'
 
 -- answer_intercept --
 -- What a node answered.
@@ -144,9 +140,9 @@ order by parcel_id, happened_at, event_id
 -- set_carrier_account --
 -- How a carrier is reached.
 insert into carrier_account (tenant_id, code, name, url, secret, is_active)
-values ($1, $2, $3, $4, $5, $6)
+values ($1, $2, $3, $4, coalesce($5, ''), $6)
 on conflict (tenant_id, code) do update
-set name = excluded.name, url = excluded.url, secret = excluded.secret,
+set name = excluded.name, url = excluded.url, secret = coalesce($5, carrier_account.secret),
     is_active = excluded.is_active
 
 -- carrier_accounts --
@@ -156,6 +152,10 @@ select code, name, url, is_active from carrier_account where tenant_id = $1 orde
 -- labelling_accounts --
 -- The carriers that give waybills.
 select code, url, secret from carrier_account where tenant_id = $1 and is_active and url <> ''
+
+-- any_secret --
+-- The secret that a carrier has, in use or not.
+select secret from carrier_account where tenant_id = $1 and code = $2
 
 -- carrier_secret --
 -- What the messages of a carrier are signed with.
@@ -173,20 +173,20 @@ where p.tenant_id = $1 and p.status = 'packed' and p.ask_after <= clock_timestam
 order by p.ask_after limit $3
 
 -- label_parcel --
--- A parcel has its waybill.
-update parcel set waybill = $3, label_url = $4, status = 'labelled'
-where tenant_id = $1 and id = $2 and status = 'packed'
+-- A parcel has its waybill, unless another carrier has it meanwhile.
+update parcel set waybill = $4, label_url = $5, status = 'labelled'
+where tenant_id = $1 and id = $2 and carrier = $3 and status = 'packed'
 
 -- label_later --
 -- A carrier failed: it is asked again after so many seconds.
-update parcel set attempts = attempts + 1, said = $4,
-    ask_after = clock_timestamp() + make_interval(secs => $3::double precision)
-where tenant_id = $1 and id = $2 and status = 'packed'
+update parcel set attempts = attempts + 1, said = $5,
+    ask_after = clock_timestamp() + make_interval(secs => $4::double precision)
+where tenant_id = $1 and id = $2 and carrier = $3 and status = 'packed'
 
 -- label_refused --
 -- A carrier does not take a parcel.
-update parcel set attempts = attempts + 1, said = $3, status = 'exception'
-where tenant_id = $1 and id = $2 and status = 'packed'
+update parcel set attempts = attempts + 1, said = $4, status = 'exception'
+where tenant_id = $1 and id = $2 and carrier = $3 and status = 'packed'
 
 -- parcels_by_waybills --
 -- Parcels by what their carrier calls them, and whether they were handed over.
@@ -196,6 +196,12 @@ from parcel p
 join fulfilment f on f.tenant_id = $1 and f.order_id = p.order_id
      and f.fulfilment_no = p.fulfilment_no
 where p.tenant_id = $1 and p.carrier = $2 and p.waybill = any($3::text[])
+
+-- adopt_tracking --
+-- What a carrier told of a parcel before it was known by its waybill.
+update tracking_event set parcel_id = $4, node_id = $5, dealer_id = $6
+where tenant_id = $1 and carrier = $2 and waybill = $3 and parcel_id is null
+returning event_id as id, waybill, kind, happened_at, place, text
 
 -- insert_tracking --
 -- What a carrier told, each id once; returns those that are new.
@@ -222,7 +228,7 @@ where exists (select from parcel p where p.tenant_id = $1 and p.order_id = f.ord
               and p.fulfilment_no = f.fulfilment_no and p.status <> 'cancelled')
   and not exists (select from parcel p where p.tenant_id = $1 and p.order_id = f.order_id
                   and p.fulfilment_no = f.fulfilment_no and p.status <> 'cancelled'
-                  and p.said <> 'delivered')
+                  and (p.said <> 'delivered' or p.said_at is null))
 
 -- unknown_tracking --
 -- What carriers told of waybills that are none of ours, the newest first.
@@ -240,6 +246,10 @@ where tenant_id = $1 and id = $2
 -- How long steps may last.
 select status, node_kind, warn_minutes, late_minutes
 from step_deadline where tenant_id = $1 order by status, node_kind
+
+-- lock_deadlines --
+-- Let one transaction at a time set a brand's deadlines.
+select pg_advisory_xact_lock(hashtext('yipan.step_deadline'), ($1::bigint % 2147483647)::integer)
 
 -- delete_deadlines --
 -- Forget how long steps may last.

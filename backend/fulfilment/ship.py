@@ -8,10 +8,12 @@ from backend.db.pool import Database, Record, TenantTransaction
 from backend.events.model import Payload
 from backend.fulfilment.bulk import Done, carry_out
 from backend.fulfilment.carriers.accounts import labelling_accounts
-from backend.fulfilment.errors import InterceptPending, NoWaybill
+from backend.fulfilment.errors import NoWaybill
 from backend.fulfilment.events import FulfilmentDelivered, FulfilmentShipped, SentParcel
 from backend.fulfilment.model import ParcelStatus
 from backend.fulfilment.waves import SQL
+from backend.orders.errors import InterceptPending
+from backend.orders.find_work import open_intercepts
 from backend.orders.move_fulfilments import (
     FulfilmentKey,
     Moved,
@@ -106,14 +108,3 @@ async def settle_delivered(tx: TenantTransaction, keys: Iterable[FulfilmentKey])
 async def _set_parcels(tx: TenantTransaction, moved: Moved, status: ParcelStatus) -> None:
     columns = [row["order_id"] for row in moved.done], [row["fulfilment_no"] for row in moved.done]
     await tx.execute(SQL.set_parcel_status, tx.tenant_id, *columns, status.value)
-
-
-async def open_intercepts(
-    tx: TenantTransaction, keys: Iterable[FulfilmentKey]
-) -> dict[FulfilmentKey, int]:
-    """Return the open requests to stop one of these fulfilments: their numbers."""
-    ids = sorted({key.order_id for key in keys})
-    return {
-        FulfilmentKey(row["order_id"], row["fulfilment_no"]): row["intercept_no"]
-        for row in await tx.fetch(SQL.open_intercepts, tx.tenant_id, ids)
-    }

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from backend.db.commands import apply_once
+from backend.db.commands import apply_once, part_of_key
 from backend.db.errors import YipanError
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.db.sql import load_queries
@@ -15,6 +15,7 @@ from backend.fulfilment.bulk import answers_of, check_size, working
 from backend.fulfilment.errors import InvalidFulfilmentInput, NothingToRelease
 from backend.fulfilment.events import FulfilmentReleased
 from backend.fulfilment.model import BULK_MAX, WAVE_MAX, Answered, Wave
+from backend.moments import fault_of_time
 from backend.orders.auditing.auditor import unaudited_orders
 from backend.orders.auditing.model import NotAudited
 from backend.orders.find_work import BEFORE_ALL, ReadyFor, ready_fulfilments
@@ -70,7 +71,9 @@ async def release_wave(
         draft.with_waiting,
         (local + BEFORE_ITS_DAY).date(),
     )
-    if draft.node_id is None and principal.kind in (Kind.STORE, Kind.DEALER):
+    if draft.placed_before is not None and (fault := fault_of_time(draft.placed_before)):
+        raise InvalidFulfilmentInput(fault, path=("placedBefore",))
+    if principal.kind is Kind.STORE and draft.node_id not in principal.node_ids:
         raise InvalidFulfilmentInput("Say for which of your nodes.", path=("locationId",))
     wave = Wave(0, 0, ())
     after = BEFORE_ALL
@@ -87,7 +90,8 @@ async def release_wave(
             ) -> _Piece:
                 return await _release(tx, wave_id, ready, after, limit)
 
-            piece = await apply_once(tx, f"{key}/{number}", content, _Piece, work)
+            piece_key = part_of_key(key, str(number)) if number else key
+            piece = await apply_once(tx, piece_key, content, _Piece, work)
         refused = (*wave.refused, *piece.refused)[:REFUSED_MAX]
         wave = Wave(piece.wave_id, wave.fulfilments + piece.released, refused)
         after = piece.last

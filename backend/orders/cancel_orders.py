@@ -183,10 +183,11 @@ def _is_needed(hold: Record, lines: Sequence[LineOutcome]) -> bool:
 
     One of routing is held for what nobody sends.
     """
-    if hold["kind"] == HoldKind.ROUTING:
+    kind = HoldKind(hold["kind"])
+    if kind is HoldKind.ROUTING:
         return any(line.backordered for line in lines)
     return any(
-        line.reserved + line.backordered + line.held
+        line.reserved + line.backordered + line.held + (line.at_node if kind.stops_parcels else 0)
         for line in lines
         if hold["line_no"] in (None, line.line_no)
     )

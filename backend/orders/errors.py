@@ -142,6 +142,12 @@ class OrderHeld(OrderRefused):
     code = "ORDER_HELD"
 
 
+class InterceptPending(OrderRefused):
+    """Somebody asked to stop this order; answer that first."""
+
+    code = "INTERCEPT_PENDING"
+
+
 class InvalidHold(OrderRefused):
     """The order cannot be held like this; the message says what to correct."""
 

@@ -144,6 +144,16 @@ class FulfilmentShort(Payload, frozen=True, rename="camel"):
     cause: ShortageCause
 
 
+class FulfilmentPicked(Payload, frozen=True, rename="camel"):
+    """All that a node sends of an order is picked."""
+
+    TYPE: ClassVar[str] = "fulfilment.picked"
+
+    order_id: int
+    fulfilment_no: int
+    node_id: int
+
+
 class ExpectedLine(msgspec.Struct, frozen=True, rename="camel"):
     """When the last of a line's waiting units is expected; null where not all is promised."""
 
@@ -175,4 +185,5 @@ PAYLOADS: tuple[type[Payload], ...] = (
     FulfilmentChanged,
     FulfilmentCancelled,
     FulfilmentShort,
+    FulfilmentPicked,
 )

@@ -1,7 +1,7 @@
 """What nodes have to do for orders, as the fulfilment centre reads it."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -64,13 +64,18 @@ async def units_to_send(tx: TenantTransaction, keys: Sequence[FulfilmentKey]) ->
 
 
 async def overdue_fulfilments(
-    tx: TenantTransaction, until_day: date, limit: int, of_orders: Sequence[int] | None = None
+    tx: TenantTransaction,
+    statuses: Sequence[str],
+    until_day: date,
+    limit: int,
+    of_orders: Sequence[int] | None = None,
 ) -> list[Record]:
     """Return fulfilments that stand too long and of which that was not told yet.
 
-    What no node has begun with counts where a wave would take it: `until_day` as in ReadyFor.
+    `statuses` are those that have deadlines. What no node has begun with counts where a wave would
+    take it: `until_day` as in ReadyFor.
     """
-    given = (until_day, of_orders, limit)
+    given = (until_day, of_orders, limit, statuses)
     return await tx.fetch(SQL.overdue_fulfilments, tx.tenant_id, *given)
 
 
@@ -100,3 +105,14 @@ async def page_of_due_fulfilments(
     """Return fulfilments of which it was told that they stand too long, the oldest order first."""
     given = (only_late, node_id, *after, limit)
     return await tx.fetch(SQL.page_of_due_fulfilments, tx.tenant_id, *given)
+
+
+async def open_intercepts(
+    tx: TenantTransaction, keys: Iterable[FulfilmentKey]
+) -> dict[FulfilmentKey, int]:
+    """Return the open requests to stop one of these fulfilments: their numbers."""
+    ids = sorted({key.order_id for key in keys})
+    return {
+        FulfilmentKey(row["order_id"], row["fulfilment_no"]): row["intercept_no"]
+        for row in await tx.fetch(SQL.open_intercepts, tx.tenant_id, ids)
+    }

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from backend.db.commands import apply_once
+from backend.db.commands import apply_once, part_of_key
 from backend.db.errors import YipanError
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.inventory.levels import database_time
+from backend.moments import fault_of_time
 from backend.network.regions.table import RegionTable
 from backend.orders.claim import SQL
 from backend.orders.errors import HoldClaimed, InvalidHold, UnknownHold
@@ -51,8 +52,8 @@ async def hold_order(
     """
     if not 0 < len(reason) <= REASON_MAX or not reason.isprintable():
         raise InvalidHold(f"Say why, in 1 to {REASON_MAX} characters.", path=("reason",))
-    if expires_at is not None and expires_at.tzinfo is None:
-        raise InvalidHold("A time says its zone.", path=("expiresAt",))
+    if expires_at is not None and (fault := fault_of_time(expires_at)):
+        raise InvalidHold(fault, path=("expiresAt",))
     async with changing_order(database, principal, order_id, Permission.ORDERS_CANCEL) as tx:
         return await apply_once(
             tx,
@@ -120,7 +121,7 @@ async def release_holds(
         raise InvalidHold(f"Name 1 to {EXPIRED_AT_ONCE} holds.", path=("holds",))
     found = []
     for order_id, resolution in resolutions:
-        own_key = f"{key}/{order_id}/{resolution.hold_no}"
+        own_key = part_of_key(key, f"{order_id}/{resolution.hold_no}")
         status, refusal = None, None
         try:
             status = await release_hold(database, principal, order_id, resolution, regions, own_key)

@@ -19,8 +19,9 @@ from backend.inventory.movement_types import MovementType
 from backend.machines import Step
 from backend.orders.claim import SQL
 from backend.orders.errors import OrderHeld, UnknownFulfilment, WrongFulfilmentState
+from backend.orders.events import FulfilmentPicked
 from backend.orders.model import HoldKind
-from backend.orders.states import Units, check_step, status_of
+from backend.orders.states import ORDER, Units, check_step, status_of
 
 
 class FulfilmentKey(NamedTuple):
@@ -107,12 +108,23 @@ async def lock_fulfilment(
     Raises UnknownFulfilment where the principal may not work at it, WrongFulfilmentState.
     """
     await lock_orders_of(tx, [key])
-    row = next(iter(await _read(tx, [key])), None)
-    if row is None or not _may_work(tx, row):
-        raise UnknownFulfilment
+    row = await read_fulfilment(tx, key)
     if row["status"] not in states:
         raise WrongFulfilmentState(row["status"])
     return row
+
+
+async def read_fulfilment(tx: TenantTransaction, key: FulfilmentKey) -> Record:
+    """Return a fulfilment; raises UnknownFulfilment where the principal may not work at it."""
+    row = next(iter(await _read(tx, [key])), None)
+    if row is None or not _may_work(tx, row):
+        raise UnknownFulfilment
+    return row
+
+
+def picked(row: Record) -> Payload:
+    """Tell that all of a fulfilment is picked."""
+    return FulfilmentPicked(row["order_id"], row["fulfilment_no"], row["node_id"])
 
 
 async def note_picked(
@@ -232,4 +244,8 @@ async def tell_of_fulfilments(
         )
         updates.append((order_id, status.value, sequence, *counts))
     await tx.execute(SQL.update_orders, tx.tenant_id, *zip(*updates, strict=True))
+    final = {order_id for order_id, status, *_ in updates if status in ORDER.final}
+    over = sorted(final & held)
+    if over:  # nothing is left to be held
+        await tx.execute(SQL.end_holds, tx.tenant_id, over, tx.principal.subject)
     await append_events(tx, events)

@@ -110,14 +110,16 @@ set day = excluded.day, from_minute = excluded.from_minute, to_minute = excluded
 update fulfilment f set slot_id = d.slot_id
 from fulfilment g
 left join unnest($3::bigint[], $4::bigint[]) as d(node_id, slot_id) on d.node_id = g.node_id
-where f.tenant_id = $1 and f.order_id = $2 and f.status <> 'cancelled'
+where f.tenant_id = $1 and f.order_id = $2
+  and f.status in ('reserved', 'released', 'picking', 'picked', 'packed')
   and g.tenant_id = $1 and g.order_id = $2 and g.fulfilment_no = f.fulfilment_no
 
 -- end_appointment --
 -- An order does not come at its time any more.
 with deliveries as (
     update fulfilment set slot_id = null
-    where tenant_id = $1 and order_id = $2 and status <> 'cancelled' and slot_id is not null)
+    where tenant_id = $1 and order_id = $2 and slot_id is not null
+      and status in ('reserved', 'released', 'picking', 'picked', 'packed'))
 update order_appointment set is_booked = false, installation_slot_id = null
 where tenant_id = $1 and order_id = $2
 
@@ -201,11 +203,6 @@ from order_line where tenant_id = $1 and order_id = any($2::bigint[]) order by o
 select order_id, fulfilment_no, node_id, capacity_day, slot_id, recorded_at, status
 from fulfilment where tenant_id = $1 and order_id = any($2::bigint[]) and status <> 'cancelled'
 order by order_id, fulfilment_no
-
--- fulfilment_at_node --
--- The node of a fulfilment, and where it stands.
-select node_id, status from fulfilment
-where tenant_id = $1 and order_id = $2 and fulfilment_no = $3::bigint
 
 -- active_reservations --
 -- What is still reserved for orders, and whether their nodes have begun with it.
@@ -385,7 +382,7 @@ select order_id, fulfilment_no, node_id, status, buyer_name, buyer_phone, region
 from fulfilment
 where tenant_id = $1 and ($2::bigint is null or node_id = $2)
   and ($3::text is null or status = $3)
-  and (order_id, fulfilment_no) < ($4::bigint, $5::integer)
+  and (order_id, fulfilment_no) < ($4::bigint, $5::bigint)
 order by order_id desc, fulfilment_no desc limit $6
 
 -- decisions_of_orders --
@@ -406,6 +403,21 @@ for no key update
 -- Mark holds as released.
 update order_hold set released_at = clock_timestamp(), released_by = $4
 where tenant_id = $1 and order_id = $2 and hold_no = any($3::integer[])
+
+-- end_holds --
+-- Nothing is left of orders to be held.
+update order_hold set released_at = clock_timestamp(), released_by = $3
+where tenant_id = $1 and order_id = any($2::bigint[]) and released_at is null
+
+-- open_intercepts --
+-- Which fulfilments of orders somebody asked to stop.
+select order_id, fulfilment_no, intercept_no from intercept
+where tenant_id = $1 and order_id = any($2::bigint[]) and state = 'asked'
+
+-- sent_skus --
+-- What of an order has left its nodes.
+select distinct sku_id from reservation
+where tenant_id = $1 and order_id = $2 and shipped > 0
 
 -- resolve_line --
 -- Give a line the SKU that it was held for.
@@ -560,6 +572,7 @@ cross join lateral (
     order by d.node_kind desc limit 1) as d
 where f.tenant_id = $1
   and f.status in ('reserved', 'released', 'picking', 'picked', 'packed', 'shipped')
+  and f.status = any($5::text[])
   and d.warn_at <= clock_timestamp()
   and (f.status <> 'reserved'
        or (o.status in ('allocated', 'in_fulfilment', 'partially_shipped')
@@ -596,5 +609,5 @@ from fulfilment f
 where f.tenant_id = $1 and f.told_status = f.status and (not $2::boolean or f.told_late)
   and f.status in ('reserved', 'released', 'picking', 'picked', 'packed', 'shipped')
   and ($3::bigint is null or f.node_id = $3)
-  and (f.order_id, f.fulfilment_no) > ($4::bigint, $5::integer)
+  and (f.order_id, f.fulfilment_no) > ($4::bigint, $5::bigint)
 order by f.order_id, f.fulfilment_no limit $6

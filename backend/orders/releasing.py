@@ -141,14 +141,17 @@ class Releasing:
     async def _give_slots_back(self, live: Sequence[Record], empty: Sequence[Record]) -> None:
         """Give back the visits of fulfilments that are empty, and of an appointment that ends.
 
-        One visit delivers all that a node sends of an order, in however many fulfilments.
+        One visit delivers all that a node sends of an order, in however many fulfilments. What has
+        left its node keeps its visit.
         """
         tx, order_id = self._tx, self._order_id
         found = await tx.fetch(SQL.appointments_of_orders, tx.tenant_id, [order_id])
         if not found or not found[0]["is_booked"]:
             return
-        ends = self._ends_appointment or len(empty) == len(live)
-        stay = [] if ends else [row for row in live if row not in empty]
+        gone = [row for row in live if row["status"] not in NOT_GONE]
+        left = [row for row in live if row not in empty and row not in gone]
+        ends = self._ends_appointment or not (gone or left)
+        stay = gone if ends else [*gone, *left]
         back = {row["slot_id"] for row in live} - {row["slot_id"] for row in stay} - {None}
         installation = found[0]["installation_slot_id"]
         if installation is not None and (ends or not await self._is_to_be_installed()):
@@ -160,8 +163,10 @@ class Releasing:
         self.has_lost_appointment = self._ends_appointment
 
     async def _is_to_be_installed(self) -> bool:
-        """Whether something of what is left is to be installed."""
+        """Whether something of what is left, or on its way, is to be installed."""
         left: defaultdict[int, int] = defaultdict(int)
+        for row in await self._tx.fetch(SQL.sent_skus, self._tx.tenant_id, self._order_id):
+            left[row["sku_id"]] += 1
         for row in self._reservations:
             left[row["sku_id"]] += row["active"]
         for row, part in self._parts:

@@ -16,11 +16,23 @@ from backend.inventory.accuracy.model import PickShortage, ShortageCause
 from backend.inventory.counters import Counters
 from backend.inventory.model import CauseKind, LevelKey, Movement
 from backend.inventory.movement_types import MovementType
-from backend.inventory.warehouses import list_warehouses
 from backend.orders.claim import SQL
-from backend.orders.errors import InvalidShortage, UnknownFulfilment, WrongFulfilmentState
+from backend.orders.errors import (
+    InterceptPending,
+    InvalidShortage,
+    UnknownFulfilment,
+    WrongFulfilmentState,
+)
 from backend.orders.events import FulfilmentShort, OrderAppointmentLost
+from backend.orders.find_work import open_intercepts
 from backend.orders.model import FulfilmentStatus, HoldKind, LineOutcome, OrderStatus
+from backend.orders.move_fulfilments import (
+    FulfilmentKey,
+    lock_orders_of,
+    move_fulfilments,
+    picked,
+    read_fulfilment,
+)
 from backend.orders.releasing import Releasing
 from backend.orders.states import FULFILMENT, check_step, derive_status
 from backend.orders.step import StepEvent, line_outcome, under_holds, write_step
@@ -62,9 +74,9 @@ async def report_shortage(
     another one: it comes at its time whole, or not. What is picked is found: it stays. Who may: the
     brand, a store of its node, a dealer of its own goods. Locks the key, the order, earmarks, then
     its counters in order. Emits `fulfilment.short`, where nothing is left to send
-    `fulfilment.cancelled`, and `order.appointment_lost`. Raises
-    UnknownFulfilment, WrongFulfilmentState, InvalidShortage, CommandConflict; then nothing has
-    changed.
+    `fulfilment.cancelled`, where all that is left is picked `fulfilment.picked`, and
+    `order.appointment_lost`. Raises UnknownFulfilment, WrongFulfilmentState, InterceptPending,
+    InvalidShortage, CommandConflict; then nothing has changed.
     """
     principal.require(Permission.STOCK_WRITE)
     _check(picks)
@@ -83,24 +95,17 @@ async def _report(
     picks: Sequence[ShortPick],
     cause: ShortageCause,
 ) -> Reported:
-    order_id, number = fulfilment
-    orders = await tx.fetch(SQL.lock_orders, tx.tenant_id, [order_id])
-    row = await tx.fetch_row(SQL.fulfilment_at_node, tx.tenant_id, order_id, number)
-    reservations = await tx.fetch(SQL.active_reservations, tx.tenant_id, [order_id])
-    own = [each for each in reservations if each["fulfilment_no"] == number]
-    owners = {one.id: one.dealer_id for one in await list_warehouses(tx)}
-    may_work_at = tx.principal.may_work_at
-    if (
-        not orders
-        or row is None
-        or row["status"] == FulfilmentStatus.CANCELLED
-        or not all(
-            may_work_at(each["node_id"], owners[each["functional_warehouse_id"]]) for each in own
-        )
-    ):
+    order_id, number = key = FulfilmentKey(*fulfilment)
+    orders = await lock_orders_of(tx, [key])
+    row = await read_fulfilment(tx, key)
+    if row["status"] == FulfilmentStatus.CANCELLED:
         raise UnknownFulfilment
     if row["status"] not in FULFILMENT.step("report_shortage").sources:
         raise WrongFulfilmentState(row["status"])
+    if key in await open_intercepts(tx, [key]):
+        raise InterceptPending
+    reservations = await tx.fetch(SQL.active_reservations, tx.tenant_id, [order_id])
+    own = [each for each in reservations if each["fulfilment_no"] == number]
     is_at_node = row["status"] != FulfilmentStatus.RESERVED
     releasing = Releasing(tx, order_id, reservations)
     missing = [part for at, pick in enumerate(picks) for part in _missing(own, pick, at, releasing)]
@@ -119,6 +124,9 @@ async def _report(
     if releasing.has_lost_appointment:
         events.append(StepEvent(OrderAppointmentLost(order_id, status)))
     await write_step(tx, orders[0], lines, status, events)
+    unpicked = sum(each["active"] - each["picked"] for each in own) - units
+    if row["status"] == FulfilmentStatus.PICKING and not (emptied or unpicked):
+        await move_fulfilments(tx, FULFILMENT.step("pick"), [key], picked)
     return Reported(status, units, counters)
 
 

@@ -22,7 +22,7 @@ from backend.orders.errors import NoAppointment, UnknownOrder
 from backend.orders.events import OrderAppointmentSet, OrderHoldReleased
 from backend.orders.model import Appointment, HoldKind, OrderStatus
 from backend.orders.normalise import check_appointment
-from backend.orders.states import check_step, derive_status
+from backend.orders.states import NOT_GONE, check_step, derive_status
 from backend.orders.step import StepEvent, changing_order, line_outcome, write_step
 from backend.routing.delivery import Delivery
 from backend.routing.live_book import SLOTS_AHEAD
@@ -34,7 +34,7 @@ from tenants.principal import Permission, Principal, system_principal
 NOT_THEN = (
     "Its nodes do not deliver, or nobody installs it, at that time; see orderAppointmentTimes."
 )
-NOT_YET = "A time is agreed once all of the order has a node to come from."
+NOT_YET = "A time is agreed while all of the order has a node, and has not left all of them."
 
 
 class _Sent(NamedTuple):
@@ -46,7 +46,9 @@ class _Sent(NamedTuple):
     given_at: datetime
     """When the last of its nodes was given its part."""
     booked: frozenset[int]
-    """The slots that it has a visit of."""
+    """The slots that it has a visit of, which another time gives back."""
+    gone: frozenset[int]
+    """Those of what has left its node: they stay."""
 
 
 async def set_appointment(
@@ -144,8 +146,18 @@ async def _set(
 
 
 def _waits(lines: Sequence[Record], fulfilments: Sequence[Record]) -> bool:
-    """Whether a part of an order has no node yet, or none of it has."""
-    return not fulfilments or any(row["backordered"] or row["held"] for row in lines)
+    """Whether a part of an order has no node yet, or none of it is at a node any more."""
+    return not _at_nodes(fulfilments) or any(row["backordered"] or row["held"] for row in lines)
+
+
+def _at_nodes(fulfilments: Sequence[Record]) -> list[Record]:
+    """Return the fulfilments that have not left their nodes: those that a time is agreed for."""
+    return [row for row in fulfilments if row["status"] in NOT_GONE]
+
+
+def _units_to_come(line: Record) -> int:
+    """Return the units of a line that come, or are on their way: who installs them is needed."""
+    return int(line["reserved"] + line["at_node"] + line["shipped"])
 
 
 async def _sent(
@@ -154,17 +166,20 @@ async def _sent(
     lines: Sequence[Record],
     fulfilments: Sequence[Record],
 ) -> _Sent:
-    skus = await skus_by_ids(tx, [row["sku_id"] for row in lines if row["sku_id"] is not None])
+    skus = await skus_by_ids(tx, [row["sku_id"] for row in lines if _units_to_come(row)])
     appointments = await tx.fetch(SQL.appointments_of_orders, tx.tenant_id, [order["id"]])
     decisions = await tx.fetch(SQL.decisions_of_orders, tx.tenant_id, [order["id"]])
-    booked = {row["slot_id"] for row in fulfilments}
+    gone = {row["slot_id"] for row in fulfilments if row["status"] not in NOT_GONE}
+    staying = _at_nodes(fulfilments)
+    booked = {row["slot_id"] for row in staying} - gone
     booked |= {row["installation_slot_id"] for row in appointments}
     return _Sent(
         order["region_code"],
         frozenset(sku.category for sku in skus.values() if sku.needs_installation),
-        frozenset(row["node_id"] for row in fulfilments),
-        max(row["recorded_at"] for row in (*fulfilments, *decisions)),
+        frozenset(row["node_id"] for row in staying),
+        max(row["recorded_at"] for row in (*staying, *decisions)),
         frozenset(booked - {None}),
+        frozenset(gone - {None}),
     )
 
 
@@ -177,7 +192,7 @@ async def _book(
     bookings = _find(await _slot_book(tx, slots, sent, planner), sent, window)
     if bookings is None:
         raise NoAppointment(NOT_THEN, path=("appointment",))
-    moved = Counter(bookings.slots)
+    moved = Counter(set(bookings.slots) - sent.gone)
     moved.subtract(sent.booked)
     await take_slots(tx, moved)
     return bookings

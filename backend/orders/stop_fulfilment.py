@@ -12,7 +12,7 @@ from backend.orders.claim import SQL
 from backend.orders.model import OrderStatus
 from backend.orders.move_fulfilments import FulfilmentKey
 from backend.orders.releasing import Releasing
-from backend.orders.states import check_step, derive_status
+from backend.orders.states import ORDER, check_step, derive_status
 from backend.orders.step import StepEvent, lines_of_order, write_step
 
 
@@ -45,11 +45,8 @@ async def stop_fulfilment(
     ]
     holds = await tx.fetch(SQL.open_holds, tx.tenant_id, key.order_id)
     status = check_step(order["status"], derive_status(after, is_held=bool(holds)))
-    if holds and status is OrderStatus.CANCELLED:  # nothing is left to be held
-        numbers = [row["hold_no"] for row in holds]
-        await tx.execute(
-            SQL.release_hold, tx.tenant_id, key.order_id, numbers, tx.principal.subject
-        )
+    if holds and status in ORDER.final:  # nothing is left to be held
+        await tx.execute(SQL.end_holds, tx.tenant_id, [key.order_id], tx.principal.subject)
     events = [StepEvent(tell(units.total()), node_id), *emptied]
     await write_step(tx, order, (before, after), status, events)
     return status, units.total(), counters

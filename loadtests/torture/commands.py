@@ -18,12 +18,17 @@ from backend.fulfilment.ship import deliver_fulfilments, ship_fulfilments
 from backend.fulfilment.waves import WaveDraft, release_fulfilments, release_wave
 from backend.inventory.accuracy.model import ShortageCause
 from backend.inventory.counters import Counters
+from backend.network.regions.table import bundled_regions
 from backend.orders.cancel_orders import CancelLine, cancel_order
+from backend.orders.hold_orders import hold_order
 from backend.orders.move_fulfilments import FulfilmentKey
+from backend.orders.release_holds import Resolution, release_hold
 from backend.orders.report_shortage import ShortPick, report_shortage
 from tenants.principal import Principal
 
-SKU = "A"
+SKU, OTHER_SKU = "A", "B"
+"""What the first fulfilment of an order sends, and what a second one, of another node, does."""
+REGIONS = bundled_regions()
 NOON = datetime.fromisoformat("2030-01-31T12:00:00+08:00")
 
 
@@ -107,7 +112,18 @@ async def _go_on(database: Database, at: Target, key: str) -> Counters:
     return done.counters
 
 
+async def _hold(database: Database, at: Target, key: str) -> None:
+    await hold_order(database, at.principal, at.key.order_id, "risk", None, key)
+
+
+async def _let_go(database: Database, at: Target, key: str) -> None:
+    resolution = Resolution(1)
+    await release_hold(database, at.principal, at.key.order_id, resolution, REGIONS, key)
+
+
 COMMANDS: dict[str, Command] = {
+    "hold": _hold,
+    "let_go": _let_go,
     "cancel": _cancel,
     "cancel_one": _cancel_one,
     "short": _short,
@@ -129,5 +145,6 @@ STATES: dict[str, tuple[str, ...]] = {
     **{name: LIFE[:number] for number, name in enumerate(LIFE, 1)},
     "intercepted": (*LIFE[:4], "intercept"),
     "scanned": (*LIFE[:2], "scan"),
+    "held": (*LIFE[:4], "hold"),
 }
 """Where an order may stand when it happens, and what has led there."""

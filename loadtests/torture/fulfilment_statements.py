@@ -48,3 +48,9 @@ async def cancel_fulfilments(session: Session, tenant: int, *arrays: Value) -> i
         await session.lock("fulfilment", key)
         session.change("fulfilment", key, status="cancelled")
     return len(cancelled)
+
+
+@STATEMENTS.add
+async def sent_skus(session: Session, tenant: int, order_id: int) -> list[Row]:
+    sent = (each for each in of_orders(session, "reservation", [order_id]) if each["shipped"])
+    return chosen(sent, "sku_id")

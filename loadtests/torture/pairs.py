@@ -29,8 +29,13 @@ from backend.embedded.services import EmbeddedServices
 from backend.inventory.counters import Counters
 from backend.inventory.model import LevelKey
 from backend.network.model import NodeDraft, NodeKind
-from backend.network.nodes import load_regions
-from backend.orders.find_orders import fulfilments_of_orders, lines_of_orders, orders_by_ids
+from backend.network.nodes import list_nodes, load_regions
+from backend.orders.find_orders import (
+    fulfilments_of_orders,
+    holds_of_orders,
+    lines_of_orders,
+    orders_by_ids,
+)
 from backend.orders.model import AddressDraft, LineDraft, OrderDraft, Placed
 from backend.orders.move_fulfilments import FulfilmentKey
 from backend.orders.states import derive_status
@@ -38,14 +43,14 @@ from backend.orders.step import line_outcome
 from backend.runtime import Runtime, open_runtime
 from loadtests.fresh_brand import SHOP, BrandDraft, FreshBrand, create_fresh_brand
 from loadtests.receive_stock import receive_stock
-from loadtests.torture.commands import COMMANDS, SKU, STATES, Target
+from loadtests.torture.commands import COMMANDS, OTHER_SKU, SKU, STATES, Target
 from loadtests.torture.effects import Effects, Fault
 from loadtests.torture.faulty import FaultyDatabase
 from loadtests.torture.run import quiet, say
 
 SECRET = "a secret of the torture, of more than 32 characters"
 BRAND = BrandDraft("pairs", "Pairs", "CNY", "Asia/Shanghai", "direct")
-NEAR, FAR = 310104, 110105
+NEAR, SPARE, FAR = 310104, 330106, 110105
 UNITS = 3
 DEEP = 10**8
 CUTS = (Fault.LOST_BEFORE, Fault.LOST_AFTER)
@@ -77,10 +82,13 @@ class Play(NamedTuple):
 
 
 class Scene:
-    """A brand with endless stock in two nodes, and two processes that serve it."""
+    """A brand with endless stock, whose orders come from two nodes, served by two processes."""
 
-    def __init__(self, processes: Sequence[Runtime], pool: Any, brand: FreshBrand) -> None:
-        """`pool` has the connections that are cut off."""
+    def __init__(
+        self, processes: Sequence[Runtime], pool: Any, brand: FreshBrand, other_node: int
+    ) -> None:
+        """`pool` has the connections that are cut off; a second node sends the other SKU."""
+        self._other_node = other_node
         self.processes = processes
         self._pool = pool
         self._brand = brand
@@ -130,13 +138,14 @@ class Scene:
         draft = OrderDraft(
             shop=SHOP,
             address=AddressDraft(detail="x", region_code=NEAR),
-            lines=(LineDraft(SKU, UNITS, 1_000),),
+            lines=(LineDraft(SKU, UNITS, 1_000), LineDraft(OTHER_SKU, 1, 1_000)),
             idempotency_key=f"o{next(self._keys)}",
         )
         placed = await process.intake.place(draft, self._brand.principal)
         assert isinstance(placed, Placed), placed
         async with self._reading() as tx:
-            (sent,) = (await fulfilments_of_orders(tx, [placed.order_id]))[placed.order_id]
+            found = (await fulfilments_of_orders(tx, [placed.order_id]))[placed.order_id]
+        sent = next(row for row in found if row["node_id"] != self._other_node)
         key = FulfilmentKey(placed.order_id, sent["fulfilment_no"])
         target = Target(key, sent["node_id"], self._brand.principal)
         for name in STATES[state]:
@@ -158,7 +167,9 @@ class Scene:
             ids = [target.key.order_id]
             order = (await orders_by_ids(tx, ids))[ids[0]]
             rows = (await lines_of_orders(tx, ids))[ids[0]]
-        status = derive_status([line_outcome(row) for row in rows], is_held=False)
+            holds = (await holds_of_orders(tx, ids)).get(ids[0], [])
+        is_held = any(hold["released_at"] is None for hold in holds)
+        status = derive_status([line_outcome(row) for row in rows], is_held=is_held)
         if status == order["status"]:
             return []
         return [f"the order is {order['status']}, its lines say {status}"]
@@ -204,19 +215,23 @@ async def open_scene(database_url: str, valkey_url: str) -> AsyncIterator[Scene]
         ]
         nodes = [
             NodeDraft(code=code, name=code, kind=NodeKind.WAREHOUSE, region_code=region)
-            for code, region in (("near", NEAR), ("far", FAR))
+            for code, region in (("near", NEAR), ("spare", SPARE), ("far", FAR))
         ]
-        brand = await create_fresh_brand(
-            processes[0], BRAND, nodes, [SkuDraft(code=SKU, name=SKU, weight_g=1_000)]
-        )
-        levels = {LevelKey(one, brand.skus[SKU]): DEEP for one in brand.warehouses.values()}
+        skus = [SkuDraft(code=code, name=code, weight_g=1_000) for code in (SKU, OTHER_SKU)]
+        brand = await create_fresh_brand(processes[0], BRAND, nodes, skus)
+        levels = {
+            LevelKey(brand.warehouses[node], brand.skus[sku]): DEEP
+            for node, sku in (("near", SKU), ("spare", SKU), ("far", OTHER_SKU))
+        }
         await receive_stock(processes[0], brand.principal, levels, "opening")
         settings = {"role": APPLICATION_ROLE, **SESSION_SETTINGS}
         pool = await asyncpg.create_pool(  # door-ok: the door with faults in it
             database_url, min_size=0, max_size=1, server_settings=settings
         )
         stack.push_async_callback(pool.close)
-        yield Scene(processes, pool, brand)
+        async with processes[0].database.tenant_transaction(brand.principal) as tx:
+            other = next(node.id for node in await list_nodes(tx) if node.code == "far")
+        yield Scene(processes, pool, brand, other)
 
 
 def pairs() -> Iterator[Play]:

@@ -1,5 +1,6 @@
 """Carriers for real: a process of their own that gives waybills, fails, and tells what happens."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -10,9 +11,14 @@ from typing import Any
 import httpx2
 import pytest
 
-from backend.fulfilment.carriers.http_carrier import carrier_client
-from backend.fulfilment.carriers.model import TrackingEvent, TrackingKind
-from backend.fulfilment.carriers.tracking import record_tracking
+from backend.fulfilment.carriers.http_carrier import HttpCarrier, carrier_client
+from backend.fulfilment.carriers.model import (
+    TrackingEvent,
+    TrackingKind,
+    Waybill,
+    WaybillRequest,
+)
+from backend.fulfilment.carriers.tracking import adopt_tracking, record_tracking
 from backend.fulfilment.model import ParcelDraft, ParcelLine
 from backend.orders.model import FulfilmentStatus, OrderStatus, Placed
 from backend.orders.move_fulfilments import FulfilmentKey
@@ -139,6 +145,7 @@ async def test_a_carrier_that_fails_is_asked_again_and_books_once(
         (parcel,) = await carried.parcels()
         assert (parcel["status"], parcel["waybill"]) == ("PACKED", None)
         await admin.execute("update parcel set ask_after = clock_timestamp()")
+        carried.runtime.labeller._resting.clear()
     assert await carried.label() == 1
     assert len(await carried.fate.parcels()) == before + 1
 
@@ -174,7 +181,8 @@ async def test_a_parcel_in_trouble_needs_somebody(carried: Carried) -> None:
     order, waybill = await carried.sent()
     await carried.fate.tell(waybill, kinds=["picked_up", "failed_attempt"])
     assert (await carried.parcels())[0]["status"] == "SHIPPED"
-    await carried.fate.tell(waybill, kinds=["exception"])
+    await carried.fate.tell(waybill, kinds=["in_transit", "in_transit", "exception"])
+    assert (await carried.parcels())[0]["status"] == "EXCEPTION"
     assert await carried.status(order) is S.SHIPPED
 
 
@@ -231,10 +239,11 @@ async def test_what_concerns_no_parcel_is_kept(carried: Carried) -> None:
         (json.dumps([event(id="")]).encode(), 400),
         (json.dumps([event(waybill="x" * 501)]).encode(), 400),
         (json.dumps([event(happenedAt="2030-01-31T12:00:00")]).encode(), 400),
+        (json.dumps([event(happenedAt="9999-12-31T23:59:59-08:00")]).encode(), 400),
         (json.dumps([event()] * 501).encode(), 400),
         (b" " * 3_000_000, 413),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 async def test_a_message_that_makes_no_sense_changes_nothing(
     carried: Carried, admin: Connection, body: bytes, status: int
@@ -262,6 +271,8 @@ async def test_a_message_that_is_not_signed_changes_nothing(
         {"code": ""},
         {"name": "x" * 501},
         {"url": "ftp://x"},
+        {"url": "https://a b/\x01"},
+        {"url": "https://"},
         {"secret": "short"},
         {"secret": "nicht ascii genug äöü"},
     ],
@@ -285,3 +296,61 @@ async def test_an_older_word_does_not_undo_a_newer(carried: Carried) -> None:
         await record_tracking(carried.runtime.database, carried.world.tenant_id, "sim", [told])
     (parcel,) = await carried.parcels()
     assert (parcel["status"], parcel["said"]) == ("EXCEPTION", "exception")
+
+
+async def test_what_is_told_before_the_waybill_is_known_counts_all_the_same(
+    carried: Carried,
+) -> None:
+    order, key = await carried.packed()
+    told = event(waybill="EARLY")
+    body = json.dumps([told]).encode()
+    assert await post(carried, body) == (200, {"new": 1, "unknown": 1})
+    async with carried.runtime.database.tenant_transaction(carried.world.system) as tx:
+        await tx._connection.execute("update parcel set waybill = 'EARLY', status = 'labelled'")
+        await adopt_tracking(tx, "sim", "EARLY")
+    assert codes(await carried.working.ship([key])) == [""]
+    assert await carried.status(order) is S.DELIVERED
+    (parcel,) = await carried.parcels()
+    assert [one["kind"] for one in parcel["tracking"]] == ["delivered"]
+
+
+async def test_another_carriers_waybill_is_not_put_on_a_parcel(
+    carried: Carried, admin: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await carried.packed()
+    booked = HttpCarrier.book
+
+    async def slowly(self: HttpCarrier, request: WaybillRequest) -> Waybill:
+        waybill = await booked(self, request)
+        await admin.execute("update parcel set carrier = 'own'")
+        return waybill
+
+    monkeypatch.setattr(HttpCarrier, "book", slowly)
+    await carried.label()
+    (parcel,) = await carried.parcels()
+    assert (parcel["carrier"], parcel["status"], parcel["waybill"]) == ("own", "PACKED", None)
+
+
+async def test_messages_in_another_order_do_not_stand_in_each_others_way(carried: Carried) -> None:
+    events = [event(waybill=f"W{number}") for number in range(40)]
+    bodies = [json.dumps(told).encode() for told in (events, events[::-1]) * 5]
+    answers = await asyncio.gather(*(post(carried, body) for body in bodies))
+    assert {status for status, _ in answers} == {200}
+    assert sum(answer["new"] for _, answer in answers) == 40
+
+
+async def test_a_clock_that_is_years_ahead_silences_nobody(carried: Carried) -> None:
+    order, waybill = await carried.sent()
+    ahead = event(waybill=waybill, kind="in_transit", happenedAt="2190-01-01T00:00:00Z")
+    later = datetime.now(UTC) + timedelta(minutes=6)
+    arrived = event(waybill=waybill, happenedAt=later.isoformat())
+    for told in (ahead, arrived):
+        assert (await post(carried, json.dumps([told]).encode()))[0] == 200
+    assert await carried.status(order) is S.DELIVERED
+
+
+async def test_a_signature_that_is_no_text_is_none(carried: Carried) -> None:
+    path = f"/carriers/{carried.world.tenant_id}/sim/events"
+    headers = {b"x-signature": b"\xff\xfe"}
+    answer = await carried.api.client.post(path, content=b"[]", headers=headers)
+    assert answer.status_code == 401

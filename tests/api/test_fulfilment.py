@@ -1,5 +1,6 @@
 """The life of an order over the API: a store takes it from the shelf to the door."""
 
+import base64
 from typing import Any
 
 import pytest
@@ -141,10 +142,14 @@ async def test_refusals_are_answers(
     await Working(runtime, world).sold(3)
     sent = await store.released()
     assert (await store.run(SCAN, fulfilmentId=sent, sku="A"))["code"] == "FULFILMENT_STATE"
-    for bad in ("x", "T3JkZXI6MQ==", "RnVsZmlsbWVudDox"):
+    too_large = base64.b64encode(b"Fulfilment:1-2147483648").decode()
+    for bad in ("x", "T3JkZXI6MQ==", "RnVsZmlsbWVudDox", too_large):
         assert (await store.run(SCAN, fulfilmentId=bad, sku="A"))["code"] == "INVALID_ID"
     refused = await store.run(moving("fulfilmentsShip"), fulfilmentIds=[sent])
     assert refused["results"] == [{"isDone": False, "code": "FULFILMENT_STATE"}]
+    for moment in ("0001-01-01T00:00:00+08:00", "2030-01-31T12:00:00"):
+        early = await store.run(RELEASE, world.brand, placedBefore=moment)
+        assert (early["code"], early["path"]) == ("INVALID_FULFILMENT_INPUT", ["placedBefore"])
     assert (await store.run(RELEASE))["code"] == "INVALID_FULFILMENT_INPUT"
     empty = await store.run(RELEASE, world.brand)
     assert empty["code"] == "NOTHING_TO_RELEASE"

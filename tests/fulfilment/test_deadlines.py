@@ -96,6 +96,11 @@ async def test_two_workers_tell_once(timed: Timed) -> None:
     assert (sum(told), len(await timed.told())) == (5, len(orders))
 
 
+async def test_who_sets_them_at_once_sets_them_one_after_the_other(timed: Timed) -> None:
+    await asyncio.gather(*(timed.set(Deadline(F.RELEASED, 5, minutes)) for minutes in range(5, 11)))
+    assert await timed.admin.fetchval("select count(*) from step_deadline") == 1
+
+
 @pytest.mark.parametrize(
     "deadlines",
     [

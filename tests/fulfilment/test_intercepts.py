@@ -86,7 +86,7 @@ async def test_who_may_ask_and_who_may_answer(working: Working, admin: Connectio
     async with refused(admin, "UNKNOWN_ORDER"):
         await working.ask(key, world.dealer)
     await working.ask(key)
-    async with refused(admin, "UNKNOWN_FULFILMENT"):
+    async with refused(admin, "WRITE_REFUSED"):
         await working.answer(key, stops=True, who=world.dealer)
     async with refused(admin, "WRITE_REFUSED"):
         await working.answer(key, stops=True, who=world.group)

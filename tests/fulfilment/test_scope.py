@@ -1,4 +1,4 @@
-"""Who works where: a store in its own nodes, a dealer on its own goods, a group nowhere."""
+"""Who works where: a store in its own nodes, the brand everywhere, dealers and groups nowhere."""
 
 import pytest
 from msgspec.structs import replace
@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from backend.fulfilment.waves import WaveDraft
 from backend.orders.model import FulfilmentStatus
 from backend.orders.move_fulfilments import FulfilmentKey
-from tenants.principal import Permission, Principal
+from tenants.principal import Kind, Permission, Principal
 from tests.catalogue import Connection
 from tests.fulfilment.working import STEPS, Working, codes
 from tests.orders.checks import placed
@@ -33,11 +33,17 @@ async def test_nobody_works_on_what_is_anothers(
     await working.release(WaveDraft(node_id=world.nodes["wh"]))
     key = FulfilmentKey(order.order_id, 1)
     stranger: Principal = getattr(world, who)
-    nothing = "UNKNOWN_REFERENCE" if who == "other_brand" else "NOTHING_TO_PICK"
+    nothing = {Kind.DEALER: "WRITE_REFUSED", Kind.STORE: "NOTHING_TO_PICK"}.get(
+        stranger.kind, "UNKNOWN_REFERENCE"
+    )
     async with refused(admin, nothing):
         await working.pick_list(key, node="wh", who=stranger)
     await working.pick_list(key, node="wh")
     unknown = ["UNKNOWN_FULFILMENT"]
+    if stranger.kind is Kind.DEALER:
+        async with refused(admin, "WRITE_REFUSED"):
+            await working.pick([key], stranger)
+        return
     assert codes(await working.pick([key], stranger)) == unknown
     async with refused(admin, "UNKNOWN_FULFILMENT"):
         await working.scan(key, who=stranger)
@@ -46,15 +52,21 @@ async def test_nobody_works_on_what_is_anothers(
     assert codes(await working.deliver([key], stranger)) == unknown
 
 
-async def test_a_dealer_works_on_its_own_goods(working: Working) -> None:
+async def test_a_dealer_itself_works_on_nothing(working: Working, admin: Connection) -> None:
     world = working.world
     await receive(working.runtime.database, world.brand, "dealer-node", "A", 5)
-    order = placed(
-        await working.runtime.intake.place(draft({"A": 2}, region=GUANGZHOU), world.brand)
-    )
+    placed(await working.runtime.intake.place(draft({"A": 2}, region=GUANGZHOU), world.brand))
     wave = WaveDraft(node_id=world.nodes["dealer-node"])
-    assert (await working.release(wave, world.dealer)).fulfilments == 1
-    assert order.lines
+    async with refused(admin, "WRITE_REFUSED"):
+        await working.release(wave, world.dealer)
+
+
+async def test_nobody_releases_what_is_anothers(working: Working, admin: Connection) -> None:
+    await working.sold(2, warehouse="wh")
+    for node in ("wh", "store"):
+        who = replace(working.world.store, node_ids=(working.world.nodes["far"],))
+        async with refused(admin, "INVALID_FULFILMENT_INPUT"):
+            await working.release(WaveDraft(node_id=working.world.nodes[node]), who)
 
 
 @pytest.mark.parametrize("who", ["brand", "store", "dealer"])

@@ -90,6 +90,8 @@ create table parcel (
     foreign key (tenant_id, order_id) references orders
 );
 create index parcel_order_idx on parcel (tenant_id, order_id);
+create index parcel_open_idx on parcel (tenant_id, status, id)
+    where status in ('packed', 'labelled', 'shipped', 'exception');
 create index parcel_label_idx on parcel (tenant_id, ask_after) where status = 'packed';
 call protect('parcel', 'dealer_store');
 

@@ -19,3 +19,6 @@ alter table fulfilment add column told_late boolean not null default false;
 drop index fulfilment_work_idx;
 create index fulfilment_work_idx on fulfilment (tenant_id, node_id, status, order_id)
     where status in ('reserved', 'released', 'picking', 'picked', 'packed', 'shipped');
+create index fulfilment_told_idx on fulfilment (tenant_id, order_id, fulfilment_no)
+    where told_status is not null
+      and status in ('reserved', 'released', 'picking', 'picked', 'packed', 'shipped');

@@ -16,7 +16,7 @@ from backend.fulfilment.carriers.model import (
 CONNECT_SECONDS, CALL_SECONDS = 2.0, 10.0
 CONNECTIONS_MAX = 16
 ANSWER_BYTES_MAX = 100_000
-REASON_MAX = 200
+REASON_MAX, LABEL_URL_MAX = 200, 2_000
 
 
 def carrier_client() -> httpx2.AsyncClient:
@@ -41,7 +41,7 @@ class HttpCarrier:
                 answer = await self._http.post(
                     self._url, content=msgspec.json.encode(request), headers=self._headers
                 )
-        except (httpx2.HTTPError, TimeoutError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
             raise CarrierAway(f"no answer: {type(error).__name__}") from error
         if 400 <= answer.status_code < 500 and answer.status_code not in (408, 429):
             raise CarrierRefused(_reason(answer.content))
@@ -49,11 +49,17 @@ class HttpCarrier:
             raise CarrierAway(f"answered {answer.status_code}")
         try:
             waybill = msgspec.json.decode(answer.content[:ANSWER_BYTES_MAX], type=Waybill)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise CarrierAway("an answer that cannot be understood") from error
-        if not 0 < len(waybill.waybill) <= REASON_MAX:
+        label = waybill.label_url or ""
+        if not 0 < len(waybill.waybill) <= REASON_MAX or not waybill.waybill.isprintable():
             raise CarrierAway("an answer without a waybill")
+        if len(label) > LABEL_URL_MAX or not label.isprintable():
+            raise CarrierAway("an answer whose label is nowhere")
         return waybill
+
+
+NO_REASON = "The carrier refused it, and did not say why."
 
 
 class _Refusal(msgspec.Struct):
@@ -63,6 +69,7 @@ class _Refusal(msgspec.Struct):
 def _reason(content: bytes) -> str:
     """Return why a carrier refused, in its own words where they can be read."""
     try:
-        return msgspec.json.decode(content, type=_Refusal).message[:REASON_MAX]
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return "The carrier refused it, and did not say why."
+        said = msgspec.json.decode(content, type=_Refusal).message[:REASON_MAX]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return NO_REASON
+    return "".join(each for each in said if each.isprintable()) or NO_REASON

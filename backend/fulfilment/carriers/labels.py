@@ -8,6 +8,7 @@ from typing import NamedTuple
 import httpx2
 import structlog
 
+from backend.clock import now
 from backend.db.errors import AlreadyExists, DatabaseUnavailable
 from backend.db.pool import CONNECTION_LOST, Database, Record
 from backend.db.sql import Query
@@ -18,8 +19,10 @@ from backend.fulfilment.carriers.model import (
     CarrierAway,
     CarrierRefused,
     Recipient,
+    Waybill,
     WaybillRequest,
 )
+from backend.fulfilment.carriers.tracking import adopt_tracking
 from backend.fulfilment.waves import SQL
 from tenants.brands import BrandDirectory
 from tenants.principal import system_principal
@@ -28,10 +31,11 @@ log = structlog.get_logger(__name__)
 
 LOOK_EVERY_SECONDS = 1.0
 PARCELS_A_ROUND = 100
+BRANDS_AT_ONCE = 8
 AT_ONCE = 8
 """Calls of one process: a carrier answers some tens a second."""
 FIRST_PAUSE_SECONDS, PAUSE_SECONDS_MAX = 2, 300
-"""How long a carrier is left alone after it failed; doubled each time."""
+"""How long a carrier is left alone after it failed, and a parcel: that is doubled each time."""
 
 
 class _Parcel(NamedTuple):
@@ -55,17 +59,28 @@ class Labeller:
         self._database = database
         self._brands = brands
         self._stopping = asyncio.Event()
+        self._resting: dict[tuple[int, str], float] = {}
+        """Until when carriers that failed are left alone, by brand and code."""
 
     async def run(self, http: httpx2.AsyncClient) -> None:
-        """Ask until `stop`."""
+        """Ask until `stop`; brands side by side, so that none waits for another's carrier."""
+        room = asyncio.Semaphore(BRANDS_AT_ONCE)
+
+        async def label(tenant_id: int) -> None:
+            async with room:
+                try:
+                    await self.label(tenant_id, http)
+                except (DatabaseUnavailable, *CONNECTION_LOST) as error:
+                    log.warning("labels.waiting", tenant=tenant_id, error=str(error))
+                except Exception:
+                    log.exception("labels.failed", tenant=tenant_id)
+
         while not self._stopping.is_set():
             try:
-                for brand in await self._brands.all():
-                    await self.label(brand.id, http)
+                brands = await self._brands.all()
+                await asyncio.gather(*(label(brand.id) for brand in brands))
             except (DatabaseUnavailable, *CONNECTION_LOST) as error:
                 log.warning("labels.waiting", error=str(error))
-            except Exception:
-                log.exception("labels.failed")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), LOOK_EVERY_SECONDS)
 
@@ -81,7 +96,11 @@ class Labeller:
         """
         principal = system_principal(tenant_id, "labels")
         async with self._database.tenant_transaction(principal, read_only=True) as tx:
-            accounts = await labelling_accounts(tx)
+            accounts = {
+                code: account
+                for code, account in (await labelling_accounts(tx)).items()
+                if self._resting.get((tenant_id, code), 0.0) <= now()
+            }
             rows: Sequence[Record] = []
             if accounts:
                 codes = list(accounts)
@@ -103,21 +122,32 @@ class Labeller:
     ) -> bool:
         to = Recipient(parcel.buyer_name, parcel.buyer_phone, parcel.region_code, parcel.address)
         request = WaybillRequest(f"{tenant_id}-{parcel.id}", parcel.weight_g, to)
+        where, resting = (parcel.id, parcel.carrier), (tenant_id, parcel.carrier)
+        if self._resting.get(resting, 0.0) > now():
+            return False
         try:
             said = await HttpCarrier(accounts[parcel.carrier], http).book(request)
         except CarrierAway as error:
             pause = min(PAUSE_SECONDS_MAX, FIRST_PAUSE_SECONDS << min(parcel.attempts, 16))
-            await self._note(tenant_id, SQL.label_later, parcel.id, pause, str(error))
+            self._resting[resting] = now() + FIRST_PAUSE_SECONDS
+            await self._note(tenant_id, SQL.label_later, *where, pause, str(error))
             return False
         except CarrierRefused as error:
-            await self._note(tenant_id, SQL.label_refused, parcel.id, str(error))
+            await self._note(tenant_id, SQL.label_refused, *where, str(error))
             return False
         try:
-            await self._note(tenant_id, SQL.label_parcel, parcel.id, said.waybill, said.label_url)
+            await self._keep(tenant_id, where, said)
         except AlreadyExists as error:  # the carrier's mistake: somebody has to look
-            await self._note(tenant_id, SQL.label_refused, parcel.id, error.message)
+            await self._note(tenant_id, SQL.label_refused, *where, error.message)
             return False
         return True
+
+    async def _keep(self, tenant_id: int, where: tuple[int, str], said: Waybill) -> None:
+        """Keep a waybill, and what was told of it before we knew it."""
+        principal = system_principal(tenant_id, "labels")
+        async with self._database.tenant_transaction(principal) as tx:
+            await tx.execute(SQL.label_parcel, tenant_id, *where, said.waybill, said.label_url)
+            await adopt_tracking(tx, where[1], said.waybill)
 
     async def _note(self, tenant_id: int, query: Query, *values: object) -> None:
         principal = system_principal(tenant_id, "labels")

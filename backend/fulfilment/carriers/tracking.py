@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import NamedTuple
 
 from backend.db.pool import Database, Record, TenantTransaction
@@ -13,10 +14,13 @@ from backend.fulfilment.events import ParcelTracked
 from backend.fulfilment.model import ParcelStatus
 from backend.fulfilment.ship import settle_delivered
 from backend.fulfilment.waves import SQL
+from backend.inventory.levels import database_time
+from backend.moments import fault_of_time
 from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
 from backend.orders.step import tell_order
 from tenants.principal import system_principal
 
+CLOCKS_DIFFER = timedelta(minutes=5)
 TENANT_ID_END = 2**63
 """No brand has such a number: a bigint ends before it."""
 
@@ -43,7 +47,7 @@ async def check_signature(
     if not secret:
         raise UnknownCarrier
     expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(expected, signature.lower()):
+    if not hmac.compare_digest(expected.encode(), signature.lower().encode(errors="replace")):
         raise InvalidSignature
 
 
@@ -65,8 +69,8 @@ async def record_tracking(
             raise InvalidFulfilmentInput("An event has an id and a waybill.", path=(index,))
         if len(event.place) > TEXT_MAX or len(event.text) > TEXT_MAX:
             raise InvalidFulfilmentInput(f"At most {TEXT_MAX} characters.", path=(index,))
-        if event.happened_at.tzinfo is None:
-            raise InvalidFulfilmentInput("A time says its zone.", path=(index, "happenedAt"))
+        if fault := fault_of_time(event.happened_at):
+            raise InvalidFulfilmentInput(fault, path=(index, "happenedAt"))
     async with database.tenant_transaction(system_principal(tenant_id, f"carrier:{carrier}")) as tx:
         return await _record(tx, carrier, events)
 
@@ -76,8 +80,11 @@ async def _record(tx: TenantTransaction, carrier: str, events: Sequence[Tracking
     rows = await tx.fetch(SQL.parcels_by_waybills, tx.tenant_id, carrier, waybills)
     keys = {FulfilmentKey(row["order_id"], row["fulfilment_no"]) for row in rows}
     await lock_orders_of(tx, keys)
-    # Read again under the locks: another message may have said more meanwhile.
+    # Read again under the locks: another message may have said more meanwhile, and a parcel may
+    # have got its waybill.
     rows = await tx.fetch(SQL.parcels_by_waybills, tx.tenant_id, carrier, waybills)
+    keys |= {FulfilmentKey(row["order_id"], row["fulfilment_no"]) for row in rows}
+    await lock_orders_of(tx, keys)
     parcels = {row["waybill"]: row for row in rows}
     new = await _insert(tx, carrier, events, parcels)
     for waybill, told in new.items():
@@ -97,7 +104,7 @@ async def _insert(
     """Keep the events that are new, and return them by waybill."""
     by_id = {event.id: event for event in reversed(events)}
     rows = []
-    for event in by_id.values():
+    for event in sorted(by_id.values(), key=lambda event: event.id):  # one order for all
         parcel = parcels.get(event.waybill)
         where = (None, None, None)
         if parcel is not None:
@@ -112,12 +119,27 @@ async def _insert(
     return found
 
 
+async def adopt_tracking(tx: TenantTransaction, carrier: str, waybill: str) -> None:
+    """Let a parcel that has its waybill now be where its carrier said before; locks its order."""
+    for parcel in await tx.fetch(SQL.parcels_by_waybills, tx.tenant_id, carrier, [waybill]):
+        key = FulfilmentKey(parcel["order_id"], parcel["fulfilment_no"])
+        await lock_orders_of(tx, [key])
+        where = parcel["id"], parcel["node_id"], parcel["dealer_id"]
+        rows = await tx.fetch(SQL.adopt_tracking, tx.tenant_id, carrier, waybill, *where)
+        if rows:
+            told = [TrackingEvent(**{**row, "kind": TrackingKind(row["kind"])}) for row in rows]
+            await _say(tx, carrier, parcel, told)
+            await settle_delivered(tx, [key])
+
+
 async def _say(
     tx: TenantTransaction, carrier: str, parcel: Record, told: Iterable[TrackingEvent]
 ) -> None:
     """Let a parcel be where the latest event says, if that is later than what is known."""
     latest = max(told, key=lambda event: (event.happened_at, event.kind is TrackingKind.DELIVERED))
-    if parcel["said_at"] is not None and latest.happened_at < parcel["said_at"]:
+    # A clock that goes wrong must not silence all that comes after it.
+    at = min(latest.happened_at, await database_time(tx) + CLOCKS_DIFFER)
+    if parcel["said_at"] is not None and at < parcel["said_at"]:
         return
     if parcel["status"] in (ParcelStatus.CANCELLED, ParcelStatus.DELIVERED):
         return
@@ -126,7 +148,6 @@ async def _say(
         status = ParcelStatus.EXCEPTION
     elif status is ParcelStatus.EXCEPTION:
         status = ParcelStatus.SHIPPED if parcel["is_gone"] else ParcelStatus.LABELLED
-    at = latest.happened_at
     await tx.execute(
         SQL.say_of_parcel, tx.tenant_id, parcel["id"], latest.kind.value, at, status.value
     )

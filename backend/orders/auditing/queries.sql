@@ -2,6 +2,10 @@
 -- The rules of the brand, in their order.
 select code, name, action, condition from audit_rule where tenant_id = $1 order by rank
 
+-- lock_rules --
+-- Let one transaction at a time set a brand's rules.
+select pg_advisory_xact_lock(hashtext('yipan.audit_rule'), ($1::bigint % 2147483647)::integer)
+
 -- delete_rules --
 -- Forget all rules.
 delete from audit_rule where tenant_id = $1

@@ -45,6 +45,7 @@ async def set_audit_rules(
     compile_rules(rules)
 
     async def work() -> list[AuditRule]:
+        await tx.execute(SQL.lock_rules, tx.tenant_id)
         await tx.execute(SQL.delete_rules, tx.tenant_id)
         await tx.execute(
             SQL.insert_rules,
