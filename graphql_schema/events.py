@@ -10,7 +10,7 @@ from backend.events.log import cursor_of, position_of
 from backend.events.model import Event
 from graphql_schema.context import YipanInfo
 from graphql_schema.paging import id_of
-from tenants.principal import Permission
+from tenants.principal import Kind, Permission
 
 
 @strawberry.type(description="Something that happened.")
@@ -22,6 +22,12 @@ class OrderEvent:
     sequence: int = strawberry.field(description="Rises by one within an order.")
     recorded_at: datetime
     payload: JSON
+    done_by: strawberry.Private[str | None]
+
+    @strawberry.field(description="Who did it: user:7, key:3, or a process; for the brand alone.")
+    def actor(self, info: YipanInfo) -> str | None:
+        sees = info.context.principal.kind in (Kind.BRAND, Kind.GROUP)
+        return self.done_by if sees else None
 
 
 def order_event_from(event: Event) -> OrderEvent:
@@ -33,6 +39,7 @@ def order_event_from(event: Event) -> OrderEvent:
         sequence=event.sequence,
         recorded_at=event.recorded_at,
         payload=JSON(event.payload),
+        done_by=event.actor,
     )
 
 

@@ -83,6 +83,12 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         return who.kind is not Kind.DEALER or dealer_id == who.dealer_id
 
     @property
+    def actor(self) -> str:
+        """Who acts, as others read it: whoever the system acts for, or the process of ours."""
+        name = self.subject.removeprefix("system:")
+        return name if name.startswith(("user:", "key:")) else self.subject
+
+    @property
     def is_read_only(self) -> bool:
         """A group reads across its brands and writes in none."""
         return self.kind is Kind.GROUP

@@ -1801,6 +1801,8 @@ create table outbox (
     dealer_id    bigint,
     node_id      bigint,
     payload      json not null,
+    -- Who did it: a user, a key, or a process of ours; nobody known: null.
+    actor        text,
     primary key (tenant_id, recorded_xid, id, recorded_at)
 ) partition by range (recorded_at);
 create index outbox_order_idx on outbox (tenant_id, order_id, sequence);
@@ -1944,7 +1946,8 @@ create type new_movement as (
     cause_line integer, reason text, earmark_id bigint
 );
 create type new_event as (
-    type text, order_id bigint, sequence integer, dealer_id bigint, node_id bigint, payload text
+    type text, order_id bigint, sequence integer, dealer_id bigint, node_id bigint, payload text,
+    actor text
 );
 
 -- ------------------------------------------------------------------- called in the middle of it
@@ -1963,8 +1966,9 @@ $$;
 -- Events are written by whichever statement reports them.
 create function append_events(of_tenant bigint, events new_event[]) returns void
 language sql set search_path = public, pg_temp as $$
-    insert into outbox (tenant_id, type, order_id, sequence, dealer_id, node_id, payload)
-    select of_tenant, r.type, r.order_id, r.sequence, r.dealer_id, r.node_id, r.payload::json
+    insert into outbox (tenant_id, type, order_id, sequence, dealer_id, node_id, payload, actor)
+    select of_tenant, r.type, r.order_id, r.sequence, r.dealer_id, r.node_id, r.payload::json,
+           r.actor
     from unnest(events) as r
 $$;
 

@@ -164,5 +164,6 @@ def _event(row: Record, position: Position | None = None) -> Event:
         sequence=row["sequence"],
         dealer_id=row["dealer_id"],
         node_id=row["node_id"],
+        actor=row["actor"],
         payload=msgspec.json.decode(row["payload"]),
     )

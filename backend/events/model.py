@@ -22,6 +22,8 @@ class NewEvent(NamedTuple):
     """Rises by one within an order; 0 for what belongs to no order."""
     dealer_id: int | None
     node_id: int | None
+    actor: str | None = None
+    """Who did it; left out: in whose name the transaction is."""
 
 
 class Position(NamedTuple):
@@ -48,6 +50,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int
     dealer_id: int | None
     node_id: int | None
+    actor: str | None
     payload: dict[str, Any]
 
 

@@ -14,7 +14,7 @@ from (select o.recorded_xid::text::bigint as xid from outbox o
 
 -- read_events --
 -- The events of a window after an id, in the order in which they were written.
-select id, event_id, recorded_at, type, order_id, sequence, dealer_id, node_id, payload
+select id, event_id, recorded_at, type, order_id, sequence, dealer_id, node_id, actor, payload
 from outbox
 where tenant_id = $1 and recorded_at > $5
   and recorded_xid >= $2::text::xid8 and recorded_xid < $3::text::xid8 and id > $4
@@ -30,7 +30,7 @@ select mark_events()
 
 -- events_of_orders --
 -- The events of orders, in order.
-select id, event_id, recorded_at, type, order_id, sequence, dealer_id, node_id, payload
+select id, event_id, recorded_at, type, order_id, sequence, dealer_id, node_id, actor, payload
 from outbox where tenant_id = $1 and order_id = any($2::bigint[]) order by order_id, sequence, id
 
 -- lease_relays --

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from backend.db.commands import apply_once
-from backend.db.errors import WriteRefused
+from backend.db.errors import WriteRefused, YipanError
 from backend.db.pool import Database, TenantTransaction
 from backend.fulfilment.errors import InvalidFulfilmentInput
 from backend.fulfilment.model import BULK_MAX, Answered
@@ -15,7 +15,10 @@ from tenants.principal import Kind, Permission, Principal, stock_writer
 
 
 class Done(NamedTuple):
-    """An answer a fulfilment, in the order given; counters are to be published after the commit."""
+    """An answer a fulfilment, in the order given; counters are to be published after the commit.
+
+    Of a command that was carried out before there are none: the sweep has told of them.
+    """
 
     answers: Sequence[Answered]
     counters: Counters
@@ -75,8 +78,8 @@ def check_size(keys: Sequence[FulfilmentKey], most: int) -> None:
 
 def answers_of(keys: Sequence[FulfilmentKey], moved: Moved) -> tuple[Answered, ...]:
     """Return the answer of each key: done, or why it was refused."""
-    return tuple(
-        Answered(key, error.code, error.message) if (error := moved.refused.get(key)) else
-        Answered(key)
-        for key in keys
-    )  # fmt: skip
+    return tuple(_answer(key, moved.refused.get(key)) for key in keys)
+
+
+def _answer(key: FulfilmentKey, error: YipanError | None) -> Answered:
+    return Answered(key) if error is None else Answered(key, error.code, error.message)

@@ -163,8 +163,8 @@ select secret from carrier_account where tenant_id = $1 and code = $2 and is_act
 
 -- parcels_to_label --
 -- Parcels that wait for the waybill of their carrier, the longest waiting first.
-select p.id, p.carrier, p.weight_g, p.attempts, f.buyer_name, f.buyer_phone, f.region_code,
-       f.address
+select p.id, p.order_id, p.fulfilment_no, p.carrier, p.weight_g, p.attempts, f.buyer_name,
+       f.buyer_phone, f.region_code, f.address
 from parcel p
 join fulfilment f on f.tenant_id = $1 and f.order_id = p.order_id
      and f.fulfilment_no = p.fulfilment_no
@@ -196,6 +196,15 @@ from parcel p
 join fulfilment f on f.tenant_id = $1 and f.order_id = p.order_id
      and f.fulfilment_no = p.fulfilment_no
 where p.tenant_id = $1 and p.carrier = $2 and p.waybill = any($3::text[])
+
+-- waybills_to_adopt --
+-- What carriers told within an hour of waybills that are known now.
+select distinct t.carrier, t.waybill
+from tracking_event t
+join parcel p on p.tenant_id = $1 and p.carrier = t.carrier and p.waybill = t.waybill
+where t.tenant_id = $1 and t.parcel_id is null
+  and t.received_at > clock_timestamp() - interval '1 hour'
+order by t.carrier, t.waybill limit $2
 
 -- adopt_tracking --
 -- What a carrier told of a parcel before it was known by its waybill.

@@ -52,7 +52,8 @@ from backend.orders.errors import (
 )
 from backend.orders.model import Answer, LineOutcome, OrderStatus, Placed
 from backend.orders.plan_on_locked import Ground, plan_on_locked
-from backend.orders.shape import Shaped, Standing, shape_orders, standing_of
+from backend.orders.shape import Shaped, shape_orders
+from backend.orders.standing import Standing, standing_of
 from backend.orders.step import line_outcome
 from backend.orders.stock_holds.ending import EndingHolds, insert_holds, lock_holds
 from backend.orders.stock_holds.model import StockHoldState
@@ -381,7 +382,7 @@ async def insert_rows(tx: TenantTransaction, shaped: Shaped, keys: Sequence[KeyR
         shaped.reservations,
         shaped.decisions,
         keys,
-        event_rows(shaped.events),
+        event_rows(shaped.events, tx.principal.actor),
     )
     if shaped.stock_holds:
         await insert_holds(tx, shaped.stock_holds, shaped.stock_hold_parts)

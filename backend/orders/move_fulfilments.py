@@ -69,8 +69,8 @@ async def move_fulfilments(
 
     `tell` makes the event of each. Refused, one by one: UnknownFulfilment for what the principal
     may not work at, WrongFulfilmentState, OrderHeld where a hold of its order stops the step, and
-    what `check` says. Locks the orders in order, then, where units leave,
-    their levels. Call it as who writes stock in the principal's name.
+    what `check` says. Locks the orders in order, then, where units leave, their levels. Call it as
+    who writes stock in the principal's name.
     """
     wanted = sorted(set(keys))
     orders = {row["id"]: row for row in await lock_orders_of(tx, wanted)}
@@ -90,10 +90,7 @@ async def move_fulfilments(
     if not done:
         return Moved((), refused, Counters())
     columns = [row["order_id"] for row in done], [row["fulfilment_no"] for row in done]
-    await tx.execute(
-        SQL.set_fulfilment_status, tx.tenant_id, *columns, step.target, batch.wave_id,
-        batch.pick_list_id,
-    )  # fmt: skip
+    await tx.execute(SQL.set_fulfilment_status, tx.tenant_id, *columns, step.target, *batch)
     effect = EFFECTS.get(step.name)
     counters = Counters() if effect is None else await effect(tx, *columns)
     await tell_of_fulfilments(tx, orders, done, tell)

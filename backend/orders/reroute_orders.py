@@ -27,7 +27,8 @@ from backend.orders.model import OrderStatus
 from backend.orders.place_orders import OrderIntake
 from backend.orders.plan_reroutes import Move, by_order, plan_move, read_standbys, requests_of
 from backend.orders.releasing import Releasing
-from backend.orders.shape import NO_BATCH, Circumstances, Shaped, Standing, standing_of
+from backend.orders.shape import NO_BATCH, Circumstances, Shaped
+from backend.orders.standing import Standing, standing_of
 from backend.orders.step import StepEvent, lines_of_order
 from backend.orders.work import BREATH_ORDERS
 from backend.routing.live_book import LiveBook

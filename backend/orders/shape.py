@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from backend.db.pool import Record
 from backend.events.model import NewEvent, Payload
 from backend.inventory.ledger import Take
 from backend.inventory.model import CauseKind
@@ -31,6 +30,7 @@ from backend.orders.model import (
     Placed,
     Shortage,
 )
+from backend.orders.standing import Counts, ShipTo, Standing
 from backend.orders.states import check_step, derive_status
 from backend.orders.step import StepEvent
 from backend.orders.stock_holds.model import HoldTerms
@@ -53,53 +53,6 @@ class Circumstances(NamedTuple):
     attempt: int
     limited_nodes: Collection[int]
     """Nodes that take so many parcels a day."""
-
-
-class Counts:
-    """How many fulfilments, reservations, decisions and events an order has."""
-
-    __slots__ = ("decisions", "events", "fulfilments", "reservations")
-
-    def __init__(
-        self, events: int = 0, fulfilments: int = 0, reservations: int = 0, decisions: int = 0
-    ) -> None:
-        self.events = events
-        self.fulfilments = fulfilments
-        self.reservations = reservations
-        self.decisions = decisions
-
-
-class ShipTo(NamedTuple):
-    """To whom and where: what a fulfilment copies for its node."""
-
-    name: str
-    phone: str
-    region_code: int | None
-    address: str
-
-
-class Standing(NamedTuple):
-    """How an order that waits stands, read under its lock."""
-
-    status: OrderStatus
-    is_held: bool
-    counts: Counts
-    lines: Sequence[LineOutcome]
-    ship_to: ShipTo
-
-
-def standing_of(order: Record, lines: Sequence[LineOutcome], *, is_held: bool) -> Standing:
-    """Return how the order of a row stands, with its lines."""
-    counts = Counts(
-        order["event_sequence"],
-        order["fulfilment_count"],
-        order["reservation_count"],
-        order["decision_count"],
-    )
-    ship_to = ShipTo(
-        order["buyer_name"], order["buyer_phone"], order["region_code"], order["address"]
-    )
-    return Standing(OrderStatus(order["status"]), is_held, counts, lines, ship_to)
 
 
 class Shaped:
@@ -132,7 +85,7 @@ class Shaped:
             self._add_hold(work, intake, intake.hold)
             return
         shares = shares_of_lines(work) if work.plan else []
-        counts = Counts()
+        counts = Counts(actor=intake.principal.actor)
         outcomes = _line_outcomes(intake, shares)
         holds = (*intake.holds, *_holds_of_plan(work, outcomes))
         if work.has_appointment and work.bookings is None:
@@ -432,7 +385,8 @@ class Shaped:
         node_id: int | None,
     ) -> None:
         counts.events += 1
-        self.events.append(NewEvent(payload, order_id, counts.events, dealer_id, node_id))
+        event = NewEvent(payload, order_id, counts.events, dealer_id, node_id, counts.actor)
+        self.events.append(event)
 
 
 _encode = msgspec.json.Encoder().encode

@@ -99,6 +99,7 @@ EVENT = (
     "dealer_id",
     "node_id",
     "payload",
+    "actor",
 )
 UNITS = ("reserved", "backordered", "held", "cancelled", "at_node")
 

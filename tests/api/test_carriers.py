@@ -18,7 +18,7 @@ from backend.fulfilment.carriers.model import (
     Waybill,
     WaybillRequest,
 )
-from backend.fulfilment.carriers.tracking import adopt_tracking, record_tracking
+from backend.fulfilment.carriers.tracking import record_tracking
 from backend.fulfilment.model import ParcelDraft, ParcelLine
 from backend.orders.model import FulfilmentStatus, OrderStatus, Placed
 from backend.orders.move_fulfilments import FulfilmentKey
@@ -299,15 +299,14 @@ async def test_an_older_word_does_not_undo_a_newer(carried: Carried) -> None:
 
 
 async def test_what_is_told_before_the_waybill_is_known_counts_all_the_same(
-    carried: Carried,
+    carried: Carried, admin: Connection
 ) -> None:
     order, key = await carried.packed()
     told = event(waybill="EARLY")
     body = json.dumps([told]).encode()
     assert await post(carried, body) == (200, {"new": 1, "unknown": 1})
-    async with carried.runtime.database.tenant_transaction(carried.world.system) as tx:
-        await tx._connection.execute("update parcel set waybill = 'EARLY', status = 'labelled'")
-        await adopt_tracking(tx, "sim", "EARLY")
+    await admin.execute("update parcel set waybill = 'EARLY', status = 'labelled'")
+    await carried.label()
     assert codes(await carried.working.ship([key])) == [""]
     assert await carried.status(order) is S.DELIVERED
     (parcel,) = await carried.parcels()

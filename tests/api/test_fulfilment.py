@@ -36,7 +36,7 @@ LISTS = """{ waves { edges { node { id fulfilments location { code } } } }
         lines { lineNo quantity sku { code } } tracking { kind } } } } }"""
 ORDER = """{ orders { edges { node { status lines { atNode shipped delivered }
     fulfilments { status reservations { active picked shipped } parcels { status }
-    intercepts { state reason location { code } } } events { type } } } } }"""
+    intercepts { state reason location { code } } } events { type actor } } } } }"""
 OPEN = "{ openIntercepts { reason askedBy fulfilmentId location { code } } }"
 
 

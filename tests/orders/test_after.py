@@ -139,3 +139,25 @@ async def test_events_rise_by_one_and_belong_to_their_owner(runtime: Runtime, wo
             events = (await events_of_orders(tx, [order.order_id])).get(order.order_id, [])
         assert [event.sequence for event in events] == list(range(1, count + 1))
     assert (await runtime.events.read(world.other_brand, Position.at(0))).events == []
+
+
+async def test_events_say_who_did_it(runtime: Runtime, world: World) -> None:
+    order = await place(runtime, world)
+    await cancel_order(runtime.database, world.brand, order.order_id, None, fresh_key())
+    async with runtime.database.tenant_transaction(world.brand, read_only=True) as tx:
+        events = (await events_of_orders(tx, [order.order_id]))[order.order_id]
+    who = {event.type: event.actor for event in events}
+    assert who["order.placed"] == who["order.cancelled"] == world.brand.subject
+
+
+async def test_what_yipan_does_by_itself_is_its_own(runtime: Runtime, world: World) -> None:
+    order = placed(await runtime.intake.place(paid(fresh_key(), {"A": 1}), world.brand))
+    level = await receive(runtime.database, world.brand, "wh", "A", 5)
+    await runtime.publish_levels(world.tenant_id, [level])
+    await runtime.settle()
+    async with runtime.database.tenant_transaction(world.brand, read_only=True) as tx:
+        events = (await events_of_orders(tx, [order.order_id]))[order.order_id]
+    who = {event.type: event.actor for event in events}
+    assert who["order.placed"] == world.brand.subject
+    assert who["order.allocated"] is not None
+    assert who["order.allocated"].startswith("system:")

@@ -13,8 +13,8 @@ from backend.maintenance import Maintenance
 from backend.orders.claim import SQL
 from backend.orders.plan_reroutes import Move
 from backend.orders.releasing import Releasing
-from backend.orders.shape import Standing, standing_of
 from backend.orders.sold_out import SoldOut
+from backend.orders.standing import Standing, standing_of
 from backend.orders.step import lines_of_order
 from backend.orders.work import Work
 from loadtests.torture.history import make_history

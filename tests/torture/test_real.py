@@ -25,6 +25,7 @@ def test_histories_come_to_a_good_end_on_real_servers() -> None:
 
 
 def test_a_defect_is_found_on_real_servers() -> None:
-    played = play(ACCEPT_ALL + RUN, first=0, histories=1)
+    # By the clock on the wall it is chance whether a single one meets it.
+    played = play(ACCEPT_ALL + RUN, first=0, histories=4)
     assert played.returncode == 1
-    assert "seed 0" in played.stdout
+    assert "seed" in played.stdout

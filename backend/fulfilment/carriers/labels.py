@@ -24,6 +24,7 @@ from backend.fulfilment.carriers.model import (
 )
 from backend.fulfilment.carriers.tracking import adopt_tracking
 from backend.fulfilment.waves import SQL
+from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
 from tenants.brands import BrandDirectory
 from tenants.principal import system_principal
 
@@ -40,6 +41,8 @@ FIRST_PAUSE_SECONDS, PAUSE_SECONDS_MAX = 2, 300
 
 class _Parcel(NamedTuple):
     id: int
+    order_id: int
+    fulfilment_no: int
     carrier: str
     weight_g: int
     attempts: int
@@ -111,7 +114,18 @@ class Labeller:
             async with room:
                 return await self._ask(tenant_id, parcel, accounts, http)
 
-        return sum(await asyncio.gather(*(ask(_Parcel(*row)) for row in rows)))
+        labelled = sum(await asyncio.gather(*(ask(_Parcel(*row)) for row in rows)))
+        await self._adopt(tenant_id)
+        return labelled
+
+    async def _adopt(self, tenant_id: int) -> None:
+        """Adopt what was told just while a parcel got its waybill, each waybill by itself."""
+        principal = system_principal(tenant_id, "labels")
+        async with self._database.tenant_transaction(principal, read_only=True) as tx:
+            rows = await tx.fetch(SQL.waybills_to_adopt, tenant_id, PARCELS_A_ROUND)
+        for row in rows:
+            async with self._database.tenant_transaction(principal) as tx:
+                await adopt_tracking(tx, row["carrier"], row["waybill"])
 
     async def _ask(
         self,
@@ -136,18 +150,20 @@ class Labeller:
             await self._note(tenant_id, SQL.label_refused, *where, str(error))
             return False
         try:
-            await self._keep(tenant_id, where, said)
+            await self._keep(tenant_id, parcel, said)
         except AlreadyExists as error:  # the carrier's mistake: somebody has to look
             await self._note(tenant_id, SQL.label_refused, *where, error.message)
             return False
         return True
 
-    async def _keep(self, tenant_id: int, where: tuple[int, str], said: Waybill) -> None:
-        """Keep a waybill, and what was told of it before we knew it."""
+    async def _keep(self, tenant_id: int, parcel: _Parcel, said: Waybill) -> None:
+        """Keep a waybill, and what was told of it before we knew it; locks the order first."""
         principal = system_principal(tenant_id, "labels")
         async with self._database.tenant_transaction(principal) as tx:
+            await lock_orders_of(tx, [FulfilmentKey(parcel.order_id, parcel.fulfilment_no)])
+            where = parcel.id, parcel.carrier
             await tx.execute(SQL.label_parcel, tenant_id, *where, said.waybill, said.label_url)
-            await adopt_tracking(tx, where[1], said.waybill)
+            await adopt_tracking(tx, parcel.carrier, said.waybill)
 
     async def _note(self, tenant_id: int, query: Query, *values: object) -> None:
         principal = system_principal(tenant_id, "labels")
