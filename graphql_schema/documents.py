@@ -4,7 +4,6 @@ Strawberry's own caches do not help here: the one of validated documents hashes 
 for each request, and tells it apart by rules that its own limiters make anew (strawberry 0.341).
 """
 
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -22,37 +21,39 @@ RULES = (
 )
 
 
-class _Known:
-    """A document, and what is wrong with it once somebody has looked."""
+class Known:
+    """A document, what is wrong with it once somebody has looked, and what its operations cost."""
 
-    __slots__ = ("document", "errors")
+    __slots__ = ("costs", "document", "errors")
 
     def __init__(self, document: DocumentNode) -> None:
         self.document = document
         self.errors: list[GraphQLError] | None = None
+        self.costs: dict[str | None, int] = {}
+        """By the operation's name, of those whose cost no variable changes."""
 
 
 @lru_cache(maxsize=DOCUMENTS_CACHED)
-def _known(_: Any, text: str) -> _Known:
+def known(_: Any, text: str) -> Known:
     """Return the parsed document of a text, for one schema; raises GraphQLSyntaxError."""
-    return _Known(parse(text, max_tokens=TOKENS_MAX))
+    return Known(parse(text, max_tokens=TOKENS_MAX))
 
 
 class Documents(SchemaExtension):
     """Refuses documents with too many tokens or aliases, or too deep, and remembers the others."""
 
-    def on_parse(self) -> Iterator[None]:
+    def parse(self) -> None:
+        """Give the context its document. Raises GraphQLSyntaxError."""
         context = self.execution_context
         if context.query:
-            context.graphql_document = _known(context.schema, context.query).document
-        yield
+            context.graphql_document = known(context.schema, context.query).document
 
-    def on_validate(self) -> Iterator[None]:
+    def validate(self) -> None:
+        """Give the context what is wrong with its document."""
         context = self.execution_context
         assert context.query, "an operation without a text is refused before"
-        known = _known(context.schema, context.query)
-        if known.errors is None:
+        found = known(context.schema, context.query)
+        if found.errors is None:
             rules = (*context.validation_rules, *RULES)
-            known.errors = validate_document(context.schema._schema, known.document, rules)
-        context.pre_execution_errors = list(known.errors)
-        yield
+            found.errors = validate_document(context.schema._schema, found.document, rules)
+        context.pre_execution_errors = list(found.errors)

@@ -5,10 +5,10 @@ items (`first`, or LIST_SIZE for a plain list). It also feeds each client's budg
 """
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 from graphql import (
+    DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -27,6 +27,7 @@ from graphql import (
 from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionContext
 
+from graphql_schema.documents import known
 from graphql_schema.paging import PAGE_DEFAULT, PAGE_MAX
 
 COST_MAX = 20_000
@@ -37,19 +38,20 @@ BUDGET_MAX = 400_000
 """What a client may spend at once."""
 BUDGET_PER_SECOND = 40_000
 CLIENTS_REMEMBERED_MAX = 20_000
+OPERATIONS_REMEMBERED_MAX = 100
+"""Of one document."""
 
 
 class CostLimit(SchemaExtension):
     """Refuses a document that costs too much, or a client that has spent its budget."""
 
-    def on_validate(self) -> Iterator[None]:
-        """Judge what the cached validation, which comes before this, has passed."""
+    def judge(self) -> None:
+        """Judge what the validation has passed."""
         context = self.execution_context
         if context.graphql_document is not None and not context.pre_execution_errors:
             error = _refusal(context)
             if error is not None:
                 context.pre_execution_errors = [error]
-        yield
 
 
 def _refusal(context: ExecutionContext) -> GraphQLError | None:
@@ -102,8 +104,18 @@ def _client(context: Any) -> str:
 
 def cost_of(context: ExecutionContext) -> int:
     """Return the cost of the operation that will run."""
-    document = context.graphql_document
-    assert document is not None, "called after parsing"
+    assert context.query, "called after parsing"
+    found = known(context.schema, context.query)
+    cost = found.costs.get(context.operation_name)
+    if cost is None:
+        cost, is_fixed = _measure(context, found.document)
+        if is_fixed and len(found.costs) < OPERATIONS_REMEMBERED_MAX:
+            found.costs[context.operation_name] = cost
+    return cost
+
+
+def _measure(context: ExecutionContext, document: DocumentNode) -> tuple[int, bool]:
+    """Return the cost of an operation, and whether it is the same whatever its variables are."""
     fragments = {
         node.name.value: node
         for node in document.definitions
@@ -114,7 +126,7 @@ def cost_of(context: ExecutionContext) -> int:
     operations = [
         node for node in document.definitions if isinstance(node, OperationDefinitionNode)
     ]
-    return max(
+    cost = max(
         (
             walk.cost(node.selection_set, schema.get_root_type(node.operation), is_page=False)
             for node in operations
@@ -122,6 +134,7 @@ def cost_of(context: ExecutionContext) -> int:
         ),
         default=0,
     )
+    return cost, not walk.asked_variables
 
 
 class _Walk:
@@ -136,6 +149,7 @@ class _Walk:
         self._schema = schema
         self._fragments = fragments
         self._variables = variables
+        self.asked_variables = False
 
     def cost(self, selections: SelectionSetNode, parent: Any, *, is_page: bool) -> int:
         total = 0
@@ -179,6 +193,7 @@ class _Walk:
                 if isinstance(value, IntValueNode):
                     return min(PAGE_MAX, max(1, int(value.value)))
                 if isinstance(value, VariableNode):
+                    self.asked_variables = True
                     given = self._variables.get(value.name.value, PAGE_MAX)
                     return min(PAGE_MAX, max(1, given)) if isinstance(given, int) else PAGE_MAX
         return PAGE_DEFAULT

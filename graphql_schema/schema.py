@@ -4,7 +4,7 @@ import strawberry
 import structlog
 from graphql import GraphQLError
 from strawberry import relay
-from strawberry.extensions import MaskErrors
+from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionContext
 
 from backend.db.errors import YipanError
@@ -22,6 +22,7 @@ from graphql_schema.events import EventsSubscription
 from graphql_schema.execution import Execution
 from graphql_schema.fulfilment_commands import FulfilmentMutation
 from graphql_schema.holds import HoldsMutation, HoldsQuery
+from graphql_schema.hooks import Hooks, Masking
 from graphql_schema.inventory import InventoryMutation, InventoryQuery
 from graphql_schema.limits import CostLimit
 from graphql_schema.members import MembersMutation, MembersQuery
@@ -138,18 +139,6 @@ def is_unexpected(error: GraphQLError) -> bool:
     )
 
 
-class Masking(MaskErrors):
-    """Masks what is our own fault, and spends nothing on answers without errors.
-
-    Strawberry asks of every answer whether it looks like one with errors, which takes longer than
-    all that follows.
-    """
-
-    def _process_result(self, result: object) -> None:
-        if getattr(result, "errors", None):
-            super()._process_result(result)
-
-
 class YipanSchema(strawberry.Schema):
     """Logs what is our own fault; refusals are answers, not news."""
 
@@ -159,6 +148,11 @@ class YipanSchema(strawberry.Schema):
         for error in errors:
             if is_unexpected(error):
                 log.error("graphql.failed", path=error.path, exc_info=error.original_error)
+
+    def create_extensions_runner(
+        self, execution_context: ExecutionContext, extensions: list[SchemaExtension]
+    ) -> Hooks:
+        return Hooks(execution_context, extensions)
 
 
 def build_schema(*, is_sorted: bool = False) -> strawberry.Schema:
