@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from redis.exceptions import RedisError
 
 from backend.admission.model import Base
 from backend.admission.valkey import Valkey, ValkeyAway, unpack
@@ -77,7 +76,7 @@ class Announcements:
                 self._is_listening = True
                 async for message in subscriber.listen():
                     self._take(message)
-            except (RedisError, OSError, TimeoutError):
+            except self._valkey.failures:
                 self._is_listening = False
                 await asyncio.sleep(RECONNECT_SECONDS)
             finally:

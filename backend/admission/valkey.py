@@ -61,6 +61,9 @@ def connect_valkey(url: str) -> "Valkey":
 class Valkey:
     """The client of one process to one server."""
 
+    failures: tuple[type[Exception], ...] = (RedisError, OSError, TimeoutError)
+    """What the library raises where the server is away."""
+
     def __init__(self, url: str) -> None:
         # Who finds all connections in use waits for one: the server is busy then, and not away.
         pool = redis.asyncio.BlockingConnectionPool.from_url(
@@ -144,7 +147,7 @@ class Valkey:
             answer = await call()
         except ResponseError:
             raise
-        except (RedisError, OSError, TimeoutError) as error:
+        except self.failures as error:
             self._away_until = now() + RETRY_AFTER_SECONDS
             if not self._is_away:
                 self._is_away = True
@@ -162,6 +165,9 @@ class ValkeyCluster(Valkey):
     Nobody counts connections here. That another server has taken over is seen by its name, and, if
     it took the name as well, within a second by the maintenance.
     """
+
+    # While servers come and go the library stumbles over its own map of them (redis 8.1).
+    failures = (*Valkey.failures, KeyError, AttributeError)
 
     def __init__(self, url: str) -> None:
         super().__init__(url)

@@ -138,7 +138,7 @@ async def test_a_killed_process_loses_nothing_and_keeps_nothing(
         (victim.database if where == "commit" else victim.valkey).trap = trap
         victim.client.swallows_answers = True
         asking = asyncio.create_task(ask(victim, world, order))
-        await asyncio.wait_for(trap.sprung.wait(), 10)
+        await asyncio.wait_for(trap.sprung.wait(), 30)
         victim.process.kill()
         with pytest.raises(ConnectionError):
             await asking

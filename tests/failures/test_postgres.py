@@ -134,7 +134,7 @@ async def lose_commits(broken: Broken) -> None:
     """Connections break with the commit on its way: some arrive, some do not."""
     for passes in (True, False) * (COMMITS_CUT // 2):
         broken.wire.trap = Trap(COMMIT, passes=passes, cuts=True)
-        await asyncio.wait_for(broken.wire.trap.sprung.wait(), 10)
+        await asyncio.wait_for(broken.wire.trap.sprung.wait(), 30)
 
 
 async def slow_down(broken: Broken) -> None:
