@@ -34,9 +34,9 @@ async def ship_fulfilments(
 
     The units leave the stock of their nodes (`shipped`). Locks the key, the orders, then their
     levels in order. Emits `fulfilment.shipped`, and `fulfilment.delivered` of what its carrier says
-    has arrived already. Refused, one by one: what `move_fulfilments`
-    refuses, InterceptPending where somebody asked to stop it, NoWaybill where a carrier that gives
-    waybills has given none yet. Raises what `carry_out` does.
+    has arrived already. Refused, one by one: what `move_fulfilments` refuses, InterceptPending
+    where somebody asked to stop it, NoWaybill where a carrier that gives waybills has given none
+    yet. Raises what `carry_out` does.
     """
     return await carry_out(
         database, principal, key, ("ship", keys), keys, lambda tx: _ship(tx, keys)
