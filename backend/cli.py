@@ -31,7 +31,7 @@ from backend.machines import page_of
 from backend.messaging import run_intake_topic, run_relay
 from backend.metrics import SHARED_FOLDER, serve_metrics
 from backend.orders.intake_stream import place_stream
-from backend.orders.states import MACHINES
+from backend.processes import MACHINES
 from backend.routing.model import Preset
 from backend.runtime import Runtime, open_runtime
 from backend.server import PortInUse, Server, Supervised, inherited_socket, open_socket

@@ -5,11 +5,13 @@ import msgspec
 from backend.events.model import Payload
 from backend.fulfilment import events as fulfilment
 from backend.orders import events as orders
+from backend.pickups import events as pickups
 from backend.replenishment import events as replenishment
 
 PAYLOADS: dict[str, type[Payload]] = {
     payload.TYPE: payload
-    for payload in (*orders.PAYLOADS, *fulfilment.PAYLOADS, *replenishment.PAYLOADS)
+    for centre in (orders, fulfilment, pickups, replenishment)
+    for payload in centre.PAYLOADS
 }
 
 

@@ -39,6 +39,7 @@ from backend.orders.reroute_orders import Rerouter
 from backend.orders.routing_upkeep import RoutingUpkeep
 from backend.orders.simulation.runner import SimulationRunner
 from backend.orders.stock_holds.ending import expire_holds
+from backend.pickups.expire import expire_pickups, remind_of_pickups
 from backend.replenishment.watch import StockWatch
 from tenants.brands import BrandDirectory
 from tenants.principal import system_principal
@@ -61,6 +62,7 @@ REROUTE_EVERY_SECONDS = 300.0
 AUDIT_EVERY_SECONDS, AUDIT_PAGES = 1.0, 100
 """How soon orders are audited, and how much of one brand before the next has its turn."""
 RELEASE_HOLDS_EVERY_SECONDS = 5.0
+PICKUPS_EVERY_SECONDS = 15.0
 DEADLINES_EVERY_SECONDS = 15.0
 """How soon somebody learns that a step lasts too long; the shortest deadline is a minute."""
 PRICE_EVERY_SECONDS = 1800.0
@@ -139,6 +141,7 @@ class Maintenance:
             group.create_task(self._every(OVERDUE_EVERY_SECONDS, self._routing.cancel_overdue))
             group.create_task(self._every(DEADLINES_EVERY_SECONDS, self.tell_overdue))
             group.create_task(self._every(AUDIT_EVERY_SECONDS, self.audit_placed))
+            group.create_task(self._every(PICKUPS_EVERY_SECONDS, self.end_pickups))
             ending = self.release_expired_holds
             group.create_task(self._every(RELEASE_HOLDS_EVERY_SECONDS, ending))
             group.create_task(self._every(PRICE_EVERY_SECONDS, self._pricer.price_all))
@@ -206,6 +209,14 @@ class Maintenance:
         for brand in await self._brands.all():
             if await release_expired(self._database, brand.id, self._regions):
                 await self._publish_counters(brand.id, Counters())
+
+    async def end_pickups(self) -> None:
+        """Remind who is to fetch orders, and cancel those that nobody fetched."""
+        for brand in await self._brands.all():
+            await remind_of_pickups(self._database, brand.id)
+            ended, counters = await expire_pickups(self._database, brand.id)
+            if ended:
+                await self._publish_counters(brand.id, counters)
 
     async def audit_placed(self) -> None:
         """Ask the rules of brands about what was placed, and hold what they say."""

@@ -35,6 +35,8 @@ from backend.network.slots import slot_providers_by_ids, slots_by_ids
 from backend.orders import find_orders
 from backend.orders.find_work import deadlines_of_orders
 from backend.orders.place_orders import OrderIntake
+from backend.pickups.model import Pickup
+from backend.pickups.standing import pickups_of_orders
 from backend.routing.live_book import LiveBooks
 from backend.routing.tenant_book import TenantBook
 from tenants.authenticate import Authenticator
@@ -217,6 +219,10 @@ class Context:
         return DataLoader(self._load_orders)
 
     @cached_property
+    def pickups(self) -> "DataLoader[int, Pickup | None]":
+        return DataLoader(self._load_pickups)
+
+    @cached_property
     def skus(self) -> "DataLoader[int, Sku | None]":
         return DataLoader(self._load_skus)
 
@@ -243,6 +249,11 @@ class Context:
             return [found.get(order_id, []) for order_id in ids]
 
         return DataLoader(load)
+
+    async def _load_pickups(self, ids: list[int]) -> list[Pickup | None]:
+        async with self.reading() as tx:
+            found = await pickups_of_orders(tx, ids)
+        return [found.get(order_id) for order_id in ids]
 
     async def _load_orders(self, ids: list[int]) -> list[Record | None]:
         async with self.reading() as tx:

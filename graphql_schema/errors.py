@@ -172,7 +172,7 @@ class _NotEnoughToEarmark(strawberry.ExceptionHandler[NotEnoughToEarmark, NotEno
         )
 
 
-class _WithDetails(strawberry.ExceptionHandler[Refusal, Any]):
+class WithDetails(strawberry.ExceptionHandler[Refusal, Any]):
     """Answers with what the error type asks of the exception's attributes, by name."""
 
     def __init__(self, exception_type: type[YipanError], error_type: type[UserError]) -> None:
@@ -193,15 +193,15 @@ class _Others(strawberry.ExceptionHandler[YipanError, InputRefused]):
 HANDLERS: tuple[strawberry.ExceptionHandler[Any, Any], ...] = (
     _Permissions(),
     _NotEnoughToEarmark(),
-    _WithDetails(StockChanged, StockChangedError),
-    _WithDetails(NotEnoughToMove, NotEnoughToMoveError),
-    _WithDetails(AllotmentChanged, AllotmentChangedError),
-    _WithDetails(SupplyChanged, SupplyChangedError),
-    _WithDetails(AlertRuleChanged, AlertRuleChangedError),
-    _WithDetails(ReceiptTooLarge, ReceiptTooLargeError),
-    _WithDetails(LayoutChanged, LayoutChangedError),
-    _WithDetails(PolicyChanged, PolicyChangedError),
-    _WithDetails(BrandChoiceRequired, BrandChoiceRequiredError),
+    WithDetails(StockChanged, StockChangedError),
+    WithDetails(NotEnoughToMove, NotEnoughToMoveError),
+    WithDetails(AllotmentChanged, AllotmentChangedError),
+    WithDetails(SupplyChanged, SupplyChangedError),
+    WithDetails(AlertRuleChanged, AlertRuleChangedError),
+    WithDetails(ReceiptTooLarge, ReceiptTooLargeError),
+    WithDetails(LayoutChanged, LayoutChangedError),
+    WithDetails(PolicyChanged, PolicyChangedError),
+    WithDetails(BrandChoiceRequired, BrandChoiceRequiredError),
     _Others(),
 )
 """Tried in this order on every field whose union has the handler's type."""

@@ -41,7 +41,7 @@ from graphql_schema.scalars import BigInt
 
 strawberry.enum(ShortageCause, name="ShortageCause", description="Why units cannot be sent.")
 
-OPTIONAL = ("hold", "traits", "appointment")
+OPTIONAL = ("hold", "traits", "appointment", "pickup")
 """What stands nowhere in a draft if it is left out."""
 ORDERS_PER_CALL_MAX = 100
 """Orders of one `ordersPlace`; more go to POST /intake/orders, which streams."""
@@ -90,6 +90,11 @@ class OrderTraitsInput:
     )
 
 
+@strawberry.input(description="Where the customer fetches an order (到店自提).")
+class OrderPickupInput:
+    location: str = strawberry.field(description="The code of a location that hands orders over.")
+
+
 @strawberry.input(description=f"An order of at most {LINES_MAX} lines.")
 class OrderPlaceInput:
     shop: str
@@ -121,6 +126,9 @@ class OrderPlaceInput:
         description="When it is to be delivered, and installed: all of it then, or it is refused. "
         "What is paid already, or takes what is there (PARTIAL, BACKORDER), is held for another "
         "time instead.",
+    )
+    pickup: OrderPickupInput | None = strawberry.field(
+        default=None, description="It is fetched there; left out: it is sent."
     )
 
 

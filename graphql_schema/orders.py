@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Self
+from typing import Annotated, Self
 
 import strawberry
 from strawberry import relay
@@ -10,6 +10,8 @@ from strawberry import relay
 from backend.db.pool import Record
 from backend.orders import find_orders
 from backend.orders.model import FulfilmentStatus, HoldKind, OrderStatus, Shortage
+from backend.pickups.model import Pickup as PickupRecord
+from backend.pickups.model import PickupStatus
 from graphql_schema.catalog import Sku, load_sku
 from graphql_schema.context import YipanInfo
 from graphql_schema.events import OrderEvent, order_event_from
@@ -31,6 +33,7 @@ from tenants.principal import Permission
 
 strawberry.enum(OrderStatus, name="OrderStatus", description="Where it stands.")
 strawberry.enum(FulfilmentStatus, name="FulfilmentStatus", description="Where it stands.")
+strawberry.enum(PickupStatus, name="PickupStatus", description="Where it stands.")
 strawberry.enum(Shortage, name="Shortage", description="What to do where stock is short.")
 strawberry.enum(HoldKind, name="HoldKind", description="Why an order waits.")
 
@@ -89,11 +92,16 @@ class OrderHold:
 
 @strawberry.type(description="Units of a line at a functional warehouse.")
 class Reservation:
+    sku_id: strawberry.Private[int]
     line_no: int
     quantity: int
     active: int = strawberry.field(description="In the node's stock still, for this order.")
     picked: int
     shipped: int
+
+    @strawberry.field
+    async def sku(self, info: YipanInfo) -> Sku | None:
+        return await load_sku(info, self.sku_id)
 
 
 @strawberry.type(description="When somebody is warned that a step lasts long, and when it is late.")
@@ -128,6 +136,7 @@ class Fulfilment(relay.Node):
         rows = await info.context.reservations.load(self.order_id)
         return [
             Reservation(
+                sku_id=row["sku_id"],
                 line_no=row["line_no"],
                 quantity=row["quantity"],
                 active=row["active"],
@@ -180,6 +189,43 @@ class RoutingDecision:
     runner_up_cost: str | None
 
 
+@strawberry.type(description="How the handing over of an order at a location stands (到店自提).")
+class Pickup(relay.Node):
+    number: relay.NodeID[int]
+    node_id: strawberry.Private[int]
+    status: PickupStatus
+    version: int = strawberry.field(description="Grows with every change: say which one you saw.")
+    ready_by: datetime | None = strawberry.field(
+        description="Until when the customer was promised to have it ready."
+    )
+    ready_at: datetime | None
+    keep_until: datetime | None = strawberry.field(description="For so long it is kept.")
+    reason: str
+    changed_at: datetime | None
+
+    @strawberry.field
+    async def location(self, info: YipanInfo) -> Location | None:
+        return await load_location(info, self.node_id)
+
+    @strawberry.field(description="The order; null for stores, who see what they do for it.")
+    async def order(self, info: YipanInfo) -> Annotated["Order", strawberry.lazy(".orders")] | None:
+        row = await info.context.orders.load(self.number)
+        return order_from(row) if row else None
+
+    @strawberry.field(description="What the location does for it.")
+    async def fulfilments(self, info: YipanInfo) -> list[Fulfilment]:
+        rows = await info.context.fulfilments.load(self.number)
+        return [fulfilment_from(row) for row in rows if row["node_id"] == self.node_id]
+
+    @classmethod
+    async def resolve_nodes(  # type: ignore[override]
+        cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
+    ) -> list[Self | None]:
+        info.context.principal.require(Permission.ORDERS_READ)
+        found = await info.context.pickups.load_many(numbers_of(node_ids))
+        return [pickup_from(one) if one else None for one in found]  # type: ignore[misc]
+
+
 @strawberry.type(description="An order from any channel.")
 class Order(relay.Node):
     number: relay.NodeID[int]
@@ -229,6 +275,11 @@ class Order(relay.Node):
         found = await info.context.appointments.load(self.number)
         return appointment_from(found[0]) if found else None
 
+    @strawberry.field(description="How it is handed over, where the customer fetches it.")
+    async def pickup(self, info: YipanInfo) -> Pickup | None:
+        found = await info.context.pickups.load(self.number)
+        return pickup_from(found) if found else None
+
     @strawberry.field(description="What happened to the order, in order.")
     async def events(self, info: YipanInfo) -> list[OrderEvent]:
         return [order_event_from(event) for event in await info.context.events.load(self.number)]
@@ -274,6 +325,20 @@ def order_from(row: Record) -> Order:
         remark=row["remark"],
         ordered_at=row["ordered_at"],
         placed_at=row["placed_at"],
+    )
+
+
+def pickup_from(pickup: PickupRecord) -> Pickup:
+    return Pickup(
+        number=pickup.order_id,
+        node_id=pickup.node_id,
+        status=pickup.status,
+        version=pickup.version,
+        ready_by=pickup.ready_by,
+        ready_at=pickup.ready_at,
+        keep_until=pickup.keep_until,
+        reason=pickup.reason,
+        changed_at=pickup.changed_at,
     )
 
 

@@ -3,7 +3,7 @@
 import strawberry
 
 from backend.machines import START, Machine
-from backend.orders.states import MACHINES
+from backend.processes import MACHINES
 
 
 @strawberry.type(description="One way from states to states.")

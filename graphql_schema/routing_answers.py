@@ -117,11 +117,11 @@ class PromiseLine:
     day: date | None
 
 
-@strawberry.type(description="A store that has everything.")
+@strawberry.type(description="A location that hands orders over, and has everything.")
 class PromiseStore:
     location: Location
     distance_m: BigInt
-    ready_on: date
+    ready_at: datetime
 
 
 @strawberry.type(
@@ -260,7 +260,7 @@ def _store_from(store: PickupStore, names: _Names) -> PromiseStore:
     return PromiseStore(
         location=names.location(store.node_id),
         distance_m=store.distance_m,
-        ready_on=store.ready_on,
+        ready_at=store.ready_at,
     )
 
 

@@ -31,6 +31,7 @@ from graphql_schema.network_terms import NetworkTermsMutation, NetworkTermsQuery
 from graphql_schema.order_commands import OrdersMutation
 from graphql_schema.orders import OrdersQuery
 from graphql_schema.parcels import ParcelsQuery
+from graphql_schema.pickups import PICKUP_HANDLERS, PickupsMutation, PickupsQuery
 from graphql_schema.pools import PoolsMutation, PoolsQuery, PoolsSubscription
 from graphql_schema.processes import ProcessesQuery
 from graphql_schema.publishing import PublishingMutation, PublishingQuery
@@ -63,6 +64,7 @@ def _query_type() -> type:
         HoldsQuery,
         AuditRulesQuery,
         ParcelsQuery,
+        PickupsQuery,
         CarriersQuery,
         DeadlinesQuery,
         ProcessesQuery,
@@ -101,6 +103,7 @@ class Mutation(
     HoldsMutation,
     AuditRulesMutation,
     FulfilmentMutation,
+    PickupsMutation,
     CarriersMutation,
     DeadlinesMutation,
     AppointmentsMutation,
@@ -162,7 +165,7 @@ def build_schema(*, is_sorted: bool = False) -> strawberry.Schema:
         mutation=Mutation,
         subscription=Subscription,
         config=schema_config(is_sorted=is_sorted),
-        exception_handlers=HANDLERS,
+        exception_handlers=(*PICKUP_HANDLERS, *HANDLERS),
         execution_context_class=Execution,
         extensions=[
             Documents,

@@ -30,6 +30,9 @@ CENTRES: dict[str, frozenset[str]] = {
     "backend.fulfilment": frozenset(
         {"backend.catalog", "backend.inventory", "backend.network", "backend.orders"}
     ),
+    "backend.pickups": frozenset(
+        {"backend.fulfilment", "backend.inventory", "backend.network", "backend.orders"}
+    ),
     "backend.inventory": frozenset(
         {"backend.catalog", "backend.channels", "backend.network", "core_ext"}
     ),
@@ -105,7 +108,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "graphql_schema": frozenset(CENTRES)
     | GROUND
     | WHO
-    | {"backend.conditions", "backend.machines"},
+    | {"backend.conditions", "backend.machines", "backend.processes"},
     "loadtests": frozenset(CENTRES)
     | GROUND
     | WHO
@@ -128,6 +131,7 @@ COMPOSING = frozenset(
         "backend.event_types",
         "backend.maintenance",
         "backend.messaging",
+        "backend.processes",
         "backend.runtime",
         "backend.supervisor",
     }

@@ -7,7 +7,8 @@ import pytest
 
 from backend.event_types import PAYLOADS
 from backend.machines import START, Machine, page_of, step
-from backend.orders.states import MACHINES, ORDER
+from backend.orders.states import ORDER
+from backend.processes import MACHINES
 from tenants.principal import Permission
 
 ROOT = Path(__file__).parents[1]

@@ -47,6 +47,7 @@ CHECKS = {
     "shipped_is_not_its_movements": SQL.shipped_differences,
     "intercept_of_nothing": SQL.idle_intercepts,
     "hold_of_nothing": SQL.idle_holds,
+    "pickup_is_not_its_order": SQL.pickup_differences,
 }
 
 

@@ -237,3 +237,19 @@ from order_hold h
 join orders o on o.tenant_id = $1 and o.id = h.order_id
 where h.tenant_id = $1 and h.released_at is null and o.status in ('delivered', 'cancelled')
 limit $2
+
+-- pickup_differences --
+-- Orders that are fetched elsewhere than they lie, and pickups that do not fit their order.
+select p.order_id, p.status, p.node_id, o.pickup_node_id, o.status as order_status
+from pickup p
+join orders o on o.tenant_id = $1 and o.id = p.order_id
+where p.tenant_id = $1
+  and (p.status in ('asked', 'accepted', 'rejected', 'ready')
+       and (o.pickup_node_id is distinct from p.node_id
+            or o.status in ('cancelled', 'complete', 'delivered'))
+       or p.status = 'sent' and o.pickup_node_id is not null
+       or o.pickup_node_id is not null and exists (
+           select from fulfilment f
+           where f.tenant_id = $1 and f.order_id = o.id and f.node_id <> o.pickup_node_id
+             and f.status in ('reserved', 'released', 'picking', 'picked', 'packed')))
+order by p.order_id limit $2

@@ -562,7 +562,7 @@ create table node (
     is_active         boolean not null default true,
     capabilities      text[] not null default '{}' constraint node_capabilities_check check (
                           capabilities <@ array['oversize', 'chilled', 'frozen', 'dangerous',
-                                                'installs']),
+                                                'installs', 'hands_over']),
     -- The minute of the brand's day after which an order is dispatched on the next working day.
     cut_off_minute    integer constraint node_cut_off_check
                       check (cut_off_minute between 0 and 1439),
@@ -1339,6 +1339,8 @@ create table orders (
     traits               jsonb not null default '{}',
     -- Whether it was paid when it came.
     is_paid              boolean not null default false,
+    -- The node where the customer fetches it; null: it is sent.
+    pickup_node_id       bigint,
     primary key (tenant_id, id),
     constraint orders_total_check check (
         total_minor = goods_minor - line_discount_minor - order_discount_minor
@@ -1424,7 +1426,7 @@ create table order_hold (
     dealer_id   bigint,
     kind        text not null constraint order_hold_kind_check check (kind in (
         'sku_unknown', 'address_unresolved', 'amount_mismatch', 'audit', 'routing',
-        'appointment', 'manual')),
+        'appointment', 'manual', 'pickup')),
     reason      text not null,
     recorded_at timestamptz not null default clock_timestamp(),
     released_at timestamptz,
@@ -1710,6 +1712,76 @@ create unique index intercept_asked_key on intercept (tenant_id, order_id, fulfi
 create index intercept_node_idx on intercept (tenant_id, node_id, asked_at) where state = 'asked';
 call protect('intercept', 'dealer_store');
 
+-- Where the handing over of an order at a store stands. `version` counts its changes: whoever
+-- commands says which one was seen.
+create table pickup (
+    tenant_id    bigint not null,
+    order_id     bigint not null,
+    node_id      bigint not null,
+    dealer_id    bigint,
+    status       text not null constraint pickup_status_check check (status in (
+        'asked', 'accepted', 'rejected', 'ready', 'handed_over', 'expired', 'sent', 'cancelled')),
+    version      integer not null default 1,
+    -- Until when the customer was promised to have it ready, and since when it is.
+    ready_by     timestamptz,
+    ready_at     timestamptz,
+    -- For so long the store keeps what is ready, and whether the customer was reminded of it.
+    keep_until   timestamptz,
+    is_reminded  boolean not null default false,
+    reason       text not null default '',
+    -- Wrong codes since the last right one, and until when no more are looked at.
+    wrong_codes  integer not null default 0
+                 constraint pickup_wrong_codes_check check (wrong_codes >= 0),
+    wrong_at     timestamptz,
+    locked_until timestamptz,
+    changed_at   timestamptz not null default clock_timestamp(),
+    primary key (tenant_id, order_id),
+    foreign key (tenant_id, order_id) references orders,
+    constraint pickup_ready_check check (status <> 'ready' or keep_until is not null)
+);
+create index pickup_node_idx on pickup (tenant_id, node_id, status, order_id);
+create index pickup_keep_idx on pickup (tenant_id, keep_until) where status = 'ready';
+create index pickup_wrong_idx on pickup (tenant_id, node_id, wrong_at) where wrong_at is not null;
+call protect('pickup', 'dealer_store');
+
+-- Who may fetch an order: the buyer, and whom the buyer sends (代取); each with a code of its own,
+-- which follows from the secret of the brand and the number.
+create table pickup_code (
+    tenant_id bigint not null,
+    order_id  bigint not null,
+    code_no   integer not null,
+    node_id   bigint not null,
+    dealer_id bigint,
+    name      text not null,
+    phone     text not null,
+    state     text not null constraint pickup_code_state_check
+              check (state in ('active', 'revoked', 'used')),
+    issued_at timestamptz not null default clock_timestamp(),
+    ended_at  timestamptz,
+    primary key (tenant_id, order_id, code_no),
+    foreign key (tenant_id, order_id) references pickup
+);
+call protect('pickup_code', 'dealer_store');
+
+-- What the codes of a brand follow from, and what their tokens are signed with.
+create table pickup_secret (
+    tenant_id   bigint not null,
+    signing_key text not null,
+    primary key (tenant_id)
+);
+call protect('pickup_secret', 'brand');
+
+-- For how long stores keep what is ready, and how long before it ends customers are reminded.
+create table pickup_terms (
+    tenant_id    bigint not null,
+    keep_hours   integer not null
+                 constraint pickup_terms_keep_check check (keep_hours between 1 and 2160),
+    remind_hours integer not null,
+    primary key (tenant_id),
+    constraint pickup_terms_remind_check check (remind_hours >= 0 and remind_hours < keep_hours)
+);
+call protect('pickup_terms', 'tenant');
+
 -- Who carries parcels for a brand: where waybills are asked for, and what its messages are signed
 -- with; no address: it gives none.
 create table carrier_account (
@@ -1897,7 +1969,7 @@ create type new_order as (
     freight_minor bigint, fees_minor bigint, total_minor bigint, buyer_name text, buyer_phone text,
     region_code bigint, address text, remark text, ordered_at timestamptz, event_sequence integer,
     fulfilment_count integer, reservation_count integer, decision_count integer, outcome text,
-    traits text, is_paid boolean
+    traits text, is_paid boolean, pickup_node_id bigint
 );
 create type new_line as (
     order_id bigint, line_no integer, dealer_id bigint, sku_id bigint, sku_code text,

@@ -13,6 +13,7 @@ import httpx2
 
 from backend.db.errors import YipanError
 from backend.db.pool import Record
+from backend.demo.clerks import Clerks
 from backend.demo.simulated import simulated
 from backend.demo.stream import Tally
 from backend.fulfilment.carriers.accounts import set_carrier_account
@@ -52,6 +53,7 @@ class Staff:
         self._random = Random()
         self._run_id = datetime.now(UTC).strftime("%m%d%H%M%S")
         self._commands = 0
+        self._clerks = Clerks(runtime, tenant_id, tally, self._key)
 
     async def run(self, own_url: str) -> None:
         """Open an account with the carrier, and work; `own_url` is where it tells what happens."""
@@ -79,6 +81,7 @@ class Staff:
         """Do some of what there is to do, what is furthest first."""
         await self._deliver(http)
         await self._ship()
+        await self._clerks.round()
         database, status = self._runtime.database, FulfilmentStatus
         picked = [Packing(key, CARRIER) for key in await self._some(status.PICKED)]
         if picked:

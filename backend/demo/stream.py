@@ -14,7 +14,14 @@ from backend.demo.appointments import TIMES
 from backend.inventory.change_stock import StockReceive, change_stock
 from backend.network.model import Condition
 from backend.orders.cancel_orders import cancel_order
-from backend.orders.model import AddressDraft, Appointment, LineDraft, OrderDraft, Placed
+from backend.orders.model import (
+    AddressDraft,
+    Appointment,
+    LineDraft,
+    OrderDraft,
+    Pickup,
+    Placed,
+)
 from backend.runtime import Runtime
 from tenants.principal import system_principal
 
@@ -24,6 +31,8 @@ PAID_SHARE = 0.8
 CANCEL_SHARE = 0.03
 APPOINTED_SHARE = 0.3
 """Of orders with something that is installed: those that are to come at a time."""
+PICKUP_SHARE = 0.15
+"""Of orders with nothing that is installed: those that are fetched at a store."""
 RECEIVE_EVERY = 25
 """Orders between two deliveries."""
 RECENT = 50
@@ -49,6 +58,7 @@ class Tally:
             f"held {counts['held']:,}  refused {counts['refused']:,}  "
             f"cancelled {counts['cancelled']:,}  on platforms {counts['bought']:,}  "
             f"sent {counts['shipped']:,}  arrived {counts['delivered']:,}  "
+            f"fetched {counts['fetched']:,}  "
             f"median {median}  {self.last}"
         )
 
@@ -107,9 +117,11 @@ class DemoStream:
             LineDraft(sku.code, 1 + int(random.random() < 0.15), price) for sku, price in chosen
         )
         goods = sum(line.quantity * line.unit_price_minor for line in lines)
-        is_appointed = (
-            any(sku.needs_installation for sku, _ in chosen) and random.random() < APPOINTED_SHARE
-        )
+        is_installed = any(sku.needs_installation for sku, _ in chosen)
+        is_appointed = is_installed and random.random() < APPOINTED_SHARE
+        store = None
+        if not is_installed and random.random() < PICKUP_SHARE:
+            store = random.choice(demo.STORES)
         name = random.choice(SURNAMES) + random.choice(("女士", "先生"))
         return OrderDraft(
             shop=shop.code,
@@ -117,13 +129,14 @@ class DemoStream:
             is_paid=random.random() < PAID_SHARE,
             address=AddressDraft(
                 detail=f"人民路 {random.randrange(1, 999)} 号",
-                region_code=random.choice(self._regions),
+                region_code=store.region_code if store else random.choice(self._regions),
                 name=name,
                 phone=f"138{random.randrange(10**8):08}",
             ),
             lines=lines,
             order_discount_minor=goods // 20 if random.random() < 0.3 else 0,
             appointment=self._appointment() if is_appointed else msgspec.UNSET,
+            pickup=Pickup(store.code) if store else msgspec.UNSET,
         )
 
     def _appointment(self) -> Appointment:

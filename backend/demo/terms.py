@@ -60,7 +60,11 @@ WAREHOUSE_CAN = {
 TERMS_OF_KIND = {
     NodeKind.WAREHOUSE: NodeTerms(cut_off_minute=20 * 60, service_level=5, handling_minor=300),
     NodeKind.STORE: NodeTerms(
-        cut_off_minute=16 * 60, service_level=3, handling_minor=600, keeps_for_region=True
+        capabilities=frozenset({Capability.HANDS_OVER}),
+        cut_off_minute=16 * 60,
+        service_level=3,
+        handling_minor=600,
+        keeps_for_region=True,
     ),
     NodeKind.DEALER: NodeTerms(
         capabilities=frozenset({Capability.OVERSIZE, Capability.INSTALLS}),

@@ -16,11 +16,11 @@ from backend.fulfilment.waves import SQL
 from backend.inventory.counters import Counters
 from backend.orders.errors import InterceptPending
 from backend.orders.find_work import open_intercepts
+from backend.orders.give_up import give_up
 from backend.orders.model import OrderStatus
 from backend.orders.move_fulfilments import FulfilmentKey, lock_fulfilment
 from backend.orders.states import FULFILMENT
 from backend.orders.step import changing_order, tell_order
-from backend.orders.stop_fulfilment import stop_fulfilment
 from tenants.principal import Permission, Principal
 
 STOP = FULFILMENT.step("intercept")
@@ -115,6 +115,7 @@ async def _answer(tx: TenantTransaction, key: FulfilmentKey, stops: bool, answer
     def tell(units: int) -> Payload:
         return FulfilmentIntercepted(*key, row["node_id"], units)
 
-    status, units, counters = await stop_fulfilment(tx, key, row["node_id"], tell)
+    order_id, number = key
+    status, units, counters = await give_up(tx, order_id, [number], row["node_id"], tell)
     await tx.execute(SQL.cancel_parcels, tx.tenant_id, *key)
     return Stopped(status, units, counters)

@@ -26,6 +26,8 @@ class Capability(StrEnum):
     DANGEROUS = "dangerous"
     INSTALLS = "installs"
     """It sends somebody who installs the goods."""
+    HANDS_OVER = "hands_over"
+    """Customers fetch orders there (到店自提)."""
 
 
 EVERY_DAY = 127
@@ -93,6 +95,11 @@ class Node(NodeTerms, frozen=True, kw_only=True):
     dealer_id: int | None
     serves_all: bool
     is_active: bool
+
+    def hands_over_for(self, dealer_id: int | None) -> bool:
+        """Whether customers may fetch orders there that a dealer (None: the brand) sold."""
+        serves = self.dealer_id is None or self.serves_all or self.dealer_id == dealer_id
+        return self.is_active and Capability.HANDS_OVER in self.capabilities and serves
 
 
 class FunctionalWarehouse(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,7 @@
 """Creating and finding nodes, their functional warehouses and their legal entities."""
 
+from collections.abc import Collection
+
 from backend.db.errors import OutOfRange
 from backend.db.pool import Record, TenantTransaction, Transaction
 from backend.db.sql import load_queries
@@ -49,6 +51,11 @@ async def page_of_nodes(tx: TenantTransaction, after: int, limit: int) -> list[N
     """Return up to `limit` nodes that the principal may see, with ids above `after`."""
     rows = await tx.fetch(SQL.nodes, tx.tenant_id, after, limit)
     return [_node(row) for row in rows]
+
+
+async def nodes_by_codes(tx: TenantTransaction, codes: Collection[str]) -> list[Node]:
+    """Return the nodes of these codes that the principal may see."""
+    return [_node(row) for row in await tx.fetch(SQL.nodes_by_codes, tx.tenant_id, list(codes))]
 
 
 def _node(row: Record) -> Node:

@@ -16,6 +16,13 @@ select id, code, name, kind, region_code, longitude_e6, latitude_e6, priority, d
        cut_off_minute, working_days, service_level, handling_minor, keeps_for_region
 from node where tenant_id = $1 and id > $2 order by id limit $3
 
+-- nodes_by_codes --
+-- Nodes that the principal may see, by code.
+select id, code, name, kind, region_code, longitude_e6, latitude_e6, priority, daily_capacity,
+       lead_time_minutes, legal_entity_id, dealer_id, serves_all, is_active, capabilities,
+       cut_off_minute, working_days, service_level, handling_minor, keeps_for_region
+from node where tenant_id = $1 and code = any($2::text[])
+
 -- insert_node --
 -- Create a node.
 insert into node (tenant_id, code, name, kind, region_code, longitude_e6, latitude_e6, priority,

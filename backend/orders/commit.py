@@ -392,6 +392,9 @@ async def insert_rows(tx: TenantTransaction, shaped: Shaped, keys: Sequence[KeyR
     if shaped.appointments:
         columns = zip(*shaped.appointments, strict=True)
         await tx.execute(SQL.insert_appointments, tx.tenant_id, *map(list, columns))
+    if shaped.pickups:
+        columns = zip(*shaped.pickups, strict=True)
+        await tx.execute(SQL.insert_pickups, tx.tenant_id, *map(list, columns))
     return bool(claimed == len(keys))
 
 

@@ -84,6 +84,16 @@ class AddressUnresolved(OrderRefused):
     code = "ADDRESS_UNRESOLVED"
 
 
+class NoPickup(OrderRefused):
+    """Orders of this shop cannot be fetched there; choose another location."""
+
+    code = "NO_PICKUP"
+
+    def __init__(self, location: str) -> None:
+        message = f"Orders of this shop cannot be fetched at {location!r}; choose another location."
+        super().__init__(message, path=("pickup",))
+
+
 class OrderConflict(OrderRefused):
     """An order with this key or external id exists with other content; nothing was changed."""
 
@@ -140,6 +150,18 @@ class OrderHeld(OrderRefused):
     """The order waits for a person; resolve its holds first."""
 
     code = "ORDER_HELD"
+
+
+class OrderFetched(OrderRefused):
+    """The customer fetches this order: the store accepts it, has it ready and hands it over."""
+
+    code = "ORDER_FETCHED"
+
+
+class OrderSent(OrderRefused):
+    """This order is sent: nobody fetches it."""
+
+    code = "ORDER_SENT"
 
 
 class InterceptPending(OrderRefused):

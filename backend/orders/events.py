@@ -1,6 +1,6 @@
 """What happens to orders, as others are told: the payloads of the events."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import ClassVar
 
 import msgspec
@@ -100,6 +100,16 @@ class OrderRerouted(Payload, frozen=True, rename="camel"):
     saved_minor: int
 
 
+class PickupAsked(Payload, frozen=True, rename="camel"):
+    """A store is asked to hand an order over; ready by a time, if all of it is there."""
+
+    TYPE: ClassVar[str] = "pickup.asked"
+
+    order_id: int
+    node_id: int
+    ready_by: datetime | None
+
+
 class FulfilmentCreated(Payload, frozen=True, rename="camel"):
     """A node is to send units of an order."""
 
@@ -181,6 +191,7 @@ PAYLOADS: tuple[type[Payload], ...] = (
     OrderAppointmentSet,
     OrderAppointmentLost,
     OrderRerouted,
+    PickupAsked,
     FulfilmentCreated,
     FulfilmentChanged,
     FulfilmentCancelled,

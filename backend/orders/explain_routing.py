@@ -105,7 +105,9 @@ async def explain_routing(
         winner_nodes=tuple(decision["winner_nodes"]),
         is_same=set(found.plan.decision.winner_nodes) == set(decision["winner_nodes"]),
         trace=found,
-        counterfactuals=tuple(counterfactuals(planner, request, book, found)),
+        counterfactuals=()
+        if request.pickup_at
+        else tuple(counterfactuals(planner, request, book, found)),
     )
 
 

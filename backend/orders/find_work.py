@@ -107,6 +107,11 @@ async def page_of_due_fulfilments(
     return await tx.fetch(SQL.page_of_due_fulfilments, tx.tenant_id, *given)
 
 
+async def live_fulfilments(tx: TenantTransaction, order_id: int) -> list[Record]:
+    """Return the fulfilments of an order that still stand."""
+    return await tx.fetch(SQL.live_fulfilments, tx.tenant_id, [order_id])
+
+
 async def open_intercepts(
     tx: TenantTransaction, keys: Iterable[FulfilmentKey]
 ) -> dict[FulfilmentKey, int]:

@@ -14,6 +14,7 @@ from backend.orders.claim import SQL
 from backend.orders.errors import HoldClaimed, InvalidHold, UnknownHold
 from backend.orders.events import OrderHeld
 from backend.orders.model import HoldKind, OrderStatus
+from backend.orders.place_hold import add_hold
 from backend.orders.release_holds import Resolution, release_hold
 from backend.orders.states import ORDER, check_step, derive_status
 from backend.orders.step import StepEvent, changing_order, lines_of_order, write_step
@@ -72,9 +73,8 @@ async def _hold(
         raise InvalidHold(f"The order is {order['status']}: nothing of it can be held any more.")
     if len(await tx.fetch(SQL.open_holds, tx.tenant_id, order_id)) >= HOLDS_MAX:
         raise InvalidHold(f"An order has at most {HOLDS_MAX} open holds.")
-    hold = (HoldKind.MANUAL.value, reason, actor, expires_at)
-    number: int = await tx.fetch_value(
-        SQL.add_hold, tx.tenant_id, order_id, order["dealer_id"], *hold
+    number = await add_hold(
+        tx, order, HoldKind.MANUAL, reason, placed_by=actor, expires_at=expires_at
     )
     lines = await lines_of_order(tx, order_id)
     status = check_step(order["status"], derive_status(lines, is_held=True))

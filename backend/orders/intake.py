@@ -77,6 +77,8 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
     shortage: Shortage
     keys: tuple[Key, ...]
     ordered_at: datetime
+    pickup_at: int | None = None
+    """The node where the customer fetches it."""
     hold: HoldTerms | None = None
     """Units are only to be kept for so long; there is no order yet."""
 

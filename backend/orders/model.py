@@ -74,13 +74,16 @@ class HoldKind(StrEnum):
     """No strategy takes it, or one leaves what it cannot send to a person (异常单)."""
     APPOINTMENT = "appointment"
     """It cannot come, or be installed, at the agreed time: agree on another one (预约)."""
+    PICKUP = "pickup"
+    """The store where the customer wants to fetch it does not hand it over: choose another one, or
+    have it sent."""
     MANUAL = "manual"
     """Somebody, or a platform in their name, says that it must not be sent for now (人工挂起)."""
 
     @property
     def blocks_stock(self) -> bool:
         """Held for these, an order reserves nothing: where or what to send is not known."""
-        return self in (HoldKind.SKU_UNKNOWN, HoldKind.ADDRESS_UNRESOLVED)
+        return self in (HoldKind.SKU_UNKNOWN, HoldKind.ADDRESS_UNRESOLVED, HoldKind.PICKUP)
 
     @property
     def stops_parcels(self) -> bool:
@@ -123,6 +126,12 @@ class Appointment(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
     to_minute: int
 
 
+class Pickup(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Where the customer fetches an order (到店自提): a location, by its code."""
+
+    location: str
+
+
 class OrderDraft(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """An order as it comes in, from whichever entrance."""
 
@@ -149,6 +158,14 @@ class OrderDraft(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
     """What policies of routing may ask about; left out it stands nowhere, as above."""
     appointment: Appointment | msgspec.UnsetType = msgspec.UNSET
     """When it is to come; left out it stands nowhere, as above."""
+
+    pickup: Pickup | msgspec.UnsetType = msgspec.UNSET
+    """Where it is fetched; left out it is sent, and stands nowhere, as above."""
+
+    @property
+    def fetched_at(self) -> Pickup | None:
+        """Where the customer fetches it, where it is not sent."""
+        return None if self.pickup is msgspec.UNSET else self.pickup
 
     @property
     def agreed(self) -> Appointment | None:

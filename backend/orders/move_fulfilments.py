@@ -18,7 +18,13 @@ from backend.inventory.model import CauseKind, LevelKey, Movement
 from backend.inventory.movement_types import MovementType
 from backend.machines import Step
 from backend.orders.claim import SQL
-from backend.orders.errors import OrderHeld, UnknownFulfilment, WrongFulfilmentState
+from backend.orders.errors import (
+    OrderFetched,
+    OrderHeld,
+    OrderSent,
+    UnknownFulfilment,
+    WrongFulfilmentState,
+)
 from backend.orders.events import FulfilmentPicked
 from backend.orders.model import HoldKind
 from backend.orders.states import ORDER, Units, check_step, status_of
@@ -44,6 +50,8 @@ STOPPED_BY: Mapping[str, Sequence[HoldKind] | None] = {
     "ship": [kind for kind in HoldKind if kind.stops_parcels],
 }
 """The steps that a hold of the order stops: a hold of any kind, or of these."""
+FETCHED_STEPS = frozenset({"release", "pack", "ship", "deliver"})
+"""The steps that are others where a customer fetches the order: nothing of it travels."""
 Check = Callable[[Record], YipanError | None]
 """Says why a fulfilment may not take the step, beside the state that it is in."""
 
@@ -64,13 +72,16 @@ async def move_fulfilments(
     *,
     batch: Batch = NO_BATCH,
     check: Check | None = None,
+    hands_over: bool = False,
 ) -> Moved:
     """Let each fulfilment take a step of its machine, if it may; the others stay as they are.
 
-    `tell` makes the event of each. Refused, one by one: UnknownFulfilment for what the principal
-    may not work at, WrongFulfilmentState, OrderHeld where a hold of its order stops the step, and
-    what `check` says. Locks the orders in order, then, where units leave, their levels. Call it as
-    who writes stock in the principal's name.
+    `tell` makes the event of each. `hands_over` where a store does it for who fetches the order:
+    then no other way leads through FETCHED_STEPS, and that one nowhere else. Refused, one by one:
+    UnknownFulfilment for what the principal may not work at, WrongFulfilmentState, OrderFetched or
+    OrderSent, OrderHeld where a hold of its order stops the step, and what `check` says. Locks the
+    orders in order, then, where units leave, their levels. Call it as who writes stock in the
+    principal's name.
     """
     wanted = sorted(set(keys))
     orders = {row["id"]: row for row in await lock_orders_of(tx, wanted)}
@@ -82,7 +93,11 @@ async def move_fulfilments(
     done = []
     for key in wanted:
         row = found.get(key)
-        error = _refusal(tx, step, row, held) or (check(row) if check and row else None)
+        error = _refusal(tx, step, row, held)
+        if error is None and step.name in FETCHED_STEPS and row:
+            error = _of_other_way(orders[row["order_id"]], hands_over=hands_over)
+        if error is None and check and row:
+            error = check(row)
         if error is not None:
             refused[key] = error
         elif row is not None:
@@ -160,6 +175,13 @@ def _refusal(
     if row["status"] not in step.sources:
         return WrongFulfilmentState(row["status"])
     return OrderHeld() if row["order_id"] in held else None
+
+
+def _of_other_way(order: Record, *, hands_over: bool) -> YipanError | None:
+    is_fetched = order["pickup_node_id"] is not None
+    if is_fetched == hands_over:
+        return None
+    return OrderFetched() if is_fetched else OrderSent()
 
 
 async def _to_nodes(

@@ -15,10 +15,11 @@ from backend.catalog.model import Sku
 from backend.channels.errors import UnknownShop
 from backend.channels.model import Shop
 from backend.db.commands import KEY_LENGTH_MAX, command_key, fingerprint_in_order
+from backend.network.model import Node
 from backend.network.ranges import MINUTES_A_DAY
 from backend.network.regions.table import RegionTable
 from backend.orders.apportion import apportion
-from backend.orders.errors import AddressUnresolved, AmountsDoNotAddUp, InvalidOrder
+from backend.orders.errors import AddressUnresolved, AmountsDoNotAddUp, InvalidOrder, NoPickup
 from backend.orders.intake import Amounts, Hold, Intake, IntakeLine, Key
 from backend.orders.model import (
     AMOUNT_MINOR_MAX,
@@ -30,6 +31,7 @@ from backend.orders.model import (
     Appointment,
     HoldKind,
     OrderDraft,
+    Shortage,
 )
 from backend.orders.stock_holds.model import HoldTerms
 from backend.routing.goods_needs import charged_weight_g
@@ -48,6 +50,8 @@ class Surroundings(NamedTuple):
     """Both by code, as far as they exist."""
     regions: RegionTable
     currency: str
+    pickup_nodes: Mapping[str, Node] = {}
+    """By code, those of the asked for that hand orders over."""
 
 
 def normalise(
@@ -66,6 +70,7 @@ def normalise(
     if shop is None or not may_use(principal, shop):
         raise UnknownShop(f"There is no shop {draft.shop!r} that you may use.", path=("shop",))
     holds: list[Hold] = []
+    pickup_at = _pickup_node(draft, shop, around, holds)
     skus = [_sku(draft, index, around, holds) for index in range(len(draft.lines))]
     is_placeless = hold is not None and draft.address == NOWHERE
     region_code = None if is_placeless else _region(draft, around.regions, holds)
@@ -88,6 +93,7 @@ def normalise(
         shortage=draft.wanted_shortage,
         keys=keys_of(draft, principal, shop, hold),
         ordered_at=ordered_at if ordered_at.tzinfo else ordered_at.replace(tzinfo=UTC),
+        pickup_at=pickup_at,
         hold=hold,
     )
 
@@ -133,6 +139,33 @@ def check_shape(draft: OrderDraft, *, is_bulk: bool) -> None:
         check_appointment(draft.agreed)
         if not draft.lines:
             raise InvalidOrder("What has no lines comes at no time.", path=("appointment",))
+    if draft.fetched_at is not None:
+        _check_pickup(draft)
+
+
+def _check_pickup(draft: OrderDraft) -> None:
+    if not draft.lines:
+        raise InvalidOrder("What has no lines is not fetched.", path=("pickup",))
+    if draft.agreed is not None:
+        raise InvalidOrder("What is fetched comes at no time.", path=("appointment",))
+    if draft.shortage is Shortage.PRESALE:
+        raise InvalidOrder("What is fetched is there, or waits for stock.", path=("shortage",))
+
+
+def _pickup_node(
+    draft: OrderDraft, shop: Shop, around: Surroundings, holds: list[Hold]
+) -> int | None:
+    """Return the node where an order is fetched; none, and a hold, where a paid one cannot be."""
+    if draft.fetched_at is None:
+        return None
+    node = around.pickup_nodes.get(draft.fetched_at.location)
+    if node is not None and node.hands_over_for(shop.dealer_id):
+        return node.id
+    error = NoPickup(draft.fetched_at.location)
+    if not draft.is_paid:
+        raise error
+    holds.append(Hold(HoldKind.PICKUP, error.message))
+    return None
 
 
 def check_appointment(agreed: Appointment) -> None:

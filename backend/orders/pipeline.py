@@ -281,7 +281,8 @@ class Pipeline:
         if not works:
             return []
         planner, day = self._book.planner, self._book.day
-        around = Circumstances(day, next(_batches), attempt, planner.view.limited_nodes)
+        limited = planner.view.limited_nodes
+        around = Circumstances(day, next(_batches), attempt, limited, planner.ready_at)
         ground = Ground(planner, around, self._book.allotments, self._book.pools)
         try:
             with stage("commit", self._tenant_id, len(works)):

@@ -29,13 +29,13 @@ with new_orders as (
         goods_minor, line_discount_minor, order_discount_minor, freight_minor, fees_minor,
         total_minor, buyer_name, buyer_phone, region_code, address, remark, ordered_at,
         event_sequence, fulfilment_count, reservation_count, decision_count, outcome, traits,
-        is_paid)
+        is_paid, pickup_node_id)
     select $1::bigint, r.id, r.shop_id, r.external_id, r.dealer_id, r.status, r.shortage,
            r.currency, r.goods_minor, r.line_discount_minor, r.order_discount_minor,
            r.freight_minor, r.fees_minor, r.total_minor, r.buyer_name, r.buyer_phone,
            r.region_code, r.address, r.remark, r.ordered_at, r.event_sequence,
            r.fulfilment_count, r.reservation_count, r.decision_count, r.outcome,
-           r.traits::jsonb, r.is_paid
+           r.traits::jsonb, r.is_paid, r.pickup_node_id
     from unnest($2::new_order[]) as r),
 new_lines as (
     insert into order_line (tenant_id, order_id, line_no, dealer_id, sku_id, sku_code, quantity,
@@ -90,6 +90,18 @@ insert into order_appointment (tenant_id, order_id, dealer_id, day, from_minute,
 select $1::bigint, r.* from unnest($2::bigint[], $3::bigint[], $4::date[], $5::integer[],
                                    $6::integer[], $7::boolean[], $8::bigint[])
     as r(order_id, dealer_id, day, from_minute, to_minute, is_booked, installation_slot_id)
+
+-- insert_pickups --
+-- Ask stores to hand new orders over.
+insert into pickup (tenant_id, order_id, node_id, dealer_id, status, ready_by)
+select $1::bigint, r.order_id, r.node_id, r.dealer_id, 'asked', r.ready_by
+from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[])
+    as r(order_id, node_id, dealer_id, ready_by)
+
+-- cancel_pickup --
+-- Nothing is left of an order to hand over.
+update pickup set status = 'cancelled', version = version + 1, changed_at = clock_timestamp()
+where tenant_id = $1 and order_id = $2 and status in ('asked', 'accepted', 'rejected', 'ready')
 
 -- appointments_of_orders --
 -- When orders are to come, and whether that is booked.
@@ -189,7 +201,7 @@ delete from routing_wait where tenant_id = $1 and order_id = $2
 -- lock_orders --
 -- Lock orders, in order.
 select id, dealer_id, shop_id, status, buyer_name, buyer_phone, region_code, address,
-       event_sequence, fulfilment_count, reservation_count, decision_count
+       event_sequence, fulfilment_count, reservation_count, decision_count, pickup_node_id
 from orders where tenant_id = $1 and id = any($2::bigint[]) order by id for no key update
 
 -- lines_of_orders --
@@ -274,24 +286,25 @@ order by o.placed_at, o.id limit $5
 -- backorders --
 -- The waiting lines of orders, the oldest order first, with where they go.
 select o.id as order_id, o.shop_id, o.dealer_id, o.region_code, o.total_minor, o.remark, o.traits,
-       o.shortage, o.is_paid, l.line_no, l.sku_id, l.backordered as wanted, l.quantity,
-       l.amount_minor
+       o.shortage, o.is_paid, o.pickup_node_id, l.line_no, l.sku_id, l.backordered as wanted,
+       l.quantity, l.amount_minor
 from orders o
 join order_line l on l.tenant_id = $1 and l.order_id = o.id and l.backordered > 0
 where o.tenant_id = $1 and o.id = any($2::bigint[])
 order by o.placed_at, o.id, l.line_no
 
 -- allocated_orders --
--- Orders that have all their nodes, oldest first, after a position.
+-- Orders that are sent and have all their nodes, oldest first, after a position.
 select placed_at, id from orders
-where tenant_id = $1 and status = 'allocated' and placed_at >= $2
+where tenant_id = $1 and status = 'allocated' and pickup_node_id is null and placed_at >= $2
   and (placed_at, id) > ($2::timestamptz, $3::bigint)
 order by placed_at, id limit $4
 
 -- allocated_lines --
 -- What is reserved of the lines of orders, with where they go.
 select o.id as order_id, o.shop_id, o.dealer_id, o.region_code, o.total_minor, o.remark, o.traits,
-       o.shortage, o.is_paid, l.line_no, l.sku_id, l.reserved as wanted, l.quantity, l.amount_minor
+       o.shortage, o.is_paid, o.pickup_node_id, l.line_no, l.sku_id, l.reserved as wanted,
+       l.quantity, l.amount_minor
 from orders o
 join order_line l on l.tenant_id = $1 and l.order_id = o.id and l.reserved > 0
 where o.tenant_id = $1 and o.id = any($2::bigint[])
@@ -300,7 +313,8 @@ order by o.placed_at, o.id, l.line_no
 -- whole_orders --
 -- The lines of orders as they were placed, each order's together, with where they go.
 select o.id as order_id, o.shop_id, o.dealer_id, o.region_code, o.total_minor, o.remark, o.traits,
-       o.shortage, o.is_paid, l.line_no, l.sku_id, l.quantity as wanted, l.quantity, l.amount_minor
+       o.shortage, o.is_paid, o.pickup_node_id, l.line_no, l.sku_id, l.quantity as wanted,
+       l.quantity, l.amount_minor
 from orders o
 join order_line l on l.tenant_id = $1 and l.order_id = o.id and l.sku_id is not null
 where o.tenant_id = $1 and o.id = any($2::bigint[]) and o.region_code is not null
@@ -526,7 +540,7 @@ select f.order_id, f.fulfilment_no
 from fulfilment f
 join orders o on o.tenant_id = $1 and o.id = f.order_id
 left join order_appointment a on a.tenant_id = $1 and a.order_id = f.order_id
-where f.tenant_id = $1 and f.status = 'reserved'
+where f.tenant_id = $1 and f.status = 'reserved' and o.pickup_node_id is null
   and ($2::bigint is null or f.node_id = $2)
   and ($3::timestamptz is null or o.placed_at < $3)
   and (o.status in ('allocated', 'in_fulfilment', 'partially_shipped')

@@ -89,6 +89,8 @@ async def _resolve(
         await tx.execute(
             SQL.resolve_line, tx.tenant_id, order_id, hold["line_no"], sku_id, resolution.sku
         )
+    elif kind is HoldKind.PICKUP:
+        raise HoldUnresolved("Choose where it is fetched, or that it is sent (pickupMove).")
     elif kind is HoldKind.ADDRESS_UNRESOLVED:
         if resolution.region_code is None:
             raise HoldUnresolved

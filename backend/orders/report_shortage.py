@@ -33,6 +33,7 @@ from backend.orders.move_fulfilments import (
     picked,
     read_fulfilment,
 )
+from backend.orders.place_hold import add_hold
 from backend.orders.releasing import Releasing
 from backend.orders.states import FULFILMENT, check_step, derive_status
 from backend.orders.step import StepEvent, line_outcome, under_holds, write_step
@@ -115,8 +116,7 @@ async def _report(
     counters, emptied = await releasing.carry_out(tx.principal.subject, lost)
     units = sum(pick.quantity for pick in picks)
     if releasing.has_lost_appointment:
-        hold = (HoldKind.APPOINTMENT.value, LOST_ITS_TIME, None, None)
-        await tx.execute(SQL.add_hold, tx.tenant_id, order_id, orders[0]["dealer_id"], *hold)
+        await add_hold(tx, orders[0], HoldKind.APPOINTMENT, LOST_ITS_TIME)
     units_missing = {pick.line_no: pick.quantity for pick in picks}
     status, lines = await _waits(tx, orders[0], units_missing, is_at_node=is_at_node)
     payload = FulfilmentShort(order_id, number, row["node_id"], status, units, cause)

@@ -137,7 +137,7 @@ class Rerouter:
     async def _carry_out(self, brand: Brand, live: LiveBook, move: Move) -> Counters | None:
         """Carry a move out; None where it cannot be any more, or was in somebody's way."""
         day, limited = live.book.day, live.book.view.limited_nodes
-        around = Circumstances(day, NO_BATCH, 1, limited)
+        around = Circumstances(day, NO_BATCH, 1, limited, live.book.planner.ready_at)
         principal = system_principal(brand.id, "rerouting")
         try:
             days = {CapacityKey(share.node_id, day) for share in move.added}

@@ -4,8 +4,8 @@ must.
 A row is a tuple in the order of its row type (`new_order`, `new_line`, … in the schema).
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -19,6 +19,7 @@ from backend.orders.events import (
     OrderAllocated,
     OrderAppointmentSet,
     OrderPlaced,
+    PickupAsked,
 )
 from backend.orders.intake import Hold, Intake
 from backend.orders.model import (
@@ -53,6 +54,8 @@ class Circumstances(NamedTuple):
     attempt: int
     limited_nodes: Collection[int]
     """Nodes that take so many parcels a day."""
+    ready_at: Callable[[int], datetime | None]
+    """When a node has ready what it is given now; None of one that is closed."""
 
 
 class Shaped:
@@ -74,6 +77,7 @@ class Shaped:
         self.stock_hold_parts: Rows = []
         self.routing_waits: Rows = []
         self.appointments: Rows = []
+        self.pickups: Rows = []
         self.moved_lines: Rows = []
         self.updated_orders: Rows = []
 
@@ -99,6 +103,8 @@ class Shaped:
         self._event(counts, payload, work.order_id, dealer_id, None)
         if intake.draft.agreed is not None:
             self._add_appointment(work, intake.draft.agreed, status, counts)
+        if intake.pickup_at is not None:
+            self._add_pickup(work, intake.pickup_at, status, counts)
         ship_to = ShipTo(address.name, address.phone, intake.region_code, address.detail)
         parcels = self._add_shares(work, shares, counts, dealer_id, ship_to)
         self._add_decision(work, counts)
@@ -231,6 +237,7 @@ class Shaped:
                 _encode(placed).decode(),
                 _encode(draft.known_traits).decode(),
                 draft.is_paid,
+                intake.pickup_at,
             )
         )
 
@@ -290,6 +297,13 @@ class Shaped:
         if bookings is not None:
             payload = OrderAppointmentSet(order_id, status, *time)
             self._event(counts, payload, order_id, dealer_id, None)
+
+    def _add_pickup(self, work: Work, node_id: int, status: OrderStatus, counts: Counts) -> None:
+        """Add that a store is to hand an order over; until when it is ready if it is all there."""
+        ready_by = self._around.ready_at(node_id) if status is OrderStatus.ALLOCATED else None
+        self.pickups.append((work.order_id, node_id, work.dealer_id, ready_by))
+        payload = PickupAsked(work.order_id, node_id, ready_by)
+        self._event(counts, payload, work.order_id, work.dealer_id, node_id)
 
     def _add_shares(
         self,

@@ -211,8 +211,6 @@ FULFILMENT = Machine(
     ],
 )
 
-MACHINES = (ORDER, LINE, FULFILMENT)
-
 
 class Units(NamedTuple):
     """How the units of an order stand, all its lines together."""

@@ -13,6 +13,7 @@ from backend.events.outbox import append_events
 from backend.orders.claim import SQL
 from backend.orders.errors import UnknownOrder
 from backend.orders.model import HoldKind, LineOutcome, OrderStatus
+from backend.orders.states import ORDER
 from tenants.principal import Permission, Principal, system_principal
 
 
@@ -95,6 +96,8 @@ async def write_step(
         columns = (list(column) for column in zip(*moves, strict=True))
         await tx.execute(SQL.move_line_units, tx.tenant_id, [order["id"]] * len(moves), *columns)
     sequence = order["event_sequence"]
+    if status in ORDER.final and order["pickup_node_id"] is not None:
+        await tx.execute(SQL.cancel_pickup, tx.tenant_id, order["id"])
     await tx.execute(
         SQL.update_orders,
         tx.tenant_id,

@@ -1,7 +1,7 @@
 """From submissions to works: what each order means with the shops and SKUs of the moment."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from backend.catalog.find_skus import SkuCache
@@ -9,6 +9,8 @@ from backend.channels.shops import ShopCache
 from backend.clock import now
 from backend.db.errors import YipanError
 from backend.db.pool import Database
+from backend.network.model import Node
+from backend.network.nodes import nodes_by_codes
 from backend.network.regions.table import RegionTable
 from backend.orders.claim import refused, stored_outcomes
 from backend.orders.errors import InvalidOrder, OrderConflict
@@ -118,7 +120,14 @@ class Understanding:
             async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
                 shops |= await self._shops.fetch(tx, shop_codes - shops.keys(), moment)
                 skus |= await self._skus.fetch(tx, sku_codes - skus.keys())
-        return Surroundings(shops, skus, self._regions, self._currency)
+        asked = {draft.fetched_at.location for draft in drafts if draft.fetched_at is not None}
+        nodes = await self._pickup_nodes(asked) if asked else {}
+        return Surroundings(shops, skus, self._regions, self._currency, nodes)
+
+    async def _pickup_nodes(self, codes: Collection[str]) -> dict[str, Node]:
+        async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
+            found = await nodes_by_codes(tx, codes)
+        return {node.code: node for node in found}
 
     async def _refuse(self, refusals: Sequence[_Refusal]) -> None:
         """Answer refused orders; one that was placed when it still could be gets that answer."""

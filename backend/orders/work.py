@@ -53,6 +53,8 @@ class Backorder(NamedTuple):
     not_from: frozenset[int] = frozenset()
     """Nodes that could not send what was planned for them."""
     facts: OrderFacts | None = None
+    pickup_at: int = 0
+    """The node where the customer fetches it; 0: it is sent."""
 
 
 class Work:
@@ -238,6 +240,7 @@ def request_of(subject: Intake | Backorder, rows: Sequence[PlanRow] | None = Non
             not_from=subject.not_from,
             is_sold=True,
             facts=subject.facts,
+            pickup_at=subject.pickup_at,
         )
     return PlanRequest(
         wanted,
@@ -248,6 +251,7 @@ def request_of(subject: Intake | Backorder, rows: Sequence[PlanRow] | None = Non
         sends_parcels=subject.hold is None,
         is_sold=subject.draft.is_paid,
         facts=subject.facts,
+        pickup_at=subject.pickup_at or 0,
     )
 
 

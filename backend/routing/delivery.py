@@ -84,12 +84,14 @@ class Delivery:
 
     def _ready(self) -> list[datetime]:
         assert self._local is not None, "who asks for days has said which day it is"
-        midnight = self._local.replace(hour=0, minute=0, second=0, microsecond=0)
-        return [
-            (midnight + timedelta(days=wait) + DAY_STARTS if wait else self._local)
-            + timedelta(minutes=node.lead_time_minutes)
-            for node, wait in zip(self._nodes, self.wait_days, strict=True)
-        ]
+        return [self.ready_at(index, self._local) for index in range(len(self._nodes))]
+
+    def ready_at(self, node_index: int, local: datetime) -> datetime:
+        """Return when a node has ready what it is given at a time of the day that this is for."""
+        wait = self.wait_days[node_index]
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+        begins = midnight + timedelta(days=wait) + DAY_STARTS if wait else local
+        return begins + timedelta(minutes=self._nodes[node_index].lead_time_minutes)
 
     def province_of(self, region_code: int) -> int:
         """Return the code of the province that a region lies in, or is."""

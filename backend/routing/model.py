@@ -139,6 +139,17 @@ DEFAULT_POLICY = PolicyDocument(
 )
 """Of a brand that has none of its own."""
 
+PICKUP_POLICY = PolicyDocument(
+    (
+        Strategy(
+            name="pickup",
+            objectives=(Objective("stock_depth"),),
+            otherwise=Otherwise.BACKORDER,
+        ),
+    )
+)
+"""Of what a customer fetches at a store (到店自提): there, or it waits."""
+
 
 class Place(NamedTuple):
     """Where an order goes, and what else of it decides how nodes compare."""
@@ -211,6 +222,8 @@ class PlanRequest(msgspec.Struct, frozen=True):
     """A platform has sold it already, or it was taken before: what shops keep back is for it."""
     facts: OrderFacts | None = None
     """None where only strategies for all orders can match."""
+    pickup_at: int = 0
+    """The node where the customer fetches it: no other one serves it. 0: it is sent."""
     lot: int = 0
     """0 to 9,999: which share of the orders it belongs to, whenever it is planned."""
 

@@ -1,7 +1,7 @@
 """The network of a tenant as the planner's arrays see it: dense indexes for nodes and sources."""
 
 from array import array
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -134,6 +134,11 @@ class NetworkView:
         self.delivery, self.figures = delivery, figures
         return True
 
+    def ready_at(self, node_id: int, local: datetime) -> datetime | None:
+        """Return when a node has ready what it is given now; None of one that is closed."""
+        index = self.node_index.get(node_id)
+        return None if index is None else self.delivery.ready_at(index, local)
+
     def has_sources_of(self, other: "NetworkView") -> bool:
         """Whether a stock book that is numbered by the other view is numbered by this one too."""
         same_nodes = [node.id for node in self.nodes] == [node.id for node in other.nodes]
@@ -143,12 +148,12 @@ class NetworkView:
         """Return the row of `scopes` for the orders of a shop; -1 without a layout."""
         return self._scope_of_shop.get(shop_id, 0) if self.layout else -1
 
-    def scope_without(self, scope: int, node_ids: Collection[int]) -> bytes:
-        """Return a row of `scopes` without the sources of some nodes; of all for scope -1."""
+    def scope_where(self, scope: int, may_serve: Callable[[int], bool]) -> bytes:
+        """Return a row of `scopes` with the sources of some nodes; of all for scope -1."""
         count = len(self.sources)
         row = self.scopes[scope * count : (scope + 1) * count] if scope >= 0 else b"\1" * count
         return bytes(
-            may_take and source.node_id not in node_ids
+            may_take and may_serve(source.node_id)
             for may_take, source in zip(row, self.sources, strict=True)
         )
 

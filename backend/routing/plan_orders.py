@@ -3,12 +3,14 @@
 from array import array
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from backend.routing.compile_policy import CompiledPolicy, CompiledStrategy
 from backend.routing.joint import plan_together
 from backend.routing.kpis import Figures, figures_of
 from backend.routing.model import (
+    PICKUP_POLICY,
     Allocation,
     Decision,
     Goods,
@@ -74,6 +76,7 @@ class OrderPlanner:
         listed = policy.strategies + (candidate.document.strategies if candidate else ())
         self.has_limits = any(one.whole_only or one.least_parcel_minor for one in listed)
         """Whether it matters to some strategy what it leaves of an order."""
+        self._pickups: CompiledPolicy | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -81,6 +84,8 @@ class OrderPlanner:
         self.compiled = CompiledPolicy(self.policy, self.view)
         """The policy, for what was asked for so far."""
         self._on_trial = None
+        if self._pickups is not None:
+            self._pickups = CompiledPolicy(PICKUP_POLICY, self.view)
         looks_at = self.compiled.looks_at
         if self.candidate is not None:
             self._on_trial = CompiledPolicy(self.candidate.document, self.view)
@@ -97,6 +102,10 @@ class OrderPlanner:
         self.local = local
         if self.view.look_at(local, figures):
             self._forget()
+
+    def ready_at(self, node_id: int) -> datetime | None:
+        """Return when a node has ready what it is given now; None of one that is closed."""
+        return None if self.local is None else self.view.ready_at(node_id, self.local)
 
     def plan(self, requests: Sequence[PlanRequest], book: StockBook) -> list[OrderPlan]:
         """Return a plan for each request, in order, each seeing what the earlier ones take.
@@ -118,7 +127,7 @@ class OrderPlanner:
         self, request: PlanRequest, plan: OrderPlan, shadow: OrderPlan | None = None
     ) -> None:
         """Keep what an order that was placed came to, where a candidate is on trial."""
-        if self.candidate is None:
+        if self.candidate is None or request.pickup_at:
             return
         rollout_id = self.candidate.rollout_id
         if not self.is_shadowed:
@@ -134,10 +143,35 @@ class OrderPlanner:
 
     def is_on_trial(self, request: PlanRequest) -> bool:
         """Whether a candidate routes an order, and not the active policy."""
-        return self.candidate is not None and request.lot < self.candidate.share_bp
+        is_sent = not request.pickup_at
+        return self.candidate is not None and is_sent and request.lot < self.candidate.share_bp
 
-    def _chain(self, request: PlanRequest, on_trial: bool) -> tuple[list[int], Remainder]:
-        """Return an order's strategies among those of both policies: the candidate's come after."""
+    @property
+    def _policies(self) -> list[CompiledPolicy]:
+        """The active policy, the candidate's and that of what customers fetch, as far as needed."""
+        policies = (self.compiled, self._on_trial, self._pickups)
+        return [one for one in policies if one is not None]
+
+    @property
+    def _count(self) -> int:
+        return sum(len(policy.strategies) for policy in self._policies)
+
+    def for_pickups(self) -> "OrderPlanner":
+        """Return a planner of what customers fetch, under no other policy."""
+        planner = OrderPlanner(self.view, PICKUP_POLICY, self.policy_version)
+        planner.local = self.local
+        return planner
+
+    def _chain(self, request: PlanRequest, *, on_trial: bool) -> tuple[list[int], Remainder]:
+        """Return an order's strategies among those of all policies: the candidate's come after the
+        active one's, and that of what customers fetch comes last.
+        """
+        if request.pickup_at and self.policy is not PICKUP_POLICY:
+            if self._pickups is None:
+                self._pickups = CompiledPolicy(PICKUP_POLICY, self.view)
+            chain, remainder = self._pickups.chain(request, self.local)
+            first = self._count - len(self._pickups.strategies)
+            return [first + number for number in chain], remainder
         if not on_trial or self._on_trial is None:
             return self.compiled.chain(request, self.local)
         chain, remainder = self._on_trial.chain(request, self.local)
@@ -150,7 +184,7 @@ class OrderPlanner:
         if not requests:
             return []
         chains = [
-            self._chain(request, is_on_trial)
+            self._chain(request, on_trial=is_on_trial)
             for request, is_on_trial in zip(requests, on_trial, strict=True)
         ]
         plans = [
@@ -181,19 +215,19 @@ class OrderPlanner:
         Some strategy must be for each order. Both stay good until another batch is prepared, and
         the policies for ever: they grow.
         """
-        chains = [self.compiled.chain(request, self.local)[0] for request in requests]
+        chains = [self._chain(request, on_trial=False)[0] for request in requests]
         return self._prepared(requests, chains, book)
 
     def get_to_know(self, requests: Sequence[PlanRequest], book: StockBook) -> None:
         """Compile the policy for what some orders ask for, all at once: one by one takes longer."""
         if not self.view.nodes:
             return
-        if matched := [one for one in requests if self.compiled.chain(one, self.local)[0]]:
+        if matched := [one for one in requests if self._chain(one, on_trial=False)[0]]:
             self.prepare(matched, book)
 
     def nothing(self, request: PlanRequest) -> OrderPlan:
         """Return the plan of an order that gets nothing: everything is short."""
-        chain, remainder = self._chain(request, self.is_on_trial(request))
+        chain, remainder = self._chain(request, on_trial=self.is_on_trial(request))
         return self._nothing(request, remainder, is_matched=bool(chain))
 
     def _nothing(
@@ -214,15 +248,16 @@ class OrderPlanner:
         """Return the policies, and the arrays of a batch whose places and goods they know."""
         if len(self._tables.places) > PLACES_MAX or len(self._tables.goods) > GOODS_MAX:
             self._forget()
-        compiled = [one for one in (self.compiled, self._on_trial) if one is not None]
+        compiled = self._policies
         strategies = [one.strategy for policy in compiled for one in policy.strategies]
         places = [self._place_of(request) for request in requests]
         rows = [row for request in requests for row in request.rows]
         goods = [self._goods_of(row) for row in rows]
         is_new = self._tables.places.add(places)
         is_new = self._tables.goods.add(one for one in goods if one is not None) or is_new
-        for policy in compiled if is_new else ():
-            policy.grow(self._tables)
+        for policy in compiled:
+            if is_new or not policy.policies:
+                policy.grow(self._tables)
         self._look_at_loads(book, anew=is_new)
         offsets, chain_offsets, chain = array("i", [0]), array("i", [0]), array("i")
         flags = array("B")
@@ -286,19 +321,15 @@ class OrderPlanner:
         count = len(view.scopes) // max(1, len(view.sources))
         for request in requests:
             scope = view.scope(request.shop_id)
-            if request.not_from:
-                rows.append(view.scope_without(scope, request.not_from))
+            if request.not_from or request.pickup_at:
+                rows.append(view.scope_where(scope, partial(may_serve, request)))
                 scope, count = count, count + 1
             numbers.append(scope)
         return numbers, b"".join(rows)
 
     def _strategy(self, number: int) -> CompiledStrategy:
-        """Return one of the strategies of both policies."""
-        first = len(self.compiled.strategies)
-        if number < first:
-            return self.compiled.strategies[number]
-        assert self._on_trial is not None, "only a candidate has further strategies"
-        return self._on_trial.strategies[number - first]
+        """Return one of the strategies of all policies."""
+        return [one for policy in self._policies for one in policy.strategies][number]
 
     def _order_plan(
         self, plans: Plans, demand: Demand, which: tuple[int, int, int], remainder: Remainder
@@ -360,3 +391,8 @@ def _unit_weights(request: PlanRequest) -> list[int]:
         return weights
     lightest = INT32_MOST // sum([row.quantity for row in request.rows])
     return [min(weight, lightest) for weight in weights]
+
+
+def may_serve(request: PlanRequest, node_id: int) -> bool:
+    """Whether an order may come from a node, whatever its policy says."""
+    return node_id not in request.not_from and request.pickup_at in (0, node_id)

@@ -5,13 +5,12 @@ everything: so what is promised is what would be sent.
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from itertools import islice
 
 import msgspec
 
-from backend.network.model import NodeKind
 from backend.network.slots import Window
 from backend.routing.model import OrderPlan, PlanRequest, PlanRow
 from backend.routing.plan_orders import OrderPlanner
@@ -43,11 +42,11 @@ class LinePromise(msgspec.Struct, frozen=True):
 
 
 class PickupStore(msgspec.Struct, frozen=True):
-    """A store that has everything, and the day on which it can be ready there."""
+    """A location that hands orders over and has everything, and when it can be ready there."""
 
     node_id: int
     distance_m: int
-    ready_on: date
+    ready_at: datetime
 
 
 class TimeOption(msgspec.Struct, frozen=True):
@@ -255,12 +254,12 @@ def _stores(
     view = planner.view
     region_code = request.place.region_code
     has = [available_at_nodes(view, book, request, row.sku_id) for row in request.rows]
-    ready = view.delivery.ready_days()
+    assert planner.local is not None, "who asks when has said what time it is"
     province = view.delivery.province_of(region_code)
     found = [
-        PickupStore(node.id, distances[index], ready[index])
+        PickupStore(node.id, distances[index], view.delivery.ready_at(index, planner.local))
         for index, node in enumerate(view.nodes)
-        if node.kind is NodeKind.STORE
+        if node.hands_over_for(request.dealer_id)
         and view.delivery.province_of(node.region_code) == province
         and all(row[index] >= one.quantity for row, one in zip(has, request.rows, strict=True))
     ]

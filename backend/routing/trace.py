@@ -24,7 +24,7 @@ from backend.routing.compile_policy import CompiledStrategy
 from backend.routing.coverage import words_of
 from backend.routing.model import OrderPlan, PlanRequest
 from backend.routing.network_view import NetworkView
-from backend.routing.plan_orders import OrderPlanner
+from backend.routing.plan_orders import OrderPlanner, may_serve
 from core_ext import Policy, StockBook, plan
 from core_ext.demand import Demand
 from core_ext.policy import Kind, Term
@@ -81,6 +81,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 
 def trace(planner: OrderPlanner, request: PlanRequest, book: StockBook) -> Trace:
     """Return how the plan of an order comes about on a book, which is left as it was."""
+    if request.pickup_at:
+        planner = planner.for_pickups()
     (found,) = planner.plan([request], book)
     compiled, view = planner.compiled, planner.view
     facts = facts_of_order(ORDER_ATTRIBUTES, request, view, planner.local)
@@ -231,6 +233,8 @@ class _Nodes:
             return "the strategy wants " + " and ".join(words)
         if node.id in self._request.not_from:
             return "it could not send what was planned for it of this order"
+        if self._request.pickup_at not in (0, node.id):
+            return "the customer fetches it elsewhere"
         if self._request.sends_parcels and self._book.capacity(index) < 1:
             return "it takes no more parcels today"
         return "" if any(has) else "it has nothing of this order that the shop may take"
@@ -284,6 +288,6 @@ def available_at_nodes(
     units = [0] * len(view.nodes)
     for source, free, _ in book.entries(sku_id):
         may_take = scope < 0 or view.scopes[scope * count + source]
-        if may_take and view.sources[source].node_id not in request.not_from:
+        if may_take and may_serve(request, view.sources[source].node_id):
             units[view.source_node[source]] += max(0, free)
     return units

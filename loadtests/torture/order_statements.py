@@ -42,6 +42,7 @@ ORDER = (
     "outcome",
     "traits",
     "is_paid",
+    "pickup_node_id",
 )
 LINE = (
     "order_id",
@@ -255,7 +256,7 @@ async def lock_orders(session: Session, tenant: int, ids: Sequence[int]) -> list
     return chosen(
         (order for order in locked if order is not None),
         "id dealer_id shop_id status buyer_name buyer_phone region_code address event_sequence"
-        " fulfilment_count reservation_count decision_count",
+        " fulfilment_count reservation_count decision_count pickup_node_id",
     )
 
 
@@ -378,6 +379,7 @@ def _wanted(session: Session, ids: Sequence[int], units: str) -> list[Row]:
                         remark=order["remark"],
                         traits=order["traits"],
                         shortage=order["shortage"],
+                        pickup_node_id=order["pickup_node_id"],
                         is_paid=order["is_paid"],
                         line_no=line["line_no"],
                         sku_id=line["sku_id"],

@@ -32,6 +32,7 @@ from tests.orders.checks import placed
 from tests.orders.stock_holds.holding import take
 from tests.orders.strategies.routed import Routed
 from tests.orders.supplies.coming import Coming, supply
+from tests.pickups.counter import Counter, open_counters
 from tests.replenishment.scene import Watched, node_rule
 from tests.routing.policies import strategy
 from tests.world import PASSWORD, World, draft
@@ -82,6 +83,7 @@ LISTS = {
     "Order": "orders",
     "Parcel": "parcels",
     "PickList": "pickLists",
+    "Pickup": "pickups",
     "PoolLayout": "poolLayouts",
     "RoutingWait": "routingWaits",
     "Shop": "shops",
@@ -121,6 +123,8 @@ async def brand(live: Living, admin: Connection) -> World:
     await working.pick_list(sent, node="wh")
     await working.pick([sent])
     await working.pack(sent)
+    await open_counters(live.runtime, world)
+    await Counter(live.runtime, world).sold(1, stock=0)
     async with database.tenant_transaction(world.brand) as tx:
         await count_stock(tx, [CountLine(warehouse="store", sku="A", counted=5)], key="count")
         rules = [SafetyDraft(sku="A", channel="tmall", units=1)]

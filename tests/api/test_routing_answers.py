@@ -20,7 +20,7 @@ DRY_RUN = f"""query ($order: OrderPlaceInput!, $version: Int) {{
   routingDryRun(order: $order, version: $version) {{ {TRACE} }} }}"""
 PROMISE = """query ($cart: OrderPlaceInput!) { deliveryPromise(cart: $cart) { earliest
   lines { sku day } days { day locations { code } freightMinor }
-  stores { location { code } distanceM readyOn } } }"""
+  stores { location { code } distanceM readyAt } } }"""
 PROPOSE = """mutation ($input: RoutingPolicyProposeInput!) { routingPolicyPropose(input: $input) {
   ... on RoutingPolicySaved { policy { version } } ... on UserError { code message path } } }"""
 ACTIVATE = """mutation ($input: RoutingPolicyActivateInput!) {

@@ -25,6 +25,7 @@ from backend.orders.auditing.rules import SQL, CompiledRule, audit_rules, compil
 from backend.orders.claim import SQL as ORDER_SQL
 from backend.orders.events import OrderHeld, OrderPlaced
 from backend.orders.model import HoldKind
+from backend.orders.place_hold import add_hold
 from backend.orders.states import ORDER, check_step, derive_status
 from backend.orders.step import StepEvent, lines_of_order, write_step
 from backend.routing.traits import OrderTraits
@@ -124,10 +125,7 @@ async def _hold(tx: TenantTransaction, said: Mapping[int, Sequence[CompiledRule]
         events = []
         for one in said[order["id"]]:
             placed_by = f"rule:{one.rule.code}"
-            hold = (HoldKind.AUDIT.value, one.rule.name, placed_by, None)
-            number = await tx.fetch_value(
-                ORDER_SQL.add_hold, tx.tenant_id, order["id"], order["dealer_id"], *hold
-            )
+            number = await add_hold(tx, order, HoldKind.AUDIT, one.rule.name, placed_by=placed_by)
             payload = OrderHeld(order["id"], status, number, one.rule.name, placed_by)
             events.append(StepEvent(payload))
         await write_step(tx, order, (lines, lines), status, events)

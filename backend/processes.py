@@ -1,0 +1,6 @@
+"""Every state machine there is; a centre with one of its own joins here."""
+
+from backend.orders.states import FULFILMENT, LINE, ORDER
+from backend.pickups.states import PICKUP
+
+MACHINES = (ORDER, LINE, FULFILMENT, PICKUP)
