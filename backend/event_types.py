@@ -2,6 +2,7 @@
 
 import msgspec
 
+from backend.after_sales import events as after_sales
 from backend.events.model import Payload
 from backend.fulfilment import events as fulfilment
 from backend.orders import events as orders
@@ -10,7 +11,7 @@ from backend.replenishment import events as replenishment
 
 PAYLOADS: dict[str, type[Payload]] = {
     payload.TYPE: payload
-    for centre in (orders, fulfilment, pickups, replenishment)
+    for centre in (orders, fulfilment, pickups, after_sales, replenishment)
     for payload in centre.PAYLOADS
 }
 

@@ -13,6 +13,14 @@ from starlette.requests import HTTPConnection
 from strawberry.dataloader import DataLoader
 from strawberry.types import Info
 
+from backend.after_sales.model import Refund, Return, ReturnLine
+from backend.after_sales.standing import (
+    lines_of_refunds,
+    lines_of_returns,
+    refunds_of_orders,
+    returns_by_ids,
+    returns_of_orders,
+)
 from backend.catalog.find_skus import skus_by_ids
 from backend.catalog.model import Sku
 from backend.channels.model import Shop
@@ -223,6 +231,26 @@ class Context:
         return DataLoader(self._load_pickups)
 
     @cached_property
+    def returns(self) -> "DataLoader[int, Return | None]":
+        return DataLoader(self._load_returns)
+
+    @cached_property
+    def return_lines(self) -> "DataLoader[int, list[ReturnLine]]":
+        return self._loader_of(lines_of_returns)
+
+    @cached_property
+    def returns_of_orders(self) -> "DataLoader[int, list[Return]]":
+        return self._loader_of(returns_of_orders)
+
+    @cached_property
+    def refunds(self) -> "DataLoader[int, list[Refund]]":
+        return self._loader_of(refunds_of_orders)
+
+    @cached_property
+    def refund_lines(self) -> "DataLoader[int, list[Record]]":
+        return self._loader_of(lines_of_refunds)
+
+    @cached_property
     def skus(self) -> "DataLoader[int, Sku | None]":
         return DataLoader(self._load_skus)
 
@@ -249,6 +277,11 @@ class Context:
             return [found.get(order_id, []) for order_id in ids]
 
         return DataLoader(load)
+
+    async def _load_returns(self, ids: list[int]) -> list[Return | None]:
+        async with self.reading() as tx:
+            found = await returns_by_ids(tx, ids)
+        return [found.get(return_id) for return_id in ids]
 
     async def _load_pickups(self, ids: list[int]) -> list[Pickup | None]:
         async with self.reading() as tx:

@@ -15,6 +15,7 @@ from backend.pickups.model import PickupStatus
 from graphql_schema.catalog import Sku, load_sku
 from graphql_schema.context import YipanInfo
 from graphql_schema.events import OrderEvent, order_event_from
+from graphql_schema.money import Money
 from graphql_schema.network import Location, Shop, load_location, load_shop
 from graphql_schema.paging import (
     PAGE_DEFAULT,
@@ -27,6 +28,7 @@ from graphql_schema.paging import (
     page_size,
 )
 from graphql_schema.parcels import Intercept, Parcel, intercept_from, parcel_from
+from graphql_schema.returns import Refund, Return, refund_from, return_from
 from graphql_schema.scalars import BigInt
 from graphql_schema.slots import OrderAppointment, Visit, appointment_from, load_visit
 from tenants.principal import Permission
@@ -36,12 +38,6 @@ strawberry.enum(FulfilmentStatus, name="FulfilmentStatus", description="Where it
 strawberry.enum(PickupStatus, name="PickupStatus", description="Where it stands.")
 strawberry.enum(Shortage, name="Shortage", description="What to do where stock is short.")
 strawberry.enum(HoldKind, name="HoldKind", description="Why an order waits.")
-
-
-@strawberry.type(description="An amount of money.")
-class Money:
-    amount_minor: BigInt
-    currency: str
 
 
 @strawberry.type(description="A line, and where its units stand.")
@@ -279,6 +275,15 @@ class Order(relay.Node):
     async def pickup(self, info: YipanInfo) -> Pickup | None:
         found = await info.context.pickups.load(self.number)
         return pickup_from(found) if found else None
+
+    @strawberry.field(description="What the customer sent back, or claimed.")
+    async def returns(self, info: YipanInfo) -> list[Return]:
+        found = await info.context.returns_of_orders.load(self.number)
+        return [return_from(one) for one in found]
+
+    @strawberry.field(description="What is paid back of it.")
+    async def refunds(self, info: YipanInfo) -> list[Refund]:
+        return [refund_from(one) for one in await info.context.refunds.load(self.number)]
 
     @strawberry.field(description="What happened to the order, in order.")
     async def events(self, info: YipanInfo) -> list[OrderEvent]:

@@ -8,6 +8,11 @@ from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionContext
 
 from backend.db.errors import YipanError
+from graphql_schema.after_sales import (
+    AFTER_SALES_HANDLERS,
+    AfterSalesMutation,
+    AfterSalesQuery,
+)
 from graphql_schema.allotments import AllotmentsMutation, AllotmentsQuery
 from graphql_schema.appointments import AppointmentsMutation, AppointmentsQuery
 from graphql_schema.audit_rules import AuditRulesMutation, AuditRulesQuery
@@ -65,6 +70,7 @@ def _query_type() -> type:
         AuditRulesQuery,
         ParcelsQuery,
         PickupsQuery,
+        AfterSalesQuery,
         CarriersQuery,
         DeadlinesQuery,
         ProcessesQuery,
@@ -104,6 +110,7 @@ class Mutation(
     AuditRulesMutation,
     FulfilmentMutation,
     PickupsMutation,
+    AfterSalesMutation,
     CarriersMutation,
     DeadlinesMutation,
     AppointmentsMutation,
@@ -165,7 +172,7 @@ def build_schema(*, is_sorted: bool = False) -> strawberry.Schema:
         mutation=Mutation,
         subscription=Subscription,
         config=schema_config(is_sorted=is_sorted),
-        exception_handlers=(*PICKUP_HANDLERS, *HANDLERS),
+        exception_handlers=(*PICKUP_HANDLERS, *AFTER_SALES_HANDLERS, *HANDLERS),
         execution_context_class=Execution,
         extensions=[
             Documents,

@@ -33,6 +33,9 @@ CENTRES: dict[str, frozenset[str]] = {
     "backend.pickups": frozenset(
         {"backend.fulfilment", "backend.inventory", "backend.network", "backend.orders"}
     ),
+    "backend.after_sales": frozenset(
+        {"backend.fulfilment", "backend.inventory", "backend.network", "backend.orders"}
+    ),
     "backend.inventory": frozenset(
         {"backend.catalog", "backend.channels", "backend.network", "core_ext"}
     ),

@@ -48,6 +48,8 @@ CHECKS = {
     "intercept_of_nothing": SQL.idle_intercepts,
     "hold_of_nothing": SQL.idle_holds,
     "pickup_is_not_its_order": SQL.pickup_differences,
+    "return_is_not_its_movements": SQL.return_differences,
+    "refund_is_more_than_was_paid": SQL.refund_differences,
 }
 
 

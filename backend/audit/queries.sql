@@ -253,3 +253,35 @@ where p.tenant_id = $1
            where f.tenant_id = $1 and f.order_id = o.id and f.node_id <> o.pickup_node_id
              and f.status in ('reserved', 'released', 'picking', 'picked', 'packed')))
 order by p.order_id limit $2
+
+-- return_differences --
+-- Lines of requests of which other units came, or stayed, than their movements say.
+select l.return_id, l.line_no, l.received, l.good + l.defective + l.scrapped + l.denied as found,
+       m.came, m.stays
+from return_line l
+left join (select cause_id, cause_line,
+                  sum(quantity) filter (where type = 'returned')::bigint as came,
+                  sum(on_hand_delta)::bigint as stays
+           from stock_movement
+           where tenant_id = $1 and cause_kind = 'return'
+           group by 1, 2) m on m.cause_id = l.return_id and m.cause_line = l.line_no
+where l.tenant_id = $1
+  and (l.received <> coalesce(m.came, 0)
+       or l.received - l.scrapped - l.denied <> coalesce(m.stays, 0))
+order by l.return_id, l.line_no limit $2
+
+-- refund_differences --
+-- Orders of which more is paid back, or owed, than they cost; of a line, more units than it had.
+select r.order_id, o.total_minor, r.amount_minor, r.line_no, r.units
+from (select order_id, sum(amount_minor)::bigint as amount_minor, null::integer as line_no,
+             null::bigint as units
+      from refund where tenant_id = $1 and status <> 'waived' group by 1
+      union all
+      select l.order_id, 0, l.line_no, sum(l.quantity)::bigint
+      from refund_line l
+      join refund f on f.tenant_id = $1 and f.order_id = l.order_id and f.refund_no = l.refund_no
+      where l.tenant_id = $1 and f.status <> 'waived' group by 1, 3) r
+join orders o on o.tenant_id = $1 and o.id = r.order_id
+left join order_line l on l.tenant_id = $1 and l.order_id = r.order_id and l.line_no = r.line_no
+where r.amount_minor > o.total_minor or r.units > l.quantity
+order by r.order_id limit $2

@@ -93,6 +93,8 @@ class CauseKind(StrEnum):
     SAFETY = "safety"
     PICK = "pick"
     """A node did not find it when it was to send it, or found it damaged."""
+    RETURN = "return"
+    """A customer sent it back."""
     TILL = "till"
     """A store sold it at its own till."""
 

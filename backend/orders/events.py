@@ -110,6 +110,17 @@ class PickupAsked(Payload, frozen=True, rename="camel"):
     ready_by: datetime | None
 
 
+class RefundDue(Payload, frozen=True, rename="camel"):
+    """Something is to be paid back of an order."""
+
+    TYPE: ClassVar[str] = "refund.due"
+
+    order_id: int
+    refund_no: int
+    cause: str
+    amount_minor: int
+
+
 class FulfilmentCreated(Payload, frozen=True, rename="camel"):
     """A node is to send units of an order."""
 
@@ -192,6 +203,7 @@ PAYLOADS: tuple[type[Payload], ...] = (
     OrderAppointmentLost,
     OrderRerouted,
     PickupAsked,
+    RefundDue,
     FulfilmentCreated,
     FulfilmentChanged,
     FulfilmentCancelled,

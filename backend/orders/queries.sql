@@ -201,7 +201,7 @@ delete from routing_wait where tenant_id = $1 and order_id = $2
 -- lock_orders --
 -- Lock orders, in order.
 select id, dealer_id, shop_id, status, buyer_name, buyer_phone, region_code, address,
-       event_sequence, fulfilment_count, reservation_count, decision_count, pickup_node_id
+       event_sequence, fulfilment_count, reservation_count, decision_count, pickup_node_id, is_paid
 from orders where tenant_id = $1 and id = any($2::bigint[]) order by id for no key update
 
 -- lines_of_orders --
@@ -625,3 +625,46 @@ where f.tenant_id = $1 and f.told_status = f.status and (not $2::boolean or f.to
   and ($3::bigint is null or f.node_id = $3)
   and (f.order_id, f.fulfilment_no) > ($4::bigint, $5::bigint)
 order by f.order_id, f.fulfilment_no limit $6
+
+-- owe_refund --
+-- Let units of a locked order, with their frozen shares, and an amount be paid back, if it is left.
+with wanted as (
+    select w.line_no, w.quantity from unnest($3::integer[], $4::bigint[]) as w(line_no, quantity)),
+before as (
+    select l.line_no, sum(l.quantity) as quantity
+    from refund_line l
+    join refund r on r.tenant_id = $1 and r.order_id = $2 and r.refund_no = l.refund_no
+    where l.tenant_id = $1 and l.order_id = $2 and r.status <> 'waived'
+    group by 1),
+share as (
+    select o.line_no, w.quantity,
+           (div(greatest(0, o.amount_minor)::numeric * (coalesce(b.quantity, 0) + w.quantity),
+                o.quantity)
+            - div(greatest(0, o.amount_minor)::numeric * coalesce(b.quantity, 0), o.quantity)
+           )::bigint as amount_minor
+    from wanted w
+    join order_line o on o.tenant_id = $1 and o.order_id = $2 and o.line_no = w.line_no
+    left join before b on b.line_no = w.line_no),
+paid as (
+    select o.dealer_id, o.currency,
+           least(o.total_minor - coalesce((select sum(r.amount_minor) from refund r
+                                           where r.tenant_id = $1 and r.order_id = $2
+                                             and r.status <> 'waived'), 0),
+                 $5::bigint + coalesce((select sum(amount_minor) from share), 0))::bigint
+               as amount_minor
+    from orders o where o.tenant_id = $1 and o.id = $2),
+new_refund as (
+    insert into refund (tenant_id, order_id, refund_no, dealer_id, cause, return_id, status,
+                        amount_minor, currency, reason)
+    select $1::bigint, $2::bigint,
+           coalesce((select max(refund_no) from refund where tenant_id = $1 and order_id = $2), 0)
+               + 1,
+           p.dealer_id, $6::text, $7::bigint, 'due', p.amount_minor, p.currency, $8::text
+    from paid p where p.amount_minor > 0
+    returning refund_no, dealer_id, amount_minor),
+new_lines as (
+    insert into refund_line (tenant_id, order_id, refund_no, line_no, dealer_id, quantity,
+                             amount_minor)
+    select $1::bigint, $2::bigint, r.refund_no, s.line_no, r.dealer_id, s.quantity, s.amount_minor
+    from new_refund r cross join share s)
+select refund_no, amount_minor from new_refund

@@ -12,7 +12,9 @@ from backend.events.model import NewEvent, Payload
 from backend.events.outbox import append_events
 from backend.orders.claim import SQL
 from backend.orders.errors import UnknownOrder
+from backend.orders.events import RefundDue
 from backend.orders.model import HoldKind, LineOutcome, OrderStatus
+from backend.orders.refunds import ALL_THAT_IS_LEFT, RefundCause, owe_refund
 from backend.orders.states import ORDER
 from tenants.principal import Permission, Principal, system_principal
 
@@ -79,7 +81,10 @@ async def write_step(
     status: OrderStatus,
     events: Sequence[StepEvent],
 ) -> None:
-    """Move the units of a locked order from how its lines stood to how they stand, and tell it."""
+    """Move the units of a locked order from how its lines stood to how they stand, and tell it.
+
+    What is cancelled of an order that was paid is owed to who paid (`refund.due`).
+    """
     moves = [
         (
             now.line_no,
@@ -95,6 +100,8 @@ async def write_step(
     if moves:
         columns = (list(column) for column in zip(*moves, strict=True))
         await tx.execute(SQL.move_line_units, tx.tenant_id, [order["id"]] * len(moves), *columns)
+    if order["is_paid"] and (refund := await _owe_cancelled(tx, order, lines, status)):
+        events = [*events, StepEvent(refund)]
     sequence = order["event_sequence"]
     if status in ORDER.final and order["pickup_node_id"] is not None:
         await tx.execute(SQL.cancel_pickup, tx.tenant_id, order["id"])
@@ -121,6 +128,24 @@ async def write_step(
             for number, event in enumerate(events, 1)
         ],
     )
+
+
+async def _owe_cancelled(
+    tx: TenantTransaction,
+    order: Record,
+    lines: tuple[Sequence[LineOutcome], Sequence[LineOutcome]],
+    status: OrderStatus,
+) -> RefundDue | None:
+    """Owe what is cancelled; with the last unit also freight and fees: nothing is sent."""
+    cancelled = {
+        now.line_no: now.cancelled - before.cancelled
+        for before, now in zip(*lines, strict=True)
+        if now.cancelled > before.cancelled
+    }
+    if not cancelled:
+        return None
+    rest = ALL_THAT_IS_LEFT if status is OrderStatus.CANCELLED else 0
+    return await owe_refund(tx, order, cancelled, RefundCause.CANCELLED, amount_minor=rest)
 
 
 async def tell_order(

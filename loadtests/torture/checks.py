@@ -53,7 +53,8 @@ async def what_is_left(played: Played, machines: Sequence[Machine]) -> list[str]
 def check_rows(played: Played) -> list[str]:
     """Return what does not add up in the rows."""
     counters = [*_levels(played), *_earmarks(played), *_capacities(played), *_slots(played)]
-    return [*counters, *_holds(played), *_orders(played), *_events(played)]
+    orders = [*_orders(played), *_refunds(played)]
+    return [*counters, *_holds(played), *orders, *_events(played)]
 
 
 def _table(played: Played, name: str) -> list[Fields]:
@@ -147,6 +148,18 @@ def _orders(played: Played) -> Iterator[str]:
                 yield f"a line and its reservations differ: {line}"
         if derive_status(outcomes, is_held=order["id"] in are_held) != order["status"]:
             yield f"order {order['id']} is {order['status']}, its lines say otherwise"
+
+
+def _refunds(played: Played) -> Iterator[str]:
+    """What is cancelled of what was paid is owed, and nothing else; never more than was paid."""
+    owed: defaultdict[int, int] = defaultdict(int)
+    for refund in _table(played, "refund"):
+        owed[refund["order_id"]] += refund["amount_minor"]
+    for order in _table(played, "orders"):
+        most = order["total_minor"] if order["is_paid"] else 0
+        is_whole = order["is_paid"] and order["status"] == "cancelled"
+        if not (most if is_whole else 0) <= owed[order["id"]] <= most:
+            yield f"{owed[order['id']]} is owed of {order}"
 
 
 def _capacities(played: Played) -> Iterator[str]:

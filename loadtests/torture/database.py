@@ -13,6 +13,7 @@ from loadtests.torture import (
     fulfilment_statements,
     hold_statements,
     order_statements,
+    refund_statements,
     routing_statements,
     slot_statements,
     stock_statements,
@@ -28,6 +29,7 @@ STATEMENTS = (
     | fulfilment_statements.STATEMENTS
     | hold_statements.STATEMENTS
     | routing_statements.STATEMENTS
+    | refund_statements.STATEMENTS
     | slot_statements.STATEMENTS
 )
 

@@ -256,7 +256,7 @@ async def lock_orders(session: Session, tenant: int, ids: Sequence[int]) -> list
     return chosen(
         (order for order in locked if order is not None),
         "id dealer_id shop_id status buyer_name buyer_phone region_code address event_sequence"
-        " fulfilment_count reservation_count decision_count pickup_node_id",
+        " fulfilment_count reservation_count decision_count pickup_node_id is_paid",
     )
 
 

@@ -88,6 +88,7 @@ TABLES = (
     "node_capacity",
     "outbox",
     "node",
+    "refund",
 )
 ACTOR = "torture"
 TEMPLATE = "history"

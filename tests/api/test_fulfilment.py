@@ -159,6 +159,13 @@ async def test_refusals_are_answers(
 async def test_the_process_is_served(store: Store, world: World) -> None:
     query = "{ orderProcess { name title states final steps { name targets permission } } }"
     machines = (await store.api.data(query, world.brand))["orderProcess"]
-    assert [each["name"] for each in machines] == ["order", "line_unit", "fulfilment", "pickup"]
+    assert [each["name"] for each in machines] == [
+        "order",
+        "line_unit",
+        "fulfilment",
+        "pickup",
+        "return",
+        "refund",
+    ]
     ship = next(step for step in machines[2]["steps"] if step["name"] == "ship")
     assert ship == {"name": "ship", "targets": ["shipped"], "permission": "fulfilment:write"}

@@ -19,6 +19,7 @@ from backend.routing.model import Otherwise
 from graphql_schema.schema import build_schema
 from tenants import organisation
 from tenants.principal import Kind, Permission, Principal
+from tests.after_sales.desk import Desk
 from tests.api.client import Api
 from tests.catalogue import Connection
 from tests.fulfilment.working import Working
@@ -85,6 +86,7 @@ LISTS = {
     "PickList": "pickLists",
     "Pickup": "pickups",
     "PoolLayout": "poolLayouts",
+    "Return": "returns",
     "RoutingWait": "routingWaits",
     "Shop": "shops",
     "ShopFloor": 'shopFloors(shop: "shop")',
@@ -123,6 +125,9 @@ async def brand(live: Living, admin: Connection) -> World:
     await working.pick_list(sent, node="wh")
     await working.pick([sent])
     await working.pack(sent)
+    await working.ship([sent])
+    await working.deliver([sent])
+    await Desk(live.runtime, world).ask(sold)
     await open_counters(live.runtime, world)
     await Counter(live.runtime, world).sold(1, stock=0)
     async with database.tenant_transaction(world.brand) as tx:

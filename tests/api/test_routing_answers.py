@@ -6,6 +6,7 @@ from backend.orders.model import Placed
 from graphql_schema.paging import id_of
 from tests.api.client import Api, order
 from tests.inventory.pools.living import Living
+from tests.pickups.counter import open_counters
 from tests.world import BEIJING, SHANGHAI, draft, fresh_key
 
 TRACE = """winners { code } isWhole isProved runnerUp { code } otherwise strategy
@@ -167,6 +168,7 @@ async def test_a_cart_is_promised_what_would_be_sent(api: Api, live: Living) -> 
 
 async def test_a_store_nearby_that_has_everything_is_offered(api: Api, live: Living) -> None:
     await live.receive("store", 5)
+    await open_counters(live.runtime, live.world)
     here: dict[str, Any] = {"address": {"detail": "x", "regionCode": 330106}}
     found = await api.data(PROMISE, live.brand, cart=order(fresh_key(), quantity=5, **here))
     stores = found["deliveryPromise"]["stores"]

@@ -1,0 +1,68 @@
+"""Refusals of the after-sales centre."""
+
+from backend.after_sales.model import Refund, Return
+from backend.db.errors import YipanError
+
+
+class InvalidAfterSalesInput(YipanError):
+    """The command is not well-formed; the message says what to correct."""
+
+    code = "INVALID_AFTER_SALES_INPUT"
+
+
+class UnknownReturn(YipanError):
+    """There is no such request that you may see, or work on at a location of yours."""
+
+    code = "UNKNOWN_RETURN"
+
+
+class ReturnChanged(YipanError):
+    """The request is not where this command takes it from, or not as you saw it."""
+
+    code = "RETURN_CHANGED"
+
+    def __init__(self, request: Return) -> None:
+        message = f"It is {request.status} (version {request.version}) now; look, and decide again."
+        super().__init__(message)
+        self.request = request
+
+
+class TooManyReturned(YipanError):
+    """More units than the customer has of this line, less what is sent back already."""
+
+    code = "TOO_MANY_RETURNED"
+
+
+class NotReturnable(YipanError):
+    """The rules do not let this be sent back; the message says which."""
+
+    code = "NOT_RETURNABLE"
+
+
+class NoPlaceForReturns(YipanError):
+    """The location has no functional warehouse for what is to be done; create one."""
+
+    code = "NO_PLACE_FOR_RETURNS"
+
+
+class UnknownRefund(YipanError):
+    """There is no such refund that you may see."""
+
+    code = "UNKNOWN_REFUND"
+
+
+class RefundChanged(YipanError):
+    """The refund is not where this command takes it from, or not as you saw it."""
+
+    code = "REFUND_CHANGED"
+
+    def __init__(self, refund: Refund) -> None:
+        message = f"It is {refund.status} (version {refund.version}) now; look, and decide again."
+        super().__init__(message)
+        self.refund = refund
+
+
+class NothingToRefund(YipanError):
+    """Nothing is left of what was paid for this order: all of it is paid back, or owed."""
+
+    code = "NOTHING_TO_REFUND"

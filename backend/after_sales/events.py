@@ -1,0 +1,74 @@
+"""What became of requests and refunds, as others are told: the payloads of the events."""
+
+from typing import ClassVar
+
+from backend.events.model import Payload
+
+
+class ReturnRequested(Payload, frozen=True, rename="camel"):
+    """A customer wants to send something back, or to be paid back."""
+
+    TYPE: ClassVar[str] = "return.requested"
+
+    order_id: int
+    return_id: int
+    kind: str
+    status: str
+    units: int
+    reason: str
+
+
+class ReturnChanged(Payload, frozen=True, rename="camel"):
+    """A request stands elsewhere."""
+
+    TYPE: ClassVar[str] = "return.changed"
+
+    order_id: int
+    return_id: int
+    status: str
+    decision: str
+
+
+class ReturnReceived(Payload, frozen=True, rename="camel"):
+    """What was sent back has come to a node."""
+
+    TYPE: ClassVar[str] = "return.received"
+
+    order_id: int
+    return_id: int
+    node_id: int
+    units: int
+
+
+class ReturnInspected(Payload, frozen=True, rename="camel"):
+    """What was sent back was looked at; units by what they were found to be."""
+
+    TYPE: ClassVar[str] = "return.inspected"
+
+    order_id: int
+    return_id: int
+    node_id: int
+    good: int
+    defective: int
+    scrapped: int
+    denied: int
+
+
+class RefundChanged(Payload, frozen=True, rename="camel"):
+    """Paying back stands elsewhere."""
+
+    TYPE: ClassVar[str] = "refund.changed"
+
+    order_id: int
+    refund_no: int
+    status: str
+    amount_minor: int
+
+
+PAYLOADS: tuple[type[Payload], ...] = (
+    ReturnRequested,
+    ReturnChanged,
+    ReturnReceived,
+    ReturnInspected,
+    RefundChanged,
+)

@@ -1,0 +1,157 @@
+"""After-sales (售后): what customers send back or claim, and what is paid back to them."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from backend.inventory.counters import Counters
+from backend.orders.refunds import RefundCause
+
+TEXT_MAX = 200
+LINES_MAX = 500
+RULES_MAX = 500
+DAYS_MAX = 3_650
+
+
+class ReturnKind(StrEnum):
+    """What a customer wants."""
+
+    RETURN = "return"
+    """To send goods back (退货退款)."""
+    REFUND_ONLY = "refund_only"
+    """To be paid back, and keep them (仅退款)."""
+    MISSING = "missing"
+    """To be paid back what never came (少件)."""
+
+
+class ReturnStatus(StrEnum):
+    """Where a request stands."""
+
+    REQUESTED = "requested"
+    """Somebody has to decide."""
+    APPROVED = "approved"
+    """The customer may send it."""
+    SENT_BACK = "sent_back"
+    RECEIVED = "received"
+    """It lies at a node, and is to be inspected."""
+    CLOSED = "closed"
+    """What is to be paid back is owed."""
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+
+
+class RefundStatus(StrEnum):
+    """Where paying back stands."""
+
+    DUE = "due"
+    ASKED = "asked"
+    """Whoever pays it back (a platform, a bank) was asked to."""
+    PAID = "paid"
+    FAILED = "failed"
+    """It was refused: ask again."""
+    WAIVED = "waived"
+    """It is not paid back after all."""
+
+
+class ReturnUnits(msgspec.Struct, frozen=True):
+    """Units of an order's line."""
+
+    line_no: int
+    quantity: int
+
+
+class ReturnDraft(msgspec.Struct, frozen=True):
+    """What a customer asks for; `node_id`: where it comes back to, if that is known."""
+
+    order_id: int
+    kind: ReturnKind
+    lines: tuple[ReturnUnits, ...]
+    reason: str
+    node_id: int | None = None
+
+
+class Inspected(msgspec.Struct, frozen=True):
+    """What units of a line were found to be; together they are what was received of it."""
+
+    line_no: int
+    good: int = 0
+    """To be sold again."""
+    defective: int = 0
+    """To be repaired, or sold as such."""
+    scrapped: int = 0
+    denied: int = 0
+    """Not what was sold, or spoilt by the customer: goes back to them, and is not paid back."""
+
+
+class ReturnLine(msgspec.Struct, frozen=True):
+    """A line of a request."""
+
+    line_no: int
+    sku_id: int
+    quantity: int
+    received: int
+    good: int
+    defective: int
+    scrapped: int
+    denied: int
+
+
+class Return(msgspec.Struct, frozen=True):
+    """A request (售后单)."""
+
+    id: int
+    order_id: int
+    node_id: int | None
+    kind: ReturnKind
+    status: ReturnStatus
+    version: int
+    reason: str
+    decision: str
+    carrier: str
+    waybill: str
+    requested_by: str
+    requested_at: datetime
+    changed_at: datetime
+
+
+class Refund(msgspec.Struct, frozen=True):
+    """What is paid back (退款)."""
+
+    order_id: int
+    refund_no: int
+    cause: RefundCause
+    return_id: int | None
+    status: RefundStatus
+    amount_minor: int
+    currency: str
+    reason: str
+    reference: str
+    version: int
+    owed_at: datetime
+    changed_at: datetime
+
+
+class ReturnDone(msgspec.Struct, frozen=True):
+    """What a command came to; counters are to be published after the commit."""
+
+    request: Return
+    owed_minor: int
+    """What is owed with it."""
+    counters: Counters
+
+
+class ReturnRule(msgspec.Struct, frozen=True):
+    """How long after it has come goods may be sent back; empty channel and category: all others."""
+
+    days: int
+    """0: never."""
+    is_automatic: bool = False
+    """Whether it is approved without anybody looking."""
+    channel: str = ""
+    category: str = ""
+
+
+USUAL_RULE = ReturnRule(days=7)
+"""Of a brand that has none: the seven days of the law for what is sold at a distance (Art. 25 of
+the PRC's Law on the Protection of Consumers' Rights), looked at by somebody."""

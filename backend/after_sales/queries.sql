@@ -1,0 +1,148 @@
+-- insert_return --
+-- Keep a request.
+insert into return_request (tenant_id, order_id, node_id, dealer_id, kind, status, reason, decision,
+                            requested_by)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning id
+
+-- insert_return_lines --
+-- Keep the lines of a request.
+insert into return_line (tenant_id, return_id, line_no, sku_id, node_id, dealer_id, quantity)
+select $1::bigint, $2::bigint, r.line_no, r.sku_id, $3::bigint, $4::bigint, r.quantity
+from unnest($5::integer[], $6::bigint[], $7::bigint[]) as r(line_no, sku_id, quantity)
+
+-- order_of_return --
+-- The order that a request is of.
+select order_id from return_request where tenant_id = $1 and id = $2
+
+-- lock_return --
+-- A request, locked; its order is locked before.
+select id, order_id, node_id, dealer_id, kind, status, version, reason, decision, carrier, waybill,
+       requested_by, requested_at, changed_at
+from return_request where tenant_id = $1 and id = $2 for no key update
+
+-- returns_by_ids --
+-- Requests by their ids.
+select id, order_id, node_id, kind, status, version, reason, decision, carrier, waybill,
+       requested_by, requested_at, changed_at
+from return_request where tenant_id = $1 and id = any($2::bigint[])
+
+-- returns_of_orders --
+-- The requests of orders.
+select id, order_id, node_id, kind, status, version, reason, decision, carrier, waybill,
+       requested_by, requested_at, changed_at
+from return_request where tenant_id = $1 and order_id = any($2::bigint[]) order by id
+
+-- page_of_returns --
+-- A page of requests, the oldest first, after an id: of a node or of all, in some states.
+select id, order_id, node_id, kind, status, version, reason, decision, carrier, waybill,
+       requested_by, requested_at, changed_at
+from return_request
+where tenant_id = $1 and ($2::bigint is null or node_id = $2) and status = any($3::text[])
+  and id > $4
+order by id limit $5
+
+-- set_return --
+-- Let a request stand elsewhere.
+update return_request set status = $3, version = version + 1, node_id = $4, decision = $5,
+    carrier = $6, waybill = $7, changed_at = clock_timestamp()
+where tenant_id = $1 and id = $2
+returning id, order_id, node_id, kind, status, version, reason, decision, carrier, waybill,
+          requested_by, requested_at, changed_at
+
+-- lines_of_returns --
+-- The lines of requests.
+select return_id, line_no, sku_id, quantity, received, good, defective, scrapped, denied
+from return_line where tenant_id = $1 and return_id = any($2::bigint[])
+order by return_id, line_no
+
+-- receive_lines --
+-- What came of the lines of a request, and where.
+update return_line l set received = d.received, node_id = $3
+from unnest($4::integer[], $5::bigint[]) as d(line_no, received)
+where l.tenant_id = $1 and l.return_id = $2 and l.line_no = d.line_no
+
+-- inspect_lines --
+-- What units of the lines of a request were found to be.
+update return_line l set good = d.good, defective = d.defective, scrapped = d.scrapped,
+    denied = d.denied
+from unnest($3::integer[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+     as d(line_no, good, defective, scrapped, denied)
+where l.tenant_id = $1 and l.return_id = $2 and l.line_no = d.line_no
+
+-- claimed_units --
+-- Units of the lines of an order that are sent back, or claimed: what was denied is not.
+select l.line_no, sum(case when r.status = 'closed' and r.kind = 'return' then l.received - l.denied
+                           else l.quantity end)::bigint as units
+from return_line l
+join return_request r on r.tenant_id = $1 and r.id = l.return_id
+where l.tenant_id = $1 and r.order_id = $2 and r.status not in ('rejected', 'cancelled')
+group by l.line_no
+
+-- sold_lines --
+-- The lines of an order, with what decides whether they may come back.
+select l.line_no, l.sku_id, l.quantity, l.shipped, l.delivered,
+       coalesce(s.category, '') as category, h.channel
+from order_line l
+join orders o on o.tenant_id = $1 and o.id = l.order_id
+join shop h on h.tenant_id = $1 and h.id = o.shop_id
+left join sku s on s.tenant_id = $1 and s.id = l.sku_id
+where l.tenant_id = $1 and l.order_id = $2 order by l.line_no
+
+-- arrived_at --
+-- When the last of an order has arrived.
+select max(changed_at) from fulfilment
+where tenant_id = $1 and order_id = $2 and status = 'delivered'
+
+-- rules --
+-- How long what may be sent back: the rule for all first, then what is excepted from it.
+select channel, category, days, is_automatic from return_rule where tenant_id = $1
+order by channel, category
+
+-- lock_rules --
+-- Lock the rules of a brand, of whom there may be none yet.
+select pg_advisory_xact_lock(hashtextextended('return_rules', $1))
+
+-- delete_rules --
+-- Forget the rules of a brand.
+delete from return_rule where tenant_id = $1
+
+-- insert_rules --
+-- Keep the rules of a brand.
+insert into return_rule (tenant_id, channel, category, days, is_automatic)
+select $1::bigint, r.* from unnest($2::text[], $3::text[], $4::integer[], $5::boolean[])
+    as r(channel, category, days, is_automatic)
+
+-- lock_refund --
+-- A refund, locked; its order is locked before.
+select order_id, refund_no, cause, return_id, status, amount_minor, currency, reason, reference,
+       version, owed_at, changed_at
+from refund where tenant_id = $1 and order_id = $2 and refund_no = $3 for no key update
+
+-- set_refund --
+-- Let a refund stand elsewhere.
+update refund set status = $4, reference = $5, version = version + 1,
+    changed_at = clock_timestamp()
+where tenant_id = $1 and order_id = $2 and refund_no = $3
+returning order_id, refund_no, cause, return_id, status, amount_minor, currency, reason, reference,
+          version, owed_at, changed_at
+
+-- refunds_of_orders --
+-- The refunds of orders.
+select order_id, refund_no, cause, return_id, status, amount_minor, currency, reason, reference,
+       version, owed_at, changed_at
+from refund where tenant_id = $1 and order_id = any($2::bigint[]) order by order_id, refund_no
+
+-- lines_of_refunds --
+-- The lines of the refunds of orders.
+select order_id, refund_no, line_no, quantity, amount_minor
+from refund_line where tenant_id = $1 and order_id = any($2::bigint[])
+order by order_id, refund_no, line_no
+
+-- page_of_refunds --
+-- A page of refunds in a state, the oldest orders first, after a key.
+select order_id, refund_no, cause, return_id, status, amount_minor, currency, reason, reference,
+       version, owed_at, changed_at
+from refund
+where tenant_id = $1 and status = any($2::text[])
+  and (order_id, refund_no) > ($3::bigint, $4::integer)
+order by order_id, refund_no limit $5

@@ -1,0 +1,307 @@
+"""What comes back: received, at a counter too, and inspected; then what it is worth is owed."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from backend.after_sales.errors import (
+    InvalidAfterSalesInput,
+    NoPlaceForReturns,
+    NotReturnable,
+    UnknownReturn,
+)
+from backend.after_sales.events import ReturnInspected, ReturnReceived
+from backend.after_sales.model import (
+    Inspected,
+    Return,
+    ReturnDone,
+    ReturnDraft,
+    ReturnKind,
+    ReturnLine,
+    ReturnStatus,
+    ReturnUnits,
+)
+from backend.after_sales.request import CAUSE_OF, check_draft, keep_request, look_at_lines
+from backend.after_sales.standing import SQL, Standing, lines_of_returns, lock_return, set_return
+from backend.after_sales.states import RETURN
+from backend.db.commands import apply_once
+from backend.db.pool import Database, TenantTransaction
+from backend.fulfilment.bulk import working
+from backend.inventory import ledger
+from backend.inventory.counters import Counters
+from backend.inventory.model import CauseKind, LevelKey, Movement
+from backend.inventory.movement_types import MovementType
+from backend.inventory.warehouses import list_warehouses
+from backend.network.model import DEFAULT_PURPOSE, Condition
+from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
+from backend.orders.refunds import owe_refund
+from backend.orders.step import tell_order
+from tenants.principal import Principal
+
+AT_THE_COUNTER = "at the counter"
+
+
+class Arrived(NamedTuple):
+    """What came back to a node; no lines: all of it."""
+
+    node_id: int
+    lines: Sequence[ReturnUnits] | None = None
+
+
+async def receive_return(
+    database: Database,
+    principal: Principal,
+    return_id: int,
+    arrived: Arrived,
+    *,
+    seen: int | None,
+    key: str,
+) -> ReturnDone:
+    """Note what came back of a request to a node, once: it lies there, to be inspected.
+
+    The node need not be the one that sent it. Locks the key, the order, the request, its levels in
+    order. Emits `return.received`. Raises PermissionMissing, WriteRefused, UnknownReturn,
+    ReturnChanged, InvalidAfterSalesInput, NoPlaceForReturns, CommandConflict; then nothing has
+    changed.
+    """
+
+    async def work(tx: TenantTransaction) -> ReturnDone:
+        found = await lock_return(tx, return_id, RETURN.step("receive"), seen)
+        return await _receive(tx, found, arrived)
+
+    async with working(database, principal) as tx:
+        if not tx.principal.may_work_at(arrived.node_id, None):
+            raise UnknownReturn
+        content = ("receive_return", return_id, arrived, seen)
+        return await apply_once(tx, key, content, ReturnDone, partial(work, tx))
+
+
+async def take_back(
+    database: Database, principal: Principal, draft: ReturnDraft, key: str
+) -> ReturnDone:
+    """Take goods of an order back at a counter (线上购买，线下退货), once, whoever sent them.
+
+    Asked for, approved and received in one; the rules decide whether it may be. Guarantees and
+    errors are those of `request_return` and `receive_return`.
+    """
+    check_draft(draft)
+    if draft.kind is not ReturnKind.RETURN or draft.node_id is None:
+        raise InvalidAfterSalesInput("At a counter, say where, and what comes back.")
+    node_id = draft.node_id
+
+    async def work(tx: TenantTransaction) -> ReturnDone:
+        orders = await lock_orders_of(tx, [FulfilmentKey(draft.order_id, 0)])
+        if not orders:
+            raise UnknownReturn
+        lines, verdict = await look_at_lines(tx, draft)
+        if verdict.refused:
+            raise NotReturnable(verdict.refused)
+        request = await keep_request(
+            tx, orders[0], draft, lines, ReturnStatus.APPROVED, AT_THE_COUNTER
+        )
+        found = Standing(
+            request, orders[0], tuple((await lines_of_returns(tx, [request.id]))[request.id])
+        )
+        return await _receive(tx, found, Arrived(node_id))
+
+    async with working(database, principal) as tx:
+        if not tx.principal.may_work_at(node_id, None):
+            raise UnknownReturn
+        return await apply_once(tx, key, ("take_back", draft), ReturnDone, partial(work, tx))
+
+
+async def inspect_return(
+    database: Database,
+    principal: Principal,
+    return_id: int,
+    found_to_be: Sequence[Inspected],
+    *,
+    seen: int | None,
+    key: str,
+) -> ReturnDone:
+    """Note what units that came back were found to be, once, all of them; then it is closed.
+
+    Good ones are on the shelf again and free, defective ones lie apart, scrapped and denied ones
+    leave the stock. All but the denied ones are owed with their frozen shares. Locks the key, the
+    order, the request, its levels in order. Emits `return.inspected` and `refund.due`. Raises what
+    `receive_return` does.
+    """
+
+    async def work(tx: TenantTransaction) -> ReturnDone:
+        found = await lock_return(tx, return_id, RETURN.step("inspect"), seen)
+        if found.request.node_id is None or not tx.principal.may_work_at(
+            found.request.node_id, None
+        ):
+            raise UnknownReturn
+        return await _inspect(tx, found, found_to_be)
+
+    async with working(database, principal) as tx:
+        content = ("inspect_return", return_id, found_to_be, seen)
+        return await apply_once(tx, key, content, ReturnDone, partial(work, tx))
+
+
+async def _receive(tx: TenantTransaction, found: Standing, arrived: Arrived) -> ReturnDone:
+    request = found.request
+    if request.kind is not ReturnKind.RETURN:
+        raise InvalidAfterSalesInput("Nothing comes back of this request.")
+    units = _units(found.lines, arrived.lines)
+    places = await _places(tx, arrived.node_id)
+    inspection = _place(places, Condition.INSPECTION)
+    sku_of = {line.line_no: line.sku_id for line in found.lines}
+    movements = [
+        _movement(
+            request, LevelKey(inspection, sku_of[line_no]), MovementType.RETURNED, line_no, quantity
+        )
+        for line_no, quantity in units.items()
+        if quantity
+    ]
+    counters = await _record(tx, movements)
+    await tx.execute(
+        SQL.receive_lines,
+        tx.tenant_id,
+        request.id,
+        arrived.node_id,
+        list(units),
+        list(units.values()),
+    )
+    after = await set_return(tx, request, ReturnStatus.RECEIVED, node_id=arrived.node_id)
+    payload = ReturnReceived(request.order_id, request.id, arrived.node_id, sum(units.values()))
+    await tell_order(tx, request.order_id, payload, arrived.node_id)
+    return ReturnDone(after, 0, counters)
+
+
+async def _inspect(
+    tx: TenantTransaction, found: Standing, found_to_be: Sequence[Inspected]
+) -> ReturnDone:
+    request, node_id = found.request, found.request.node_id
+    assert node_id is not None, "it lies somewhere"
+    _check_inspected(found.lines, found_to_be)
+    places = await _places(tx, node_id)
+    sku_of = {line.line_no: line.sku_id for line in found.lines}
+    movements: list[Movement] = []
+    for one in found_to_be:
+        movements += _movements(request, one, sku_of[one.line_no], places)
+    counters = await _record(tx, movements)
+    columns = zip(
+        *((one.line_no, one.good, one.defective, one.scrapped, one.denied) for one in found_to_be),
+        strict=True,
+    )
+    await tx.execute(SQL.inspect_lines, tx.tenant_id, request.id, *map(list, columns))
+    after = await set_return(tx, request, ReturnStatus.CLOSED)
+    sums = [sum(getattr(one, name) for one in found_to_be) for name in FOUND]
+    payload = ReturnInspected(request.order_id, request.id, node_id, *sums)
+    await tell_order(tx, request.order_id, payload, node_id)
+    accepted = {one.line_no: one.good + one.defective + one.scrapped for one in found_to_be}
+    owed = None
+    if any(accepted.values()):
+        owed = await owe_refund(
+            tx,
+            found.order,
+            accepted,
+            CAUSE_OF[request.kind],
+            return_id=request.id,
+            reason=request.reason,
+        )
+    if owed is not None:
+        await tell_order(tx, request.order_id, owed)
+    return ReturnDone(after, owed.amount_minor if owed else 0, counters)
+
+
+FOUND = ("good", "defective", "scrapped", "denied")
+
+
+def _movements(
+    request: Return, one: Inspected, sku_id: int, places: Mapping[Condition, int]
+) -> list[Movement]:
+    """Return how units move from where they were inspected."""
+    inspection = LevelKey(_place(places, Condition.INSPECTION), sku_id)
+    found = []
+    for condition, units in (
+        (Condition.GOOD, one.good),
+        (Condition.DEFECTIVE, one.defective),
+    ):
+        if units:
+            there = LevelKey(_place(places, condition), sku_id)
+            change = MovementType.CONDITION_CHANGED
+            found.append(_movement(request, inspection, change, one.line_no, -units))
+            found.append(_movement(request, there, change, one.line_no, units))
+    for reason, units in (("scrapped", one.scrapped), ("denied", one.denied)):
+        if units:
+            gone = MovementType.ADJUSTED
+            found.append(_movement(request, inspection, gone, one.line_no, -units, reason))
+    return found
+
+
+def _movement(
+    request: Return,
+    key: LevelKey,
+    kind: MovementType,
+    line_no: int,
+    quantity: int,
+    reason: str | None = None,
+) -> Movement:
+    return Movement(
+        key=key,
+        type=kind,
+        quantity=quantity,
+        cause_kind=CauseKind.RETURN,
+        cause_id=request.id,
+        cause_line=line_no,
+        reason=reason,
+    )
+
+
+async def _record(tx: TenantTransaction, movements: Sequence[Movement]) -> Counters:
+    if not movements:
+        return Counters()
+    await ledger.lock_levels(tx, [movement.key for movement in movements], create=True)
+    after = await ledger.record(tx, movements, tx.principal.subject)
+    return Counters(await ledger.free_after(tx, after.values()))
+
+
+async def _places(tx: TenantTransaction, node_id: int) -> dict[Condition, int]:
+    """Return where goods of a condition lie at a node: of its own party first, by rank."""
+    found: dict[Condition, int] = {}
+    there = [one for one in await list_warehouses(tx) if one.node_id == node_id]
+    for one in sorted(there, key=lambda one: (one.purpose != DEFAULT_PURPOSE, one.rank, one.id)):
+        found.setdefault(one.condition, one.id)
+    return found
+
+
+def _place(places: Mapping[Condition, int], condition: Condition) -> int:
+    place = places.get(condition)
+    if place is None:
+        raise NoPlaceForReturns(
+            f"The location has no functional warehouse for goods in the condition {condition!r}; "
+            "create one."
+        )
+    return place
+
+
+def _units(lines: Sequence[ReturnLine], arrived: Sequence[ReturnUnits] | None) -> dict[int, int]:
+    """Return the units of each line that came; raises InvalidAfterSalesInput."""
+    if arrived is None:
+        return {line.line_no: line.quantity for line in lines}
+    asked = {line.line_no: line.quantity for line in lines}
+    came = {part.line_no: part.quantity for part in arrived}
+    if len(came) < len(arrived) or not came or not any(came.values()):
+        raise InvalidAfterSalesInput("Name 1 line or more, each once.", path=("lines",))
+    for at, part in enumerate(arrived):
+        if not 0 <= part.quantity <= asked.get(part.line_no, 0):
+            raise InvalidAfterSalesInput(
+                f"Of line {part.line_no} {asked.get(part.line_no, 0)} units were to come.",
+                path=("lines", at, "quantity"),
+            )
+    return came
+
+
+def _check_inspected(lines: Sequence[ReturnLine], found_to_be: Sequence[Inspected]) -> None:
+    received = {line.line_no: line.received for line in lines if line.received}
+    if sorted(one.line_no for one in found_to_be) != sorted(received):
+        raise InvalidAfterSalesInput("Say of each line that came what it is.", path=("lines",))
+    for at, one in enumerate(found_to_be):
+        parts = [one.good, one.defective, one.scrapped, one.denied]
+        if min(parts) < 0 or sum(parts) != received[one.line_no]:
+            raise InvalidAfterSalesInput(
+                f"Of line {one.line_no} {received[one.line_no]} units came.", path=("lines", at)
+            )

@@ -1,0 +1,168 @@
+"""How requests and refunds stand: read, locked and set."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from backend.after_sales.errors import ReturnChanged, UnknownReturn
+from backend.after_sales.model import (
+    Refund,
+    RefundStatus,
+    Return,
+    ReturnKind,
+    ReturnLine,
+    ReturnStatus,
+)
+from backend.after_sales.states import RETURN
+from backend.db.pool import Record, TenantTransaction
+from backend.db.sql import load_queries
+from backend.machines import Step
+from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
+from backend.orders.refunds import RefundCause
+
+SQL = load_queries(__file__)
+
+
+class Standing(NamedTuple):
+    """A request under the lock of its order."""
+
+    request: Return
+    order: Record
+    lines: tuple[ReturnLine, ...]
+
+
+async def lock_return(
+    tx: TenantTransaction, return_id: int, step: Step, seen: int | None
+) -> Standing:
+    """Lock a request that may take a step, as it was seen: by its version, if given.
+
+    Locks the order first. Raises UnknownReturn, ReturnChanged.
+    """
+    order_id = await tx.fetch_value(SQL.order_of_return, tx.tenant_id, return_id)
+    if order_id is None:
+        raise UnknownReturn
+    orders = await lock_orders_of(tx, [FulfilmentKey(order_id, 0)])
+    row = await tx.fetch_row(SQL.lock_return, tx.tenant_id, return_id)
+    assert row is not None, "requests are not deleted"
+    request = return_of(row)
+    if request.status not in step.sources or seen not in (None, request.version):
+        raise ReturnChanged(request)
+    lines = (await lines_of_returns(tx, [return_id]))[return_id]
+    return Standing(request, orders[0], tuple(lines))
+
+
+async def set_return(
+    tx: TenantTransaction,
+    before: Return,
+    status: ReturnStatus,
+    *,
+    node_id: int | None = None,
+    decision: str | None = None,
+    sent_by: tuple[str, str] | None = None,
+) -> Return:
+    """Let a locked request stand elsewhere; what is not given stays."""
+    assert RETURN.allows(before.status, status), f"no step from {before.status} to {status}"
+    carrier, waybill = sent_by or (before.carrier, before.waybill)
+    row = await tx.fetch_row(
+        SQL.set_return,
+        tx.tenant_id,
+        before.id,
+        status.value,
+        before.node_id if node_id is None else node_id,
+        before.decision if decision is None else decision,
+        carrier,
+        waybill,
+    )
+    assert row is not None, "it is locked"
+    return return_of(row)
+
+
+def return_of(row: Record) -> Return:
+    return Return(
+        row["id"],
+        row["order_id"],
+        row["node_id"],
+        ReturnKind(row["kind"]),
+        ReturnStatus(row["status"]),
+        row["version"],
+        row["reason"],
+        row["decision"],
+        row["carrier"],
+        row["waybill"],
+        row["requested_by"],
+        row["requested_at"],
+        row["changed_at"],
+    )
+
+
+def refund_of(row: Record) -> Refund:
+    return Refund(
+        row["order_id"],
+        row["refund_no"],
+        RefundCause(row["cause"]),
+        row["return_id"],
+        RefundStatus(row["status"]),
+        row["amount_minor"],
+        row["currency"],
+        row["reason"],
+        row["reference"],
+        row["version"],
+        row["owed_at"],
+        row["changed_at"],
+    )
+
+
+async def returns_by_ids(tx: TenantTransaction, ids: Iterable[int]) -> dict[int, Return]:
+    rows = await tx.fetch(SQL.returns_by_ids, tx.tenant_id, list(ids))
+    return {row["id"]: return_of(row) for row in rows}
+
+
+async def returns_of_orders(tx: TenantTransaction, ids: Iterable[int]) -> dict[int, list[Return]]:
+    found: defaultdict[int, list[Return]] = defaultdict(list)
+    for row in await tx.fetch(SQL.returns_of_orders, tx.tenant_id, list(ids)):
+        found[row["order_id"]].append(return_of(row))
+    return found
+
+
+async def page_of_returns(
+    tx: TenantTransaction,
+    node_id: int | None,
+    statuses: Iterable[ReturnStatus],
+    after: int,
+    limit: int,
+) -> list[Return]:
+    """Return requests of a node or of all, in some states, the oldest first, after an id."""
+    given = (node_id, [status.value for status in statuses], after, limit)
+    return [return_of(row) for row in await tx.fetch(SQL.page_of_returns, tx.tenant_id, *given)]
+
+
+async def lines_of_returns(
+    tx: TenantTransaction, ids: Iterable[int]
+) -> dict[int, list[ReturnLine]]:
+    found: defaultdict[int, list[ReturnLine]] = defaultdict(list)
+    for return_id, *fields in await tx.fetch(SQL.lines_of_returns, tx.tenant_id, list(ids)):
+        found[return_id].append(ReturnLine(*fields))
+    return found
+
+
+async def refunds_of_orders(tx: TenantTransaction, ids: Iterable[int]) -> dict[int, list[Refund]]:
+    found: defaultdict[int, list[Refund]] = defaultdict(list)
+    for row in await tx.fetch(SQL.refunds_of_orders, tx.tenant_id, list(ids)):
+        found[row["order_id"]].append(refund_of(row))
+    return found
+
+
+async def lines_of_refunds(tx: TenantTransaction, ids: Iterable[int]) -> dict[int, list[Record]]:
+    """Return the lines of the refunds of orders, by order."""
+    found: defaultdict[int, list[Record]] = defaultdict(list)
+    for row in await tx.fetch(SQL.lines_of_refunds, tx.tenant_id, list(ids)):
+        found[row["order_id"]].append(row)
+    return found
+
+
+async def page_of_refunds(
+    tx: TenantTransaction, statuses: Iterable[RefundStatus], after: tuple[int, int], limit: int
+) -> list[Refund]:
+    """Return refunds in some states, the oldest orders first, after a key."""
+    given = ([status.value for status in statuses], *after, limit)
+    return [refund_of(row) for row in await tx.fetch(SQL.page_of_refunds, tx.tenant_id, *given)]

@@ -1,0 +1,63 @@
+"""The state machines of requests and of refunds: the only ways to their statuses."""
+
+from backend.after_sales.model import RefundStatus as F
+from backend.after_sales.model import ReturnStatus as R
+from backend.machines import START, Machine, step
+from tenants.principal import Permission
+
+_ASK, _WORK = Permission.ORDERS_CANCEL, Permission.FULFILMENT_WRITE
+
+RETURN = Machine(
+    "return",
+    "售后单",
+    R,
+    [R.CLOSED, R.REJECTED, R.CANCELLED],
+    [
+        step(
+            "request",
+            [START],
+            [R.REQUESTED, R.APPROVED, R.CLOSED],
+            by=_ASK,
+            event="return.requested",
+        ),
+        step("approve", [R.REQUESTED], [R.APPROVED, R.CLOSED], by=_ASK, event="return.changed"),
+        step("reject", [R.REQUESTED], [R.REJECTED], by=_ASK, event="return.changed"),
+        step(
+            "cancel",
+            [R.REQUESTED, R.APPROVED, R.SENT_BACK],
+            [R.CANCELLED],
+            by=_ASK,
+            event="return.changed",
+        ),
+        step("send_back", [R.APPROVED], [R.SENT_BACK], by=_ASK, event="return.changed"),
+        step(
+            "receive",
+            [R.APPROVED, R.SENT_BACK],
+            [R.RECEIVED],
+            by=_WORK,
+            stock="returned",
+            event="return.received",
+        ),
+        step(
+            "inspect",
+            [R.RECEIVED],
+            [R.CLOSED],
+            by=_WORK,
+            stock="condition_changed, adjusted",
+            event="return.inspected",
+        ),
+    ],
+)
+REFUND = Machine(
+    "refund",
+    "退款",
+    F,
+    [F.PAID, F.WAIVED],
+    [
+        step("owe", [START], [F.DUE], event="refund.due"),
+        step("ask", [F.DUE, F.FAILED], [F.ASKED], by=_ASK, event="refund.changed"),
+        step("pay", [F.DUE, F.ASKED, F.FAILED], [F.PAID], by=_ASK, event="refund.changed"),
+        step("fail", [F.ASKED], [F.FAILED], by=_ASK, event="refund.changed"),
+        step("waive", [F.DUE, F.FAILED], [F.WAIVED], by=_ASK, event="refund.changed"),
+    ],
+)
