@@ -1,13 +1,17 @@
 """Orders that nobody fetches: customers are reminded, then the store keeps them no longer."""
 
+from datetime import datetime
+
 import structlog
 
 from backend.db.errors import YipanError
 from backend.db.pool import Database, TenantTransaction
 from backend.inventory.counters import Counters
+from backend.inventory.levels import database_time
 from backend.orders.give_up import give_up
 from backend.orders.step import lines_of_order, tell_order
 from backend.pickups.codes import end_codes
+from backend.pickups.errors import PickupChanged
 from backend.pickups.events import PickupExpired, PickupReminded
 from backend.pickups.model import CodeState, PickupStatus
 from backend.pickups.standing import SQL, lock_pickup, set_pickup
@@ -30,12 +34,12 @@ async def expire_pickups(database: Database, tenant_id: int) -> tuple[int, Count
     """
     principal = system_principal(tenant_id, "pickups")
     async with database.tenant_transaction(principal, read_only=True) as tx:
-        rows = await tx.fetch(SQL.due_pickups, tx.tenant_id, AT_ONCE)
+        moment = await database_time(tx)
+        rows = await tx.fetch(SQL.due_pickups, tx.tenant_id, moment, AT_ONCE)
     done, counters = 0, Counters()
     for row in rows:
         try:
-            async with database.tenant_transaction(principal) as tx:
-                freed = await _expire(tx, row["order_id"])
+            freed = await expire_pickup(database, tenant_id, row["order_id"], moment)
         except YipanError as error:  # it was fetched, moved, or is asked to stop, meanwhile
             log.info("pickups.not_expired", order=row["order_id"], why=error.code)
         else:
@@ -43,8 +47,22 @@ async def expire_pickups(database: Database, tenant_id: int) -> tuple[int, Count
     return done, counters
 
 
-async def _expire(tx: TenantTransaction, order_id: int) -> Counters:
+async def expire_pickup(
+    database: Database, tenant_id: int, order_id: int, moment: datetime
+) -> Counters:
+    """Cancel what a store has ready of an order and keeps no longer than until a moment.
+
+    Returns the counters to be published. Raises UnknownPickup, InterceptPending, and PickupChanged
+    for what is kept longer too; then nothing has changed.
+    """
+    async with database.tenant_transaction(system_principal(tenant_id, "pickups")) as tx:
+        return await _expire(tx, order_id, moment)
+
+
+async def _expire(tx: TenantTransaction, order_id: int, moment: datetime) -> Counters:
     found = await lock_pickup(tx, order_id, PICKUP.step("expire"), None)
+    if found.pickup.keep_until is None or found.pickup.keep_until > moment:
+        raise PickupChanged(found.pickup)
     node_id = found.pickup.node_id
     gone = await give_up(
         tx,

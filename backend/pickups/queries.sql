@@ -106,10 +106,10 @@ on conflict (tenant_id) do update
 set keep_hours = excluded.keep_hours, remind_hours = excluded.remind_hours
 
 -- due_pickups --
--- What stores do not keep any longer, the longest first.
+-- What stores do not keep longer than until a moment, the longest first.
 select order_id from pickup
-where tenant_id = $1 and status = 'ready' and keep_until <= clock_timestamp()
-order by keep_until, order_id limit $2
+where tenant_id = $1 and status = 'ready' and keep_until <= $2::timestamptz
+order by keep_until, order_id limit $3
 
 -- pickups_to_remind_of --
 -- What stores do not keep for longer than so many hours.

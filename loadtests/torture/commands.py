@@ -1,8 +1,8 @@
 """What people and systems do to one order, as it is played at once and cut off."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from backend.db.pool import Database
 from backend.fulfilment.intercepts import answer_intercept, ask_intercept
@@ -21,30 +21,13 @@ from backend.inventory.counters import Counters
 from backend.network.regions.table import bundled_regions
 from backend.orders.cancel_orders import CancelLine, cancel_order
 from backend.orders.hold_orders import hold_order
-from backend.orders.move_fulfilments import FulfilmentKey
 from backend.orders.release_holds import Resolution, release_hold
 from backend.orders.report_shortage import ShortPick, report_shortage
-from tenants.principal import Principal
+from loadtests.torture import fetch_commands, return_commands
+from loadtests.torture.target import SKU, Command, Target
 
-SKU, OTHER_SKU = "A", "B"
-"""What the first fulfilment of an order sends, and what a second one, of another node, does."""
 REGIONS = bundled_regions()
 NOON = datetime.fromisoformat("2030-01-31T12:00:00+08:00")
-
-
-class Target(NamedTuple):
-    """The order that it happens to, whose first fulfilment is of a node."""
-
-    key: FulfilmentKey
-    node_id: int
-    principal: Principal
-
-
-Command = Callable[[Database, Target, str], Awaitable[Any]]
-"""Does it under an idempotency key, through a door; returns what there is to publish, or nothing.
-
-Raises YipanError where it may not.
-"""
 
 
 async def _cancel(database: Database, at: Target, key: str) -> Counters:
@@ -121,7 +104,7 @@ async def _let_go(database: Database, at: Target, key: str) -> None:
     await release_hold(database, at.principal, at.key.order_id, resolution, REGIONS, key)
 
 
-COMMANDS: dict[str, Command] = {
+SENDING: dict[str, Command] = {
     "hold": _hold,
     "let_go": _let_go,
     "cancel": _cancel,
@@ -138,13 +121,42 @@ COMMANDS: dict[str, Command] = {
     "intercept": _intercept,
     "stop": _stop,
     "go_on": _go_on,
+    "fetch": fetch_commands.fetch,
 }
+AT_A_STORE = ("hold", "let_go", "cancel", "cancel_one", "short", "release", "start", "scan", "pick")
+STOPPING = ("intercept", "stop", "go_on")
+FETCHING: dict[str, Command] = {
+    **{name: SENDING[name] for name in (*AT_A_STORE, *STOPPING)},
+    **fetch_commands.COMMANDS,
+}
+RETURNING: dict[str, Command] = return_commands.COMMANDS
+COMMANDS: dict[str, Command] = {**SENDING, **FETCHING, **RETURNING}
+
+
+class State(NamedTuple):
+    """Where an order may stand when it happens: what has led there, and what may happen."""
+
+    steps: tuple[str, ...]
+    commands: Mapping[str, Command] = SENDING
+    is_fetched: bool = False
+
+
 LIFE = ("release", "start", "pick", "pack", "ship")
-STATES: dict[str, tuple[str, ...]] = {
-    "reserved": (),
-    **{name: LIFE[:number] for number, name in enumerate(LIFE, 1)},
-    "intercepted": (*LIFE[:4], "intercept"),
-    "scanned": (*LIFE[:2], "scan"),
-    "held": (*LIFE[:4], "hold"),
+ARRIVED = (*LIFE, "deliver")
+STATES: dict[str, State] = {
+    "reserved": State(()),
+    **{name: State(LIFE[:number]) for number, name in enumerate(LIFE, 1)},
+    "intercepted": State((*LIFE[:4], "intercept")),
+    "scanned": State((*LIFE[:2], "scan")),
+    "held": State((*LIFE[:4], "hold")),
+    "asked": State((), FETCHING, is_fetched=True),
+    "accepted": State(("accept",), FETCHING, is_fetched=True),
+    "rejected": State(("reject",), FETCHING, is_fetched=True),
+    "ready": State(("make_ready",), FETCHING, is_fetched=True),
+    "ready_but": State(("make_ready", "intercept"), FETCHING, is_fetched=True),
+    "arrived": State(ARRIVED, RETURNING),
+    "wanted_back": State((*ARRIVED, "ask"), RETURNING),
+    "coming_back": State((*ARRIVED, "ask", "approve"), RETURNING),
+    "back": State((*ARRIVED, "ask", "approve", "receive"), RETURNING),
+    "owed": State((*ARRIVED, "ask", "approve", "receive", "inspect"), RETURNING),
 }
-"""Where an order may stand when it happens, and what has led there."""

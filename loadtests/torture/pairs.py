@@ -19,7 +19,9 @@ from random import Random
 from typing import Any, NamedTuple
 
 import asyncpg
+import msgspec
 
+from backend.after_sales.standing import refunds_of_orders, returns_of_orders
 from backend.audit.audit import audit
 from backend.catalog.model import SkuDraft
 from backend.db.errors import YipanError
@@ -28,7 +30,16 @@ from backend.db.pool import APPLICATION_ROLE, SESSION_SETTINGS
 from backend.embedded.services import EmbeddedServices
 from backend.inventory.counters import Counters
 from backend.inventory.model import LevelKey
-from backend.network.model import NodeDraft, NodeKind
+from backend.inventory.warehouses import create_warehouse
+from backend.network.model import (
+    Capability,
+    Condition,
+    NodeDraft,
+    NodeKind,
+    NodeTerms,
+    WarehouseDraft,
+)
+from backend.network.node_terms import set_node_terms
 from backend.network.nodes import list_nodes, load_regions
 from backend.orders.find_orders import (
     fulfilments_of_orders,
@@ -36,21 +47,25 @@ from backend.orders.find_orders import (
     lines_of_orders,
     orders_by_ids,
 )
-from backend.orders.model import AddressDraft, LineDraft, OrderDraft, Placed
+from backend.orders.model import AddressDraft, LineDraft, OrderDraft, Pickup, Placed
 from backend.orders.move_fulfilments import FulfilmentKey
 from backend.orders.states import derive_status
 from backend.orders.step import line_outcome
+from backend.pickups.codes import codes_of_order
+from backend.pickups.standing import pickups_of_orders
 from backend.runtime import Runtime, open_runtime
 from loadtests.fresh_brand import SHOP, BrandDraft, FreshBrand, create_fresh_brand
 from loadtests.receive_stock import receive_stock
-from loadtests.torture.commands import COMMANDS, OTHER_SKU, SKU, STATES, Target
+from loadtests.torture.commands import COMMANDS, STATES
 from loadtests.torture.effects import Effects, Fault
 from loadtests.torture.faulty import FaultyDatabase
 from loadtests.torture.run import quiet, say
+from loadtests.torture.target import FAR, NEAR, OTHER_SKU, SKU, SPARE, Target
 
 SECRET = "a secret of the torture, of more than 32 characters"
 BRAND = BrandDraft("pairs", "Pairs", "CNY", "Asia/Shanghai", "direct")
-NEAR, SPARE, FAR = 310104, 330106, 110105
+REGIONS = {NEAR: 310104, SPARE: 330106, FAR: 110105}
+HANDS_OVER = NodeTerms(capabilities=frozenset({Capability.HANDS_OVER}))
 UNITS = 3
 DEEP = 10**8
 CUTS = (Fault.LOST_BEFORE, Fault.LOST_AFTER)
@@ -66,6 +81,9 @@ class Standing(NamedTuple):
     status: str
     lines: tuple[Any, ...]
     fulfilments: tuple[tuple[int, str], ...]
+    pickup: str
+    returns: tuple[str, ...]
+    refunds: tuple[tuple[str, int], ...]
 
 
 class Play(NamedTuple):
@@ -134,12 +152,16 @@ class Scene:
 
     async def _target(self, state: str) -> Target:
         """Return a fresh order that stands in a state."""
-        process = self.processes[0]
+        process, wanted = self.processes[0], STATES[state]
+        lines = (LineDraft(SKU, UNITS, 1_000), LineDraft(OTHER_SKU, 1, 1_000))
         draft = OrderDraft(
             shop=SHOP,
-            address=AddressDraft(detail="x", region_code=NEAR),
-            lines=(LineDraft(SKU, UNITS, 1_000), LineDraft(OTHER_SKU, 1, 1_000)),
-            idempotency_key=f"o{next(self._keys)}",
+            external_id=f"o{next(self._keys)}",
+            is_paid=True,
+            address=AddressDraft(detail="x", region_code=REGIONS[NEAR]),
+            lines=lines[:1] if wanted.is_fetched else lines,
+            freight_minor=800,
+            pickup=Pickup(NEAR) if wanted.is_fetched else msgspec.UNSET,
         )
         placed = await process.intake.place(draft, self._brand.principal)
         assert isinstance(placed, Placed), placed
@@ -148,8 +170,11 @@ class Scene:
         sent = next(row for row in found if row["node_id"] != self._other_node)
         key = FulfilmentKey(placed.order_id, sent["fulfilment_no"])
         target = Target(key, sent["node_id"], self._brand.principal)
-        for name in STATES[state]:
+        for name in wanted.steps:
             await COMMANDS[name](process.database, target, f"s{next(self._keys)}")
+        if "make_ready" in wanted.steps:
+            codes = await codes_of_order(process.database, target.principal, placed.order_id)
+            return target._replace(token=codes[0].token or "")
         return target
 
     async def _run(self, process: Runtime, name: str, target: Target, key: str = "") -> None:
@@ -180,10 +205,16 @@ class Scene:
             order = (await orders_by_ids(tx, ids))[ids[0]]
             rows = (await lines_of_orders(tx, ids))[ids[0]]
             sent = (await fulfilments_of_orders(tx, ids))[ids[0]]
+            pickups = await pickups_of_orders(tx, ids)
+            returns = (await returns_of_orders(tx, ids)).get(ids[0], [])
+            refunds = (await refunds_of_orders(tx, ids)).get(ids[0], [])
         return Standing(
             order["status"],
             tuple(line_outcome(row) for row in rows),
             tuple((one["node_id"], one["status"]) for one in sent),
+            pickups[ids[0]].status if pickups else "",
+            tuple(one.status for one in returns),
+            tuple((one.status, one.amount_minor) for one in refunds),
         )
 
     async def differences(self) -> list[str]:
@@ -191,6 +222,9 @@ class Scene:
         process = self.processes[0]
         for each in self.processes:
             await each.settle()
+        # Who was cut off after a commit leaves telling of it to the sweep.
+        await process.maintenance.reap()
+        await process.maintenance.sweep()
         report = await audit(
             process.database, process.admission, process.counters, self._brand.tenant_id
         )
@@ -215,13 +249,13 @@ async def open_scene(database_url: str, valkey_url: str) -> AsyncIterator[Scene]
         ]
         nodes = [
             NodeDraft(code=code, name=code, kind=NodeKind.WAREHOUSE, region_code=region)
-            for code, region in (("near", NEAR), ("spare", SPARE), ("far", FAR))
+            for code, region in REGIONS.items()
         ]
         skus = [SkuDraft(code=code, name=code, weight_g=1_000) for code in (SKU, OTHER_SKU)]
         brand = await create_fresh_brand(processes[0], BRAND, nodes, skus)
         levels = {
             LevelKey(brand.warehouses[node], brand.skus[sku]): DEEP
-            for node, sku in (("near", SKU), ("spare", SKU), ("far", OTHER_SKU))
+            for node, sku in ((NEAR, SKU), (SPARE, SKU), (FAR, OTHER_SKU))
         }
         await receive_stock(processes[0], brand.principal, levels, "opening")
         settings = {"role": APPLICATION_ROLE, **SESSION_SETTINGS}
@@ -230,15 +264,21 @@ async def open_scene(database_url: str, valkey_url: str) -> AsyncIterator[Scene]
         )
         stack.push_async_callback(pool.close)
         async with processes[0].database.tenant_transaction(brand.principal) as tx:
-            other = next(node.id for node in await list_nodes(tx) if node.code == "far")
-        yield Scene(processes, pool, brand, other)
+            listed = {node.code: node.id for node in await list_nodes(tx)}
+            for code in (NEAR, SPARE):
+                await set_node_terms(tx, code, HANDS_OVER)
+                room = WarehouseDraft(
+                    node_id=listed[code], code=f"{code}-back", condition=Condition.INSPECTION
+                )
+                await create_warehouse(tx, room)
+        yield Scene(processes, pool, brand, listed[FAR])
 
 
 def pairs() -> Iterator[Play]:
-    """Yield every pair of commands from every state, each with itself among them."""
-    for state in STATES:
-        for pair in combinations_with_replacement(COMMANDS, 2):
-            yield Play(state, pair)
+    """Yield every pair of the commands of every state, each with itself among them."""
+    for name, state in STATES.items():
+        for pair in combinations_with_replacement(state.commands, 2):
+            yield Play(name, pair)
 
 
 async def play_all(scene: Scene, share: int, seed: int) -> tuple[int, list[str]]:
@@ -260,8 +300,8 @@ async def play_all(scene: Scene, share: int, seed: int) -> tuple[int, list[str]]
     for pair in pairs():
         if random.randrange(WHOLE) < share:
             await one(pair)
-    for state in STATES:
-        for name in COMMANDS:
+    for state, standing in STATES.items():
+        for name in standing.commands:
             for fault in CUTS:
                 if random.randrange(WHOLE) < share:
                     at = 1

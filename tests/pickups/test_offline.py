@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 
 from backend.pickups.errors import PickupChanged
+from backend.pickups.expire import expire_pickup
 from backend.pickups.model import PickupDone, PickupStatus
 from tests.catalogue import Connection
 from tests.inventory.stock import figures
@@ -53,6 +55,18 @@ async def test_two_phones_hand_over_one_order(counter: Counter) -> None:
     assert sum(isinstance(one, PickupDone) for one in results) == 1
     assert sum(isinstance(one, PickupChanged) for one in results) == 5
     await assert_clean(counter.runtime, counter.world)
+
+
+async def test_what_is_kept_longer_meanwhile_does_not_expire(counter: Counter) -> None:
+    order = await counter.ready()
+    before = await counter.pickup(order)
+    assert before.keep_until is not None
+    await counter.keep(order, before.keep_until + timedelta(days=2))
+    with pytest.raises(PickupChanged):
+        await expire_pickup(
+            counter.database, counter.world.tenant_id, order.order_id, before.keep_until
+        )
+    assert await counter.status(order) is P.READY
 
 
 @pytest.mark.parametrize("other", ["reject", "move", "expire"])

@@ -23,9 +23,20 @@ async def test_a_part_of_all_comes_to_a_good_end(scene: Scene) -> None:
     assert played > 50
 
 
-@pytest.mark.parametrize("name", ["release", "ship", "stop"])
+STATES = {
+    "release": "reserved",
+    "ship": "pack",
+    "stop": "intercepted",
+    "make_ready": "asked",
+    "hand_one_over": "ready",
+    "elsewhere": "accepted",
+    "inspect": "back",
+}
+
+
+@pytest.mark.parametrize("name", STATES)
 async def test_a_cut_at_each_statement_is_healed_by_asking_again(scene: Scene, name: str) -> None:
-    state = {"release": "reserved", "ship": "pack", "stop": "intercepted"}[name]
+    state = STATES[name]
     for fault in (Fault.LOST_BEFORE, Fault.LOST_AFTER):
         at = 1
         while (found := await scene.play(Play(state, (name,), fault, at))) != [OVER]:
