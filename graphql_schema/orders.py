@@ -238,6 +238,9 @@ class Order(relay.Node):
     remark: str
     ordered_at: datetime
     placed_at: datetime
+    version: int = strawberry.field(
+        description="Grows with everything that happens to it: say which one you saw."
+    )
 
     @strawberry.field
     async def shop(self, info: YipanInfo) -> Shop | None:
@@ -330,6 +333,7 @@ def order_from(row: Record) -> Order:
         remark=row["remark"],
         ordered_at=row["ordered_at"],
         placed_at=row["placed_at"],
+        version=row["event_sequence"],
     )
 
 

@@ -34,6 +34,7 @@ from graphql_schema.members import MembersMutation, MembersQuery
 from graphql_schema.network import NetworkMutation, NetworkQuery
 from graphql_schema.network_terms import NetworkTermsMutation, NetworkTermsQuery
 from graphql_schema.order_commands import OrdersMutation
+from graphql_schema.order_edits import ORDER_EDIT_HANDLERS, OrderEditsMutation
 from graphql_schema.orders import OrdersQuery
 from graphql_schema.parcels import ParcelsQuery
 from graphql_schema.pickups import PICKUP_HANDLERS, PickupsMutation, PickupsQuery
@@ -106,6 +107,7 @@ class Mutation(
     SessionMutation,
     MembersMutation,
     OrdersMutation,
+    OrderEditsMutation,
     HoldsMutation,
     AuditRulesMutation,
     FulfilmentMutation,
@@ -172,7 +174,12 @@ def build_schema(*, is_sorted: bool = False) -> strawberry.Schema:
         mutation=Mutation,
         subscription=Subscription,
         config=schema_config(is_sorted=is_sorted),
-        exception_handlers=(*PICKUP_HANDLERS, *AFTER_SALES_HANDLERS, *HANDLERS),
+        exception_handlers=(
+            *ORDER_EDIT_HANDLERS,
+            *PICKUP_HANDLERS,
+            *AFTER_SALES_HANDLERS,
+            *HANDLERS,
+        ),
         execution_context_class=Execution,
         extensions=[
             Documents,

@@ -1341,6 +1341,8 @@ create table orders (
     is_paid              boolean not null default false,
     -- The node where the customer fetches it; null: it is sent.
     pickup_node_id       bigint,
+    -- The node that somebody chose for it by hand; null: routing chooses.
+    node_by_hand_id      bigint,
     primary key (tenant_id, id),
     constraint orders_total_check check (
         total_minor = goods_minor - line_discount_minor - order_discount_minor

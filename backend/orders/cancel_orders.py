@@ -79,6 +79,13 @@ async def cancel_waiting(
     return await _apply(database, principal, order_id, what, _waiting, key, reason)
 
 
+async def cancel_units(
+    tx: TenantTransaction, order_id: int, units: Mapping[int, int], actor: str, reason: str
+) -> Cancelled:
+    """Cancel units of lines of a locked order that no node has begun with: there are so many."""
+    return await _Cancellation(tx, order_id).carry_out(lambda _: units, actor, reason)
+
+
 async def _apply(
     database: Database,
     principal: Principal,

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from backend.db.pool import TenantTransaction
+from backend.db.pool import Record, TenantTransaction
 from backend.events.outbox import event_rows
 from backend.inventory import ledger
 from backend.inventory.allotments.counters import (
@@ -207,7 +207,7 @@ async def _begin(
 async def _lock_backorders(
     tx: TenantTransaction, works: Sequence[Work]
 ) -> tuple[Before, dict[Work, Answer]]:
-    """Lock the orders that wait; those whose waiting units have changed are answered at once."""
+    """Lock the orders that wait; those that wait otherwise than planned are answered at once."""
     waiting = {work.order_id: work for work in works}
     if not waiting:
         return {}, {}
@@ -215,18 +215,30 @@ async def _lock_backorders(
     orders = {row["id"]: row for row in await tx.fetch(SQL.lock_orders, tx.tenant_id, ids)}
     held = {row["order_id"] for row in await tx.fetch(SQL.held_orders, tx.tenant_id, ids, None)}
     lines: dict[int, list[LineOutcome]] = {order_id: [] for order_id in ids}
+    stored: dict[int, list[Record]] = {order_id: [] for order_id in ids}
     for row in await tx.fetch(SQL.lines_of_orders, tx.tenant_id, ids):
+        stored[row["order_id"]].append(row)
         lines[row["order_id"]].append(line_outcome(row))
     before: Before = {}
     gone: dict[Work, Answer] = {}
     for order_id, work in waiting.items():
         row = orders[order_id]
-        backordered = {line.line_no: line.backordered for line in lines[order_id]}
-        if all(backordered[line.line_no] >= line.quantity for line in work.lines):
+        if _waits_as_planned(work, row, stored[order_id]):
             before[work] = standing_of(row, lines[order_id], is_held=order_id in held)
         else:
             gone[work] = Placed(order_id, OrderStatus(row["status"]), tuple(lines[order_id]))
     return before, gone
+
+
+def _waits_as_planned(work: Work, order: Record, lines: Iterable[Record]) -> bool:
+    """Whether what was planned still waits: the same SKUs, from there, to there."""
+    backorder = work.backorder
+    assert backorder is not None, "new orders wait for nobody"
+    only_at = order["pickup_node_id"] or order["node_by_hand_id"] or 0
+    if only_at != backorder.only_at or order["region_code"] != backorder.place.region_code:
+        return False
+    waiting = {(row["line_no"], row["sku_id"]): row["backordered"] for row in lines}
+    return all(waiting.get((line.line_no, line.sku_id), 0) >= line.quantity for line in work.lines)
 
 
 async def _lock_planned(tx: TenantTransaction, works: Iterable[Work], ground: Ground) -> Locked:

@@ -152,6 +152,22 @@ class OrderHeld(OrderRefused):
     code = "ORDER_HELD"
 
 
+class OrderChanged(OrderRefused):
+    """The order has changed since you saw it; look at it again, and decide again."""
+
+    code = "ORDER_CHANGED"
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"The order has changed since: its version is {version} now. Look again.")
+        self.version = version
+
+
+class InvalidEdit(OrderRefused):
+    """The order cannot be changed like this; the message says why."""
+
+    code = "INVALID_EDIT"
+
+
 class OrderFetched(OrderRefused):
     """The customer fetches this order: the store accepts it, has it ready and hands it over."""
 

@@ -35,6 +35,24 @@ class OrderAllocated(Payload, frozen=True, rename="camel"):
     units: int
 
 
+class Edit(msgspec.Struct, frozen=True, rename="camel"):
+    """One thing that an order said, and says now."""
+
+    field: str
+    before: str
+    after: str
+
+
+class OrderEdited(Payload, frozen=True, rename="camel"):
+    """Somebody changed what an order says."""
+
+    TYPE: ClassVar[str] = "order.edited"
+
+    order_id: int
+    edits: tuple[Edit, ...]
+    reason: str
+
+
 class OrderCancelled(Payload, frozen=True, rename="camel"):
     """Units of an order were cancelled."""
 
@@ -196,6 +214,7 @@ PAYLOADS: tuple[type[Payload], ...] = (
     OrderPlaced,
     OrderAllocated,
     OrderCancelled,
+    OrderEdited,
     OrderHeld,
     OrderHoldReleased,
     OrderExpected,

@@ -106,7 +106,7 @@ async def explain_routing(
         is_same=set(found.plan.decision.winner_nodes) == set(decision["winner_nodes"]),
         trace=found,
         counterfactuals=()
-        if request.pickup_at
+        if request.only_at
         else tuple(counterfactuals(planner, request, book, found)),
     )
 

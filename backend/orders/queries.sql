@@ -165,7 +165,7 @@ order by order_id, hold_no limit $2
 select o.id, o.shop_id, o.external_id, o.dealer_id, o.status, o.shortage, o.currency,
        o.goods_minor, o.line_discount_minor, o.order_discount_minor, o.freight_minor,
        o.fees_minor, o.total_minor, o.buyer_name, o.buyer_phone, o.region_code, o.address,
-       o.remark, o.ordered_at, o.placed_at
+       o.remark, o.ordered_at, o.placed_at, o.event_sequence
 from (select distinct order_id from order_hold
       where tenant_id = $1 and released_at is null and order_id > $2
         and ($3::text is null or kind = $3)
@@ -201,7 +201,8 @@ delete from routing_wait where tenant_id = $1 and order_id = $2
 -- lock_orders --
 -- Lock orders, in order.
 select id, dealer_id, shop_id, status, buyer_name, buyer_phone, region_code, address,
-       event_sequence, fulfilment_count, reservation_count, decision_count, pickup_node_id, is_paid
+       event_sequence, fulfilment_count, reservation_count, decision_count, pickup_node_id, is_paid,
+       node_by_hand_id
 from orders where tenant_id = $1 and id = any($2::bigint[]) order by id for no key update
 
 -- lines_of_orders --
@@ -286,7 +287,8 @@ order by o.placed_at, o.id limit $5
 -- backorders --
 -- The waiting lines of orders, the oldest order first, with where they go.
 select o.id as order_id, o.shop_id, o.dealer_id, o.region_code, o.total_minor, o.remark, o.traits,
-       o.shortage, o.is_paid, o.pickup_node_id, l.line_no, l.sku_id, l.backordered as wanted,
+       o.shortage, o.is_paid, coalesce(o.pickup_node_id, o.node_by_hand_id) as only_node_id,
+       l.line_no, l.sku_id, l.backordered as wanted,
        l.quantity, l.amount_minor
 from orders o
 join order_line l on l.tenant_id = $1 and l.order_id = o.id and l.backordered > 0
@@ -294,16 +296,18 @@ where o.tenant_id = $1 and o.id = any($2::bigint[])
 order by o.placed_at, o.id, l.line_no
 
 -- allocated_orders --
--- Orders that are sent and have all their nodes, oldest first, after a position.
+-- Orders that have all their nodes, by routing, oldest first, after a position.
 select placed_at, id from orders
-where tenant_id = $1 and status = 'allocated' and pickup_node_id is null and placed_at >= $2
+where tenant_id = $1 and status = 'allocated' and placed_at >= $2
+  and coalesce(pickup_node_id, node_by_hand_id) is null
   and (placed_at, id) > ($2::timestamptz, $3::bigint)
 order by placed_at, id limit $4
 
 -- allocated_lines --
 -- What is reserved of the lines of orders, with where they go.
 select o.id as order_id, o.shop_id, o.dealer_id, o.region_code, o.total_minor, o.remark, o.traits,
-       o.shortage, o.is_paid, o.pickup_node_id, l.line_no, l.sku_id, l.reserved as wanted,
+       o.shortage, o.is_paid, coalesce(o.pickup_node_id, o.node_by_hand_id) as only_node_id,
+       l.line_no, l.sku_id, l.reserved as wanted,
        l.quantity, l.amount_minor
 from orders o
 join order_line l on l.tenant_id = $1 and l.order_id = o.id and l.reserved > 0
@@ -313,7 +317,8 @@ order by o.placed_at, o.id, l.line_no
 -- whole_orders --
 -- The lines of orders as they were placed, each order's together, with where they go.
 select o.id as order_id, o.shop_id, o.dealer_id, o.region_code, o.total_minor, o.remark, o.traits,
-       o.shortage, o.is_paid, o.pickup_node_id, l.line_no, l.sku_id, l.quantity as wanted,
+       o.shortage, o.is_paid, coalesce(o.pickup_node_id, o.node_by_hand_id) as only_node_id,
+       l.line_no, l.sku_id, l.quantity as wanted,
        l.quantity, l.amount_minor
 from orders o
 join order_line l on l.tenant_id = $1 and l.order_id = o.id and l.sku_id is not null
@@ -344,7 +349,7 @@ where tenant_id = $1 and order_id = any($2::bigint[]) and released_at is null
 -- A page of orders, newest first, before an id.
 select id, shop_id, external_id, dealer_id, status, shortage, currency, goods_minor,
        line_discount_minor, order_discount_minor, freight_minor, fees_minor, total_minor,
-       buyer_name, buyer_phone, region_code, address, remark, ordered_at, placed_at
+       buyer_name, buyer_phone, region_code, address, remark, ordered_at, placed_at, event_sequence
 from orders
 where tenant_id = $1 and id < $2 and ($3::text is null or status = $3)
   and ($4::bigint is null or shop_id = $4)
@@ -354,7 +359,7 @@ order by id desc limit $5
 -- Orders by their ids.
 select id, shop_id, external_id, dealer_id, status, shortage, currency, goods_minor,
        line_discount_minor, order_discount_minor, freight_minor, fees_minor, total_minor,
-       buyer_name, buyer_phone, region_code, address, remark, ordered_at, placed_at
+       buyer_name, buyer_phone, region_code, address, remark, ordered_at, placed_at, event_sequence
 from orders where tenant_id = $1 and id = any($2::bigint[])
 
 -- full_lines_of_orders --
@@ -668,3 +673,39 @@ new_lines as (
     select $1::bigint, $2::bigint, r.refund_no, s.line_no, r.dealer_id, s.quantity, s.amount_minor
     from new_refund r cross join share s)
 select refund_no, amount_minor from new_refund
+
+-- editable_order --
+-- What of a locked order may be edited.
+select buyer_name, buyer_phone, region_code, address, remark, traits, goods_minor, total_minor
+from orders where tenant_id = $1 and id = $2
+
+-- edit_order --
+-- What a locked order says from now on.
+update orders set buyer_name = $3, buyer_phone = $4, region_code = $5, address = $6, remark = $7,
+    traits = $8::jsonb, node_by_hand_id = $9
+where tenant_id = $1 and id = $2
+
+-- edit_fulfilments --
+-- To whom and where what nodes have of an order, and have not sent, goes.
+update fulfilment set buyer_name = $3, buyer_phone = $4, region_code = $5, address = $6
+where tenant_id = $1 and order_id = $2
+  and status in ('reserved', 'released', 'picking', 'picked', 'packed')
+
+-- add_units --
+-- More units of lines of a locked order, at the price of the line; they wait.
+with line as (
+    update order_line l set quantity = l.quantity + d.units, backordered = l.backordered + d.units,
+        amount_minor = l.amount_minor + d.units * l.unit_price_minor
+    from unnest($3::integer[], $4::bigint[]) as d(line_no, units)
+    where l.tenant_id = $1 and l.order_id = $2 and l.line_no = d.line_no
+    returning d.units * l.unit_price_minor as amount_minor)
+update orders set goods_minor = goods_minor + s.amount_minor,
+    total_minor = total_minor + s.amount_minor
+from (select sum(amount_minor)::bigint as amount_minor from line) s
+where tenant_id = $1 and id = $2
+
+-- priced_lines --
+-- What the lines of an order have, and cost.
+select line_no, sku_id, sku_code, quantity, reserved, backordered, held, cancelled, at_node,
+       unit_price_minor
+from order_line where tenant_id = $1 and order_id = $2 order by line_no

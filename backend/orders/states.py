@@ -40,6 +40,14 @@ ORDER = Machine(
             event="order.allocated",
         ),
         step(
+            "edit",
+            [*_TO_COME, *_AT_NODES],
+            [*_TO_COME, *_AT_NODES],
+            by=_PLACE,
+            stock="released",
+            event="order.edited",
+        ),
+        step(
             "hold",
             [*_TO_COME, *_AT_NODES],
             [O.HELD, *_AT_NODES],
@@ -132,7 +140,16 @@ LINE = Machine(
             event="order.placed",
         ),
         step("resolve", ["held"], ["backordered"], by=_PLACE, event="order.hold_released"),
+        step("add", [START], ["backordered"], by=_PLACE, event="order.edited"),
         step("allocate", ["backordered"], ["reserved"], stock="reserved", event="order.allocated"),
+        step(
+            "give_up",
+            ["reserved", "at_node"],
+            ["backordered", "held"],
+            by=_PLACE,
+            stock="released",
+            event="order.edited",
+        ),
         step("release", ["reserved"], ["at_node"], by=_WORK, event="fulfilment.released"),
         step(
             "ship", ["at_node"], ["shipped"], by=_WORK, stock="shipped", event="fulfilment.shipped"

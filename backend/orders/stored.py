@@ -77,7 +77,7 @@ def order_of(rows: Sequence[Record], around: Around) -> Backorder:
         ),
         lines=tuple([_line(row, around.skus[row["sku_id"]]) for row in rows]),
         facts=_facts(first, shop, around, traits),
-        pickup_at=first["pickup_node_id"] or 0,
+        only_at=first["only_node_id"] or 0,
     )
 
 

@@ -53,8 +53,8 @@ class Backorder(NamedTuple):
     not_from: frozenset[int] = frozenset()
     """Nodes that could not send what was planned for them."""
     facts: OrderFacts | None = None
-    pickup_at: int = 0
-    """The node where the customer fetches it; 0: it is sent."""
+    only_at: int = 0
+    """The only node that it may come from; 0: any."""
 
 
 class Work:
@@ -240,7 +240,7 @@ def request_of(subject: Intake | Backorder, rows: Sequence[PlanRow] | None = Non
             not_from=subject.not_from,
             is_sold=True,
             facts=subject.facts,
-            pickup_at=subject.pickup_at,
+            only_at=subject.only_at,
         )
     return PlanRequest(
         wanted,
@@ -251,7 +251,7 @@ def request_of(subject: Intake | Backorder, rows: Sequence[PlanRow] | None = Non
         sends_parcels=subject.hold is None,
         is_sold=subject.draft.is_paid,
         facts=subject.facts,
-        pickup_at=subject.pickup_at or 0,
+        only_at=subject.pickup_at or 0,
     )
 
 

@@ -139,16 +139,16 @@ DEFAULT_POLICY = PolicyDocument(
 )
 """Of a brand that has none of its own."""
 
-PICKUP_POLICY = PolicyDocument(
+ONE_NODE_POLICY = PolicyDocument(
     (
         Strategy(
-            name="pickup",
+            name="one node",
             objectives=(Objective("stock_depth"),),
             otherwise=Otherwise.BACKORDER,
         ),
     )
 )
-"""Of what a customer fetches at a store (到店自提): there, or it waits."""
+"""Of what comes from a node that was chosen: by who fetches it (到店自提), or by hand."""
 
 
 class Place(NamedTuple):
@@ -222,8 +222,8 @@ class PlanRequest(msgspec.Struct, frozen=True):
     """A platform has sold it already, or it was taken before: what shops keep back is for it."""
     facts: OrderFacts | None = None
     """None where only strategies for all orders can match."""
-    pickup_at: int = 0
-    """The node where the customer fetches it: no other one serves it. 0: it is sent."""
+    only_at: int = 0
+    """The only node that it may come from: where the customer fetches it, or by hand. 0: any."""
     lot: int = 0
     """0 to 9,999: which share of the orders it belongs to, whenever it is planned."""
 

@@ -10,7 +10,7 @@ from backend.routing.compile_policy import CompiledPolicy, CompiledStrategy
 from backend.routing.joint import plan_together
 from backend.routing.kpis import Figures, figures_of
 from backend.routing.model import (
-    PICKUP_POLICY,
+    ONE_NODE_POLICY,
     Allocation,
     Decision,
     Goods,
@@ -76,7 +76,7 @@ class OrderPlanner:
         listed = policy.strategies + (candidate.document.strategies if candidate else ())
         self.has_limits = any(one.whole_only or one.least_parcel_minor for one in listed)
         """Whether it matters to some strategy what it leaves of an order."""
-        self._pickups: CompiledPolicy | None = None
+        self._one_node: CompiledPolicy | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -84,8 +84,8 @@ class OrderPlanner:
         self.compiled = CompiledPolicy(self.policy, self.view)
         """The policy, for what was asked for so far."""
         self._on_trial = None
-        if self._pickups is not None:
-            self._pickups = CompiledPolicy(PICKUP_POLICY, self.view)
+        if self._one_node is not None:
+            self._one_node = CompiledPolicy(ONE_NODE_POLICY, self.view)
         looks_at = self.compiled.looks_at
         if self.candidate is not None:
             self._on_trial = CompiledPolicy(self.candidate.document, self.view)
@@ -127,7 +127,7 @@ class OrderPlanner:
         self, request: PlanRequest, plan: OrderPlan, shadow: OrderPlan | None = None
     ) -> None:
         """Keep what an order that was placed came to, where a candidate is on trial."""
-        if self.candidate is None or request.pickup_at:
+        if self.candidate is None or request.only_at:
             return
         rollout_id = self.candidate.rollout_id
         if not self.is_shadowed:
@@ -143,34 +143,34 @@ class OrderPlanner:
 
     def is_on_trial(self, request: PlanRequest) -> bool:
         """Whether a candidate routes an order, and not the active policy."""
-        is_sent = not request.pickup_at
-        return self.candidate is not None and is_sent and request.lot < self.candidate.share_bp
+        is_free = not request.only_at
+        return self.candidate is not None and is_free and request.lot < self.candidate.share_bp
 
     @property
     def _policies(self) -> list[CompiledPolicy]:
-        """The active policy, the candidate's and that of what customers fetch, as far as needed."""
-        policies = (self.compiled, self._on_trial, self._pickups)
+        """The active policy, the candidate's and that of what has one node, as far as needed."""
+        policies = (self.compiled, self._on_trial, self._one_node)
         return [one for one in policies if one is not None]
 
     @property
     def _count(self) -> int:
         return sum(len(policy.strategies) for policy in self._policies)
 
-    def for_pickups(self) -> "OrderPlanner":
-        """Return a planner of what customers fetch, under no other policy."""
-        planner = OrderPlanner(self.view, PICKUP_POLICY, self.policy_version)
+    def for_one_node(self) -> "OrderPlanner":
+        """Return a planner of what comes from one node, under no other policy."""
+        planner = OrderPlanner(self.view, ONE_NODE_POLICY, self.policy_version)
         planner.local = self.local
         return planner
 
     def _chain(self, request: PlanRequest, *, on_trial: bool) -> tuple[list[int], Remainder]:
         """Return an order's strategies among those of all policies: the candidate's come after the
-        active one's, and that of what customers fetch comes last.
+        active one's, and that of what has one node comes last.
         """
-        if request.pickup_at and self.policy is not PICKUP_POLICY:
-            if self._pickups is None:
-                self._pickups = CompiledPolicy(PICKUP_POLICY, self.view)
-            chain, remainder = self._pickups.chain(request, self.local)
-            first = self._count - len(self._pickups.strategies)
+        if request.only_at and self.policy is not ONE_NODE_POLICY:
+            if self._one_node is None:
+                self._one_node = CompiledPolicy(ONE_NODE_POLICY, self.view)
+            chain, remainder = self._one_node.chain(request, self.local)
+            first = self._count - len(self._one_node.strategies)
             return [first + number for number in chain], remainder
         if not on_trial or self._on_trial is None:
             return self.compiled.chain(request, self.local)
@@ -321,7 +321,7 @@ class OrderPlanner:
         count = len(view.scopes) // max(1, len(view.sources))
         for request in requests:
             scope = view.scope(request.shop_id)
-            if request.not_from or request.pickup_at:
+            if request.not_from or request.only_at:
                 rows.append(view.scope_where(scope, partial(may_serve, request)))
                 scope, count = count, count + 1
             numbers.append(scope)
@@ -395,4 +395,4 @@ def _unit_weights(request: PlanRequest) -> list[int]:
 
 def may_serve(request: PlanRequest, node_id: int) -> bool:
     """Whether an order may come from a node, whatever its policy says."""
-    return node_id not in request.not_from and request.pickup_at in (0, node_id)
+    return node_id not in request.not_from and request.only_at in (0, node_id)

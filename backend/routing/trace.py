@@ -81,8 +81,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 
 def trace(planner: OrderPlanner, request: PlanRequest, book: StockBook) -> Trace:
     """Return how the plan of an order comes about on a book, which is left as it was."""
-    if request.pickup_at:
-        planner = planner.for_pickups()
+    if request.only_at:
+        planner = planner.for_one_node()
     (found,) = planner.plan([request], book)
     compiled, view = planner.compiled, planner.view
     facts = facts_of_order(ORDER_ATTRIBUTES, request, view, planner.local)
@@ -233,8 +233,8 @@ class _Nodes:
             return "the strategy wants " + " and ".join(words)
         if node.id in self._request.not_from:
             return "it could not send what was planned for it of this order"
-        if self._request.pickup_at not in (0, node.id):
-            return "the customer fetches it elsewhere"
+        if self._request.only_at not in (0, node.id):
+            return "the customer fetches it elsewhere, or another node was chosen by hand"
         if self._request.sends_parcels and self._book.capacity(index) < 1:
             return "it takes no more parcels today"
         return "" if any(has) else "it has nothing of this order that the shop may take"

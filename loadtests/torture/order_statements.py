@@ -206,7 +206,11 @@ async def insert_orders(
 ) -> list[Row]:
     claimed = await _claim_keys(session, keys)
     for each in orders:
-        fields = {**dict(zip(ORDER, each, strict=True)), "placed_at": clock()}
+        fields = {
+            **dict(zip(ORDER, each, strict=True)),
+            "placed_at": clock(),
+            "node_by_hand_id": None,
+        }
         assert await session.insert("orders", each[0], fields), "an order id is given twice"
     for each in lines:
         units = dict.fromkeys(("at_node", "shipped", "delivered"), 0)
@@ -256,7 +260,7 @@ async def lock_orders(session: Session, tenant: int, ids: Sequence[int]) -> list
     return chosen(
         (order for order in locked if order is not None),
         "id dealer_id shop_id status buyer_name buyer_phone region_code address event_sequence"
-        " fulfilment_count reservation_count decision_count pickup_node_id is_paid",
+        " fulfilment_count reservation_count decision_count pickup_node_id is_paid node_by_hand_id",
     )
 
 
@@ -379,7 +383,7 @@ def _wanted(session: Session, ids: Sequence[int], units: str) -> list[Row]:
                         remark=order["remark"],
                         traits=order["traits"],
                         shortage=order["shortage"],
-                        pickup_node_id=order["pickup_node_id"],
+                        only_node_id=order["pickup_node_id"],
                         is_paid=order["is_paid"],
                         line_no=line["line_no"],
                         sku_id=line["sku_id"],

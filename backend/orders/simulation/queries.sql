@@ -138,7 +138,9 @@ order by number
 -- lines_of_piece --
 -- The lines of orders after one and up to another one, by time and id, as they were placed.
 select o.id as order_id, o.placed_at, o.shop_id, o.dealer_id, o.region_code, o.total_minor,
-       o.remark, o.traits, o.shortage, o.is_paid, o.pickup_node_id, l.line_no, l.sku_id,
+       o.remark, o.traits, o.shortage, o.is_paid,
+       coalesce(o.pickup_node_id, o.node_by_hand_id) as only_node_id,
+       l.line_no, l.sku_id,
        l.quantity as wanted, l.quantity, l.amount_minor, l.cancelled
 from orders o
 join order_line l on l.tenant_id = $1 and l.order_id = o.id and l.sku_id is not null
