@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import structlog
+
 from backend.db.commands import apply_once, part_of_key
 from backend.db.errors import YipanError
 from backend.db.pool import Database, Record, TenantTransaction
@@ -19,6 +21,8 @@ from backend.orders.release_holds import Resolution, release_hold
 from backend.orders.states import ORDER, check_step, derive_status
 from backend.orders.step import StepEvent, changing_order, lines_of_order, write_step
 from tenants.principal import Permission, Principal, system_principal
+
+log = structlog.get_logger(__name__)
 
 REASON_MAX = 200
 HOLDS_MAX = 20
@@ -136,11 +140,16 @@ async def release_expired(database: Database, tenant_id: int, regions: RegionTab
     principal = system_principal(tenant_id, "holds")
     async with database.tenant_transaction(principal, read_only=True) as tx:
         rows = await tx.fetch(SQL.expired_holds, tx.tenant_id, EXPIRED_AT_ONCE)
-    resolutions = [(row["order_id"], Resolution(row["hold_no"])) for row in rows]
-    if not resolutions:
-        return 0
-    done = await release_holds(database, principal, resolutions, regions, "expired")
-    return sum(one.error is None for one in done)
+    released = 0
+    for order_id, hold_no in rows:
+        given = [(order_id, Resolution(hold_no))]
+        try:
+            (done,) = await release_holds(database, principal, given, regions, "expired")
+        except Exception:  # one hold that cannot be released does not keep the others
+            log.exception("holds.releasing_failed", order=order_id, hold=hold_no)
+        else:
+            released += done.error is None
+    return released
 
 
 async def page_of_held_orders(

@@ -42,6 +42,8 @@ async def expire_pickups(database: Database, tenant_id: int) -> tuple[int, Count
             freed = await expire_pickup(database, tenant_id, row["order_id"], moment)
         except YipanError as error:  # it was fetched, moved, or is asked to stop, meanwhile
             log.info("pickups.not_expired", order=row["order_id"], why=error.code)
+        except Exception:  # one order that cannot be expired does not keep the others
+            log.exception("pickups.expiring_failed", order=row["order_id"])
         else:
             done, counters = done + 1, counters.and_also(freed)
     return done, counters

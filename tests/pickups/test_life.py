@@ -1,6 +1,7 @@
 """From the order to the counter: every step, its units, its stock, its events, who may take it."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from backend.orders.errors import OrderFetched
 from backend.orders.hold_orders import hold_order
 from backend.orders.model import FulfilmentStatus, LineOutcome, OrderStatus, Pickup
 from backend.orders.move_fulfilments import FulfilmentKey
+from backend.pickups import expire
 from backend.pickups.model import PickupStatus
 from tests.catalogue import Connection, contents
 from tests.fulfilment.working import Working, codes
@@ -192,6 +194,22 @@ async def test_nobody_comes(counter: Counter, admin: Connection) -> None:
     stock = await figures(admin, counter.world, "store")
     assert (stock.on_hand, stock.reserved) == (5, 0)
     await assert_clean(counter.runtime, counter.world)
+
+
+async def test_one_that_cannot_expire_does_not_keep_the_others(
+    counter: Counter, admin: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await counter.ready(1), await counter.ready(1)
+    await admin.execute("update pickup set keep_until = clock_timestamp() - interval '1 s'")
+    whole = expire.expire_pickup
+
+    async def failing(database: Any, tenant_id: int, order_id: int, moment: datetime) -> Any:
+        assert order_id != first.order_id, "a defect of ours"
+        return await whole(database, tenant_id, order_id, moment)
+
+    monkeypatch.setattr(expire, "expire_pickup", failing)
+    assert await counter.expire() == 1
+    assert [await counter.status(one) for one in (first, second)] == [P.READY, P.EXPIRED]
 
 
 async def test_a_store_keeps_it_longer(counter: Counter, admin: Connection) -> None:
