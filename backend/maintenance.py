@@ -213,10 +213,10 @@ class Maintenance:
     async def end_pickups(self) -> None:
         """Remind who is to fetch orders, and cancel those that nobody fetched."""
         for brand in await self._brands.all():
-            await remind_of_pickups(self._database, brand.id)
             ended, counters = await expire_pickups(self._database, brand.id)
             if ended:
                 await self._publish_counters(brand.id, counters)
+            await remind_of_pickups(self._database, brand.id)
 
     async def audit_placed(self) -> None:
         """Ask the rules of brands about what was placed, and hold what they say."""

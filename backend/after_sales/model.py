@@ -95,6 +95,8 @@ class ReturnLine(msgspec.Struct, frozen=True):
     defective: int
     scrapped: int
     denied: int
+    place_id: int | None = None
+    """The functional warehouse where it is inspected."""
 
 
 class Return(msgspec.Struct, frozen=True):

@@ -51,14 +51,22 @@ returning id, order_id, node_id, kind, status, version, reason, decision, carrie
 
 -- lines_of_returns --
 -- The lines of requests.
-select return_id, line_no, sku_id, quantity, received, good, defective, scrapped, denied
+select return_id, line_no, sku_id, quantity, received, good, defective, scrapped, denied, place_id
 from return_line where tenant_id = $1 and return_id = any($2::bigint[])
 order by return_id, line_no
 
+-- owners_of_lines --
+-- Whose goods were sent of the lines of an order: a dealer's, or (null) the brand's.
+select r.line_no, min(w.dealer_id) as dealer_id
+from reservation r
+join functional_warehouse w on w.tenant_id = $1 and w.id = r.functional_warehouse_id
+where r.tenant_id = $1 and r.order_id = $2 and r.shipped > 0
+group by 1
+
 -- receive_lines --
--- What came of the lines of a request, and where.
-update return_line l set received = d.received, node_id = $3
-from unnest($4::integer[], $5::bigint[]) as d(line_no, received)
+-- What came of the lines of a request, and where it lies.
+update return_line l set received = d.received, node_id = $3, place_id = d.place_id
+from unnest($4::integer[], $5::bigint[], $6::bigint[]) as d(line_no, received, place_id)
 where l.tenant_id = $1 and l.return_id = $2 and l.line_no = d.line_no
 
 -- inspect_lines --

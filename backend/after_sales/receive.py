@@ -145,12 +145,16 @@ async def _receive(tx: TenantTransaction, found: Standing, arrived: Arrived) -> 
     if request.kind is not ReturnKind.RETURN:
         raise InvalidAfterSalesInput("Nothing comes back of this request.")
     units = _units(found.lines, arrived.lines)
-    places = await _places(tx, arrived.node_id)
-    inspection = _place(places, Condition.INSPECTION)
+    places = await _Places.read(tx, request.order_id, arrived.node_id)
+    inspected_in = {one: places.of(one, Condition.INSPECTION) for one in units}
     sku_of = {line.line_no: line.sku_id for line in found.lines}
     movements = [
         _movement(
-            request, LevelKey(inspection, sku_of[line_no]), MovementType.RETURNED, line_no, quantity
+            request,
+            LevelKey(inspected_in[line_no], sku_of[line_no]),
+            MovementType.RETURNED,
+            line_no,
+            quantity,
         )
         for line_no, quantity in units.items()
         if quantity
@@ -163,6 +167,7 @@ async def _receive(tx: TenantTransaction, found: Standing, arrived: Arrived) -> 
         arrived.node_id,
         list(units),
         list(units.values()),
+        list(inspected_in.values()),
     )
     after = await set_return(tx, request, ReturnStatus.RECEIVED, node_id=arrived.node_id)
     payload = ReturnReceived(request.order_id, request.id, arrived.node_id, sum(units.values()))
@@ -176,11 +181,11 @@ async def _inspect(
     request, node_id = found.request, found.request.node_id
     assert node_id is not None, "it lies somewhere"
     _check_inspected(found.lines, found_to_be)
-    places = await _places(tx, node_id)
-    sku_of = {line.line_no: line.sku_id for line in found.lines}
+    places = await _Places.read(tx, request.order_id, node_id)
+    by_number = {line.line_no: line for line in found.lines}
     movements: list[Movement] = []
     for one in found_to_be:
-        movements += _movements(request, one, sku_of[one.line_no], places)
+        movements += _movements(request, one, by_number[one.line_no], places)
     counters = await _record(tx, movements)
     columns = zip(
         *((one.line_no, one.good, one.defective, one.scrapped, one.denied) for one in found_to_be),
@@ -211,17 +216,18 @@ FOUND = ("good", "defective", "scrapped", "denied")
 
 
 def _movements(
-    request: Return, one: Inspected, sku_id: int, places: Mapping[Condition, int]
+    request: Return, one: Inspected, line: ReturnLine, places: "_Places"
 ) -> list[Movement]:
     """Return how units move from where they were inspected."""
-    inspection = LevelKey(_place(places, Condition.INSPECTION), sku_id)
+    assert line.place_id is not None, "it was received somewhere"
+    inspection = LevelKey(line.place_id, line.sku_id)
     found = []
     for condition, units in (
         (Condition.GOOD, one.good),
         (Condition.DEFECTIVE, one.defective),
     ):
         if units:
-            there = LevelKey(_place(places, condition), sku_id)
+            there = LevelKey(places.of(one.line_no, condition), line.sku_id)
             change = MovementType.CONDITION_CHANGED
             found.append(_movement(request, inspection, change, one.line_no, -units))
             found.append(_movement(request, there, change, one.line_no, units))
@@ -259,23 +265,35 @@ async def _record(tx: TenantTransaction, movements: Sequence[Movement]) -> Count
     return Counters(await ledger.free_after(tx, after.values()))
 
 
-async def _places(tx: TenantTransaction, node_id: int) -> dict[Condition, int]:
-    """Return where goods of a condition lie at a node: of its own party first, by rank."""
-    found: dict[Condition, int] = {}
-    there = [one for one in await list_warehouses(tx) if one.node_id == node_id]
-    for one in sorted(there, key=lambda one: (one.purpose != DEFAULT_PURPOSE, one.rank, one.id)):
-        found.setdefault(one.condition, one.id)
-    return found
+class _Places:
+    """Where goods of an order lie at a node, by condition: whose they were, theirs they stay."""
 
+    def __init__(
+        self, owners: Mapping[int, int | None], places: Mapping[tuple[int | None, Condition], int]
+    ) -> None:
+        self._owners = owners
+        self._places = places
 
-def _place(places: Mapping[Condition, int], condition: Condition) -> int:
-    place = places.get(condition)
-    if place is None:
-        raise NoPlaceForReturns(
-            f"The location has no functional warehouse for goods in the condition {condition!r}; "
-            "create one."
-        )
-    return place
+    @classmethod
+    async def read(cls, tx: TenantTransaction, order_id: int, node_id: int) -> "_Places":
+        rows = await tx.fetch(SQL.owners_of_lines, tx.tenant_id, order_id)
+        places: dict[tuple[int | None, Condition], int] = {}
+        there = [one for one in await list_warehouses(tx) if one.node_id == node_id]
+        for one in sorted(
+            there, key=lambda one: (one.purpose != DEFAULT_PURPOSE, one.rank, one.id)
+        ):
+            places.setdefault((one.dealer_id, one.condition), one.id)
+        return cls({row["line_no"]: row["dealer_id"] for row in rows}, places)
+
+    def of(self, line_no: int, condition: Condition) -> int:
+        """Return the functional warehouse for goods of a line; raises NoPlaceForReturns."""
+        place = self._places.get((self._owners.get(line_no), condition))
+        if place is None:
+            raise NoPlaceForReturns(
+                "The location has no functional warehouse of their owner for goods in the "
+                f"condition {condition.value!r}; create one."
+            )
+        return place
 
 
 def _units(lines: Sequence[ReturnLine], arrived: Sequence[ReturnUnits] | None) -> dict[int, int]:

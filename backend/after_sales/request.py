@@ -30,7 +30,7 @@ from backend.inventory.levels import database_time
 from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
 from backend.orders.refunds import RefundCause, owe_refund
 from backend.orders.step import changing_order, tell_order
-from tenants.principal import Permission, Principal, system_principal
+from tenants.principal import Kind, Permission, PermissionMissing, Principal, system_principal
 
 CAUSE_OF = {
     ReturnKind.RETURN: RefundCause.RETURNED,
@@ -71,12 +71,14 @@ async def approve_return(
     """Let the customer send it back, to a node if one is given, or owe what is claimed, once.
 
     Locks the key, the order, the request. Emits `return.changed`, and `refund.due` where nothing is
-    to come back. Raises PermissionMissing, WriteRefused, UnknownReturn, ReturnChanged,
-    CommandConflict; then nothing has changed.
+    to come back: for that the brand decides, not its dealer. Raises PermissionMissing,
+    WriteRefused, UnknownReturn, ReturnChanged, CommandConflict; then nothing has changed.
     """
 
     async def work(tx: TenantTransaction) -> ReturnDone:
         found = await lock_return(tx, return_id, RETURN.step("approve"), seen)
+        if found.request.kind is not ReturnKind.RETURN and principal.kind is Kind.DEALER:
+            raise PermissionMissing(Permission.ORDERS_CANCEL)
         return await _approved(tx, found, node_id)
 
     content = ("approve_return", return_id, node_id, seen)
@@ -148,6 +150,8 @@ async def _apply(
 ) -> ReturnDone:
     """Carry a command out as the system, for who may see the order of the request."""
     principal.require(Permission.ORDERS_CANCEL)
+    if principal.kind is Kind.STORE:  # it receives and inspects; who sold it decides
+        raise PermissionMissing(Permission.ORDERS_CANCEL)
     if principal.is_read_only:
         raise WriteRefused
     async with database.tenant_transaction(principal, read_only=True) as tx:

@@ -283,5 +283,5 @@ from (select order_id, sum(amount_minor)::bigint as amount_minor, null::integer 
       where l.tenant_id = $1 and f.status <> 'waived' group by 1, 3) r
 join orders o on o.tenant_id = $1 and o.id = r.order_id
 left join order_line l on l.tenant_id = $1 and l.order_id = r.order_id and l.line_no = r.line_no
-where r.amount_minor > o.total_minor or r.units > l.quantity
+where r.amount_minor > paid_of_order($1, r.order_id) or r.units > l.quantity
 order by r.order_id limit $2

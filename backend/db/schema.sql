@@ -1796,7 +1796,8 @@ create table refund (
     return_id    bigint,
     status       text not null constraint refund_status_check
                  check (status in ('due', 'asked', 'paid', 'failed', 'waived')),
-    amount_minor bigint not null constraint refund_amount_check check (amount_minor > 0),
+    -- 0 where the units are worth nothing, which is paid at once.
+    amount_minor bigint not null constraint refund_amount_check check (amount_minor >= 0),
     currency     text not null,
     reason       text not null,
     -- What whoever pays it back calls it.
@@ -1869,6 +1870,8 @@ create table return_line (
               constraint return_line_defective_check check (defective >= 0),
     scrapped  bigint not null default 0 constraint return_line_scrapped_check check (scrapped >= 0),
     denied    bigint not null default 0 constraint return_line_denied_check check (denied >= 0),
+    -- The functional warehouse where it is inspected.
+    place_id  bigint,
     primary key (tenant_id, return_id, line_no),
     foreign key (tenant_id, return_id) references return_request,
     constraint return_line_units_check check (
@@ -2050,6 +2053,23 @@ language sql stable set search_path = public, pg_temp as $$
     where p.tenant_id = of_tenant and p.supply_id = of_supply
 $$;
 
+-- What was paid for an order that was paid when it came; of another one, what is paid when it
+-- arrives: what has left, and freight and fees with the first of it.
+create function paid_of_order(of_tenant bigint, of_order bigint) returns bigint
+language sql stable set search_path = public, pg_temp as $$
+    select case when o.is_paid then o.total_minor
+                else least(o.total_minor, s.gone_minor + case when s.has_gone
+                                                              then o.freight_minor + o.fees_minor
+                                                              else 0 end) end
+    from orders o
+    cross join lateral (
+        select coalesce(sum(div(greatest(0, l.amount_minor)::numeric * (l.shipped + l.delivered),
+                                l.quantity)), 0)::bigint as gone_minor,
+               coalesce(bool_or(l.shipped + l.delivered > 0), false) as has_gone
+        from order_line l where l.tenant_id = of_tenant and l.order_id = of_order) as s
+    where o.tenant_id = of_tenant and o.id = of_order
+$$;
+
 -- Units that a line waits for and for which nothing was received: that goes to earlier lines first.
 create function awaited_by_line(of_tenant bigint, of_order bigint, of_line integer) returns bigint
 language sql stable set search_path = public, pg_temp as $$
@@ -2185,5 +2205,5 @@ revoke execute on all functions in schema public from public;
 grant execute on all functions in schema platform to yipan_app;
 revoke execute on function platform.note from yipan_app;
 grant execute on function ensure_partitions, closed_nodes, retired_skus, mark_events, claim_keys,
-    append_events, promised_of_supply, awaited_by_line, node_in_use,
+    append_events, promised_of_supply, awaited_by_line, node_in_use, paid_of_order,
     orders_placed_before to yipan_app;

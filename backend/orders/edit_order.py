@@ -24,6 +24,7 @@ from backend.orders.events import Edit, OrderEdited
 from backend.orders.find_work import live_fulfilments, open_intercepts
 from backend.orders.give_up import Into, give_up
 from backend.orders.model import (
+    AMOUNT_MINOR_MAX,
     QUANTITY_MAX,
     TEXT_MAX,
     AddressDraft,
@@ -154,6 +155,8 @@ class _Editing:
         cancelled, added, swapped = await self._edit_lines(order)
         has_begun = any(row["status"] != FulfilmentStatus.RESERVED for row in live)
         moves = await self._say(order, has_begun=has_begun)
+        if moves or swapped:
+            await self._look_at_appointment()
         given_up = await give_up(
             tx,
             order_id,
@@ -204,11 +207,14 @@ class _Editing:
                 less[one.line_no] = _cancellable(line, there - one.quantity, at)
             else:
                 more[one.line_no] = _addable(order, line, one.quantity - there, at)
+        if more:  # first: an order of which nothing else is left is not over with the rest
+            worth = sum(units * lines[one]["unit_price_minor"] for one, units in more.items())
+            if (await self._read())["goods_minor"] + worth > AMOUNT_MINOR_MAX:
+                raise InvalidEdit("That is more than an order may cost.", path=("lines",))
+            await tx.execute(SQL.add_units, tx.tenant_id, order_id, list(more), list(more.values()))
         if less:
             done = await cancel_units(tx, order_id, less, self._actor, self._edit.reason)
             self._counters = self._counters.and_also(done.counters)
-        if more:
-            await tx.execute(SQL.add_units, tx.tenant_id, order_id, list(more), list(more.values()))
         return sum(less.values()), sum(more.values()), swapped
 
     async def _swap(self) -> None:
@@ -255,8 +261,6 @@ class _Editing:
         moves = is_elsewhere or node_id != order["node_by_hand_id"]
         if has_begun and (moves or where != was):
             raise InvalidEdit(AT_NODES)
-        if moves:
-            await self._look_at_appointment()
         traits = msgspec.structs.replace(traits, promised_on=promised_on)
         said = (*where, remark, msgspec.json.encode(traits).decode(), node_id)
         await tx.execute(SQL.edit_order, tx.tenant_id, self._order_id, *said)

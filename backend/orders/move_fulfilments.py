@@ -50,8 +50,8 @@ STOPPED_BY: Mapping[str, Sequence[HoldKind] | None] = {
     "ship": [kind for kind in HoldKind if kind.stops_parcels],
 }
 """The steps that a hold of the order stops: a hold of any kind, or of these."""
-FETCHED_STEPS = frozenset({"release", "pack", "ship", "deliver"})
-"""The steps that are others where a customer fetches the order: nothing of it travels."""
+FETCHED_STEPS = frozenset({"release", "pack", "ship"})
+"""The steps that are others where a customer fetches the order: nothing more of it travels."""
 Check = Callable[[Record], YipanError | None]
 """Says why a fulfilment may not take the step, beside the state that it is in."""
 
@@ -267,4 +267,7 @@ async def tell_of_fulfilments(
     over = sorted(final & held)
     if over:  # nothing is left to be held
         await tx.execute(SQL.end_holds, tx.tenant_id, over, tx.principal.subject)
+    for order_id in final:
+        if orders[order_id]["pickup_node_id"] is not None:
+            await tx.execute(SQL.cancel_pickup, tx.tenant_id, order_id)
     await append_events(tx, events)

@@ -24,6 +24,12 @@ async def add_hold(
     return number
 
 
+async def has_hold_of_kind(tx: TenantTransaction, order_id: int, kind: HoldKind) -> bool:
+    """Whether a locked order is held for a kind."""
+    rows = await tx.fetch(SQL.open_holds, tx.tenant_id, order_id)
+    return any(row["kind"] == kind for row in rows)
+
+
 async def end_holds_of_kind(tx: TenantTransaction, order_id: int, kind: HoldKind) -> None:
     """End the open holds of a kind of a locked order; its status is the caller's to derive."""
     rows = await tx.fetch(SQL.open_holds, tx.tenant_id, order_id)

@@ -652,7 +652,7 @@ share as (
     left join before b on b.line_no = w.line_no),
 paid as (
     select o.dealer_id, o.currency,
-           least(o.total_minor - coalesce((select sum(r.amount_minor) from refund r
+           least(paid_of_order($1, $2) - coalesce((select sum(r.amount_minor) from refund r
                                            where r.tenant_id = $1 and r.order_id = $2
                                              and r.status <> 'waived'), 0),
                  $5::bigint + coalesce((select sum(amount_minor) from share), 0))::bigint
@@ -664,8 +664,10 @@ new_refund as (
     select $1::bigint, $2::bigint,
            coalesce((select max(refund_no) from refund where tenant_id = $1 and order_id = $2), 0)
                + 1,
-           p.dealer_id, $6::text, $7::bigint, 'due', p.amount_minor, p.currency, $8::text
-    from paid p where p.amount_minor > 0
+           p.dealer_id, $6::text, $7::bigint,
+           case when p.amount_minor > 0 then 'due' else 'paid' end,
+           greatest(0, p.amount_minor), p.currency, $8::text
+    from paid p where p.amount_minor > 0 or exists (select from share)
     returning refund_no, dealer_id, amount_minor),
 new_lines as (
     insert into refund_line (tenant_id, order_id, refund_no, line_no, dealer_id, quantity,

@@ -51,6 +51,6 @@ async def owe_refund(
         return_id,
         reason,
     )
-    if row is None:
+    if row is None or not row["amount_minor"]:
         return None
     return RefundDue(order["id"], row["refund_no"], cause.value, row["amount_minor"])

@@ -9,6 +9,7 @@ from backend.db.pool import Database, TenantTransaction
 from backend.inventory.counters import Counters
 from backend.inventory.levels import database_time
 from backend.orders.give_up import give_up
+from backend.orders.model import FulfilmentStatus
 from backend.orders.step import lines_of_order, tell_order
 from backend.pickups.codes import end_codes
 from backend.pickups.errors import PickupChanged
@@ -69,13 +70,13 @@ async def _expire(tx: TenantTransaction, order_id: int, moment: datetime) -> Cou
     gone = await give_up(
         tx,
         order_id,
-        found.numbers,
+        [key.fulfilment_no for key in found.in_states(FulfilmentStatus.PACKED)],
         node_id,
         lambda units: PickupExpired(order_id, node_id, units),
     )
     await end_codes(tx, order_id, CodeState.REVOKED)
     lines = await lines_of_order(tx, order_id)
-    waits = any(line.reserved + line.backordered + line.held for line in lines)
+    waits = any(line.reserved + line.backordered + line.held + line.at_node for line in lines)
     status = PickupStatus.ASKED if waits else PickupStatus.EXPIRED
     await set_pickup(tx, found.pickup, status, ready_by=None)
     return gone.counters

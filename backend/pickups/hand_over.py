@@ -125,6 +125,7 @@ async def _hand_over(
         keys = await _still_there(tx, order_id, keys)
     counters = counters.and_also(await _leave(tx, keys))
     await end_codes(tx, order_id, CodeState.USED)
+    await tx.execute(SQL.forget_attempts, tx.tenant_id, order_id)
     moment = await database_time(tx)
     happened = moment
     if handing.happened_at is not None and handing.happened_at <= moment + AHEAD_MAX:

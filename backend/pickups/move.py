@@ -10,7 +10,7 @@ from backend.orders.find_work import open_intercepts
 from backend.orders.give_up import Into, give_up
 from backend.orders.model import FulfilmentStatus, HoldKind
 from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
-from backend.orders.place_hold import end_holds_of_kind
+from backend.orders.place_hold import end_holds_of_kind, has_hold_of_kind
 from backend.orders.step import changing_order, lines_of_order
 from backend.pickups.codes import end_codes
 from backend.pickups.errors import (
@@ -70,7 +70,8 @@ async def _move(
     row = await tx.fetch_row(SQL.lock_pickup, tx.tenant_id, order_id)
     before = None if row is None else pickup_of(row)
     node_id = await _node(tx, moving, order["dealer_id"])
-    _check(before, order, node_id, seen)
+    is_awaited = await has_hold_of_kind(tx, order_id, HoldKind.PICKUP)
+    _check(before, order, node_id, seen, is_awaited=is_awaited)
     lines = await lines_of_order(tx, order_id)
     if not any(line.reserved + line.backordered + line.held + line.at_node for line in lines):
         raise NothingThere("Nothing is left of this order to be fetched, or sent.")
@@ -96,16 +97,28 @@ async def _move(
     await end_codes(tx, order_id, CodeState.REVOKED)
     status = PickupStatus.SENT if node_id is None else PickupStatus.ASKED
     where = node_id or (before.node_id if before else was)
+    if where is None:  # it was to be fetched where nothing is handed over
+        return PickupDone(Pickup(order_id, 0, status, 0), gone.status, gone.counters)
     put = (order_id, where, order["dealer_id"], status.value, moving.reason)
     row = await tx.fetch_row(SQL.put_pickup, tx.tenant_id, *put)
     assert row is not None, "it is put there"
     return PickupDone(pickup_of(row), gone.status, gone.counters)
 
 
-def _check(before: Pickup | None, order: Record, node_id: int | None, seen: int | None) -> None:
-    """Raise unless an order may be fetched elsewhere, or be sent, from how it stands."""
+def _check(
+    before: Pickup | None,
+    order: Record,
+    node_id: int | None,
+    seen: int | None,
+    *,
+    is_awaited: bool,
+) -> None:
+    """Raise unless an order may be fetched elsewhere, or be sent, from how it stands.
+
+    `is_awaited`: it is held until somebody says where.
+    """
     if before is None:
-        if node_id is None:
+        if node_id is None and not is_awaited:
             raise UnknownPickup
         return
     is_open = before.status in (*OPEN, PickupStatus.SENT)

@@ -20,8 +20,7 @@ order by order_id limit $5
 -- set_pickup --
 -- Let the handing over of an order stand elsewhere.
 update pickup set status = $3, version = version + 1, changed_at = clock_timestamp(),
-    reason = $4, ready_by = $5, ready_at = $6, keep_until = $7, is_reminded = $8,
-    wrong_codes = 0, wrong_at = null, locked_until = null
+    reason = $4, ready_by = $5, ready_at = $6, keep_until = $7, is_reminded = $8
 where tenant_id = $1 and order_id = $2
 returning order_id, node_id, status, version, ready_by, ready_at, keep_until, reason, changed_at
 
@@ -42,6 +41,11 @@ update orders set pickup_node_id = $3 where tenant_id = $1 and id = $2
 -- lead_time --
 -- The minutes in which a node has an order ready.
 select lead_time_minutes from node where tenant_id = $1 and id = $2
+
+-- forget_attempts --
+-- Somebody has shown a right code.
+update pickup set wrong_codes = 0, wrong_at = null, locked_until = null
+where tenant_id = $1 and order_id = $2
 
 -- charge_attempt --
 -- Count an attempt at the code of what is ready, before it is looked at; none while it is locked.

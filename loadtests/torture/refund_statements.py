@@ -31,8 +31,9 @@ async def owe_refund(
         worth, quantity = max(0, line["amount_minor"]), line["quantity"]
         owed += worth * (paid + units) // quantity - worth * paid // quantity
     owed = min(owed, order["total_minor"] - sum(each["amount_minor"] for each in before))
-    if owed <= 0:
+    if owed <= 0 and not wanted:
         return []
+    owed = max(0, owed)
     number = len(before) + 1
     fields = {
         "order_id": order_id,

@@ -73,6 +73,30 @@ async def test_goodwill_is_part_of_what_was_paid(desk: Desk, admin: Connection) 
             await desk.grant(order, wrong)
 
 
+async def test_of_what_is_paid_on_delivery_no_more_is_owed_than_has_arrived(
+    desk: Desk, admin: Connection
+) -> None:
+    order = await desk.placed(3)
+    async with refused(admin, "NOTHING_TO_REFUND"):
+        await desk.grant(order, 1)
+    await cancel(desk, order, 2)
+    await desk.working.until(order, "deliver")
+    async with refused(admin, "NOTHING_TO_REFUND"):
+        await desk.grant(order, 1_001)
+    assert (await desk.grant(order, 1_000)).amount_minor == 1_000
+
+
+async def test_units_that_cost_next_to_nothing_add_up(desk: Desk) -> None:
+    lines = (LineDraft("A", 3, 1), LineDraft("B", 1, 5))
+    await receive(desk.database, desk.world.brand, "store", "B", 5)
+    order = await bought(desk, "cheap", lines=lines, order_discount_minor=1)
+    for _ in range(3):
+        await cancel(desk, order, 1)
+    owed = [amount for _, _, amount in await desk.refunds(order)]
+    assert sum(owed) in (2, 3)
+    assert len(owed) == 3
+
+
 async def test_what_is_waived_may_be_owed_again(desk: Desk) -> None:
     order = await desk.arrived(1)
     asked = await desk.ask(order, 1, ReturnKind.REFUND_ONLY)

@@ -6,6 +6,8 @@ import pytest
 
 from backend.after_sales.model import Inspected, ReturnDone, ReturnKind, ReturnRule, ReturnUnits
 from backend.after_sales.receive import inspect_return
+from backend.inventory.warehouses import create_warehouse
+from backend.network.model import Condition, WarehouseDraft
 from backend.orders.model import OrderStatus
 from tests.after_sales.desk import AUTOMATIC, Desk
 from tests.catalogue import Connection
@@ -217,6 +219,37 @@ async def test_two_people_at_once(desk: Desk) -> None:
     )
     assert sum(isinstance(one, ReturnDone) for one in looked) == 1
     await assert_clean(desk.runtime, desk.world)
+
+
+async def test_what_was_the_brands_stays_the_brands(desk: Desk, admin: Connection) -> None:
+    async with desk.database.tenant_transaction(desk.world.brand) as tx:
+        for condition in (Condition.INSPECTION, Condition.GOOD):
+            await create_warehouse(
+                tx,
+                WarehouseDraft(
+                    node_id=desk.store,
+                    code=f"theirs-{condition}",
+                    condition=condition,
+                    dealer_id=desk.world.dealers["d1"],
+                    rank=-1,
+                ),
+            )
+    order = await desk.arrived(1)
+    taken = await desk.take_back(order, 1)
+    await desk.inspect(taken.request.id, good=1)
+    assert (await figures(admin, desk.world, "store")).on_hand == 5
+    await assert_clean(desk.runtime, desk.world)
+
+
+async def test_a_dealer_does_not_decide_what_the_brand_pays(desk: Desk, admin: Connection) -> None:
+    order = await desk.arrived(1)
+    asked = await desk.ask(order, 1, ReturnKind.REFUND_ONLY)
+    await admin.execute("update orders set dealer_id = $1", desk.world.dealers["d1"])
+    await admin.execute("update return_request set dealer_id = $1", desk.world.dealers["d1"])
+    async with refused(admin, "PERMISSION_MISSING"):
+        await desk.approve(asked.request.id, desk.world.dealer)
+    async with refused(admin, "PERMISSION_MISSING"):
+        await desk.approve(asked.request.id, desk.world.store)
 
 
 async def test_who_may(desk: Desk, admin: Connection) -> None:

@@ -6,6 +6,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 
 from backend.orders.allocate_backorders import allocate_backorders
@@ -13,7 +14,14 @@ from backend.orders.claim import SQL
 from backend.orders.edit_order import Edited, LineEdit, OrderEdit, edit_order
 from backend.orders.errors import OrderChanged
 from backend.orders.find_orders import fulfilments_of_orders, lines_of_orders, orders_by_ids
-from backend.orders.model import AddressDraft, OrderStatus, Pickup, Placed, Shortage
+from backend.orders.model import (
+    AddressDraft,
+    LineDraft,
+    OrderStatus,
+    Pickup,
+    Placed,
+    Shortage,
+)
 from backend.orders.stored import understand_stored
 from backend.runtime import Runtime
 from loadtests.waiting import until
@@ -148,6 +156,22 @@ async def test_fewer_and_more_units(desk: Desk, admin: Connection) -> None:
     line = await desk.line(order)
     assert (line["quantity"], line["reserved"], line["cancelled"]) == (6, 4, 2)
     assert line["amount_minor"] == 6_000
+
+
+async def test_more_of_one_line_and_none_of_the_rest(desk: Desk, admin: Connection) -> None:
+    await desk.stocked("wh")
+    await desk.stocked("wh", 5, "B")
+    order = placed(await desk.runtime.intake.place(draft({"A": 1, "B": 1}), desk.world.brand))
+    await desk.edit(order, OrderEdit(lines=(LineEdit(2, 0),)))
+    done = await desk.edit(order, OrderEdit(lines=(LineEdit(1, 0), LineEdit(2, 1))))
+    assert (done.added, done.cancelled, done.status) == (1, 1, S.BACKORDERED)
+    dear = placed(
+        await desk.runtime.intake.place(
+            msgspec.structs.replace(draft(), lines=(LineDraft("B", 1, 10**14),)), desk.world.brand
+        )
+    )
+    async with refused(admin, "INVALID_EDIT"):
+        await desk.edit(dear, OrderEdit(lines=(LineEdit(1, 11),)))
 
 
 async def test_another_sku_at_the_same_price(desk: Desk, admin: Connection) -> None:

@@ -88,6 +88,16 @@ async def test_guesses_lock_an_order(counter: Counter, admin: Connection) -> Non
     await assert_clean(counter.runtime, counter.world)
 
 
+async def test_keeping_it_longer_does_not_unlock_it(counter: Counter) -> None:
+    order = await counter.ready()
+    for _ in range(WRONG_CODES_MAX):
+        with pytest.raises(WrongPickupCode):
+            await counter.hand_over(order, "x")
+    await counter.keep(order, datetime.now(UTC) + timedelta(days=1))
+    with pytest.raises(PickupLocked):
+        await counter.hand_over(order, await counter.code(order))
+
+
 async def test_the_qr_code_opens_what_is_locked(counter: Counter) -> None:
     order = await counter.ready()
     for _ in range(WRONG_CODES_MAX):

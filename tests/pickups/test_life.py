@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from backend.fulfilment.waves import WaveDraft
 from backend.orders.cancel_orders import cancel_order
 from backend.orders.errors import OrderFetched
 from backend.orders.hold_orders import hold_order
-from backend.orders.model import FulfilmentStatus, LineOutcome, OrderStatus, Pickup
+from backend.orders.model import FulfilmentStatus, LineOutcome, OrderStatus, Pickup, Shortage
 from backend.orders.move_fulfilments import FulfilmentKey
 from backend.pickups import expire
 from backend.pickups.model import PickupStatus
@@ -97,6 +98,57 @@ async def test_where_nothing_is_handed_over_nothing_is_ordered(
     assert (moved.pickup.status, moved.order_status) == (P.ASKED, S.BACKORDERED)
     await counter.stocked(1)
     assert await counter.allocate() == 1
+    await assert_clean(counter.runtime, counter.world)
+
+
+async def test_what_can_be_fetched_nowhere_is_sent(counter: Counter) -> None:
+    await counter.stocked(9, "wh")
+    order = paid("p2", {"A": 1}, pickup=Pickup("nowhere"))
+    kept = placed(await counter.runtime.intake.place(order, counter.world.brand))
+    sent = await counter.move(kept, None)
+    assert (sent.pickup.status, sent.order_status) == (P.SENT, S.BACKORDERED)
+    assert await counter.allocate() == 1
+    await assert_clean(counter.runtime, counter.world)
+
+
+async def test_what_travels_already_arrives_though_the_rest_is_fetched(
+    counter: Counter, admin: Connection
+) -> None:
+    working = Working(counter.runtime, counter.world)
+    await counter.stocked(3, "wh")
+    order = placed(
+        await counter.runtime.intake.place(
+            draft({"A": 5}, shortage=Shortage.BACKORDER), counter.world.brand
+        )
+    )
+    key = FulfilmentKey(order.order_id, 1)
+    await working.release(WaveDraft(counter.world.nodes["wh"], with_waiting=True))
+    await working.pick_list(key, node="wh")
+    await working.pick([key])
+    await working.pack(key)
+    await working.ship([key])
+    await counter.move(order, "store")
+    assert codes(await working.deliver([key])) == [""]
+    done = await cancel_order(
+        counter.database, counter.world.brand, order.order_id, None, fresh_key()
+    )
+    await counter.publish(done.counters)
+    assert (done.status, await counter.status(order)) == (S.DELIVERED, P.CANCELLED)
+    await assert_clean(counter.runtime, counter.world)
+
+
+async def test_what_comes_late_does_not_expire_with_the_rest(
+    counter: Counter, admin: Connection
+) -> None:
+    order = await counter.sold(5, stock=3)
+    await counter.make_ready(order)
+    await counter.stocked(4)
+    assert await counter.allocate() == 2
+    await admin.execute(LATE, order.order_id)
+    assert await counter.expire() == 1
+    standing = await counter.standing(order)
+    assert (standing.line.cancelled, standing.line.reserved) == (3, 2)
+    assert await counter.status(order) is P.ASKED
     await assert_clean(counter.runtime, counter.world)
 
 
