@@ -1,6 +1,7 @@
 """A desk of after-sales service, in few words: what has arrived, and what comes back of it."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from backend.after_sales.model import (
@@ -21,6 +22,7 @@ from backend.inventory.warehouses import create_warehouse
 from backend.network.model import Condition, WarehouseDraft
 from backend.orders.model import LineDraft, OrderDraft, Placed
 from backend.runtime import Runtime
+from loadtests.waiting import until
 from tenants.principal import Principal
 from tests.fulfilment.working import Working
 from tests.orders.checks import placed
@@ -66,8 +68,13 @@ class Desk:
 
     async def placed(self, units: int = 3, stock: int = 5, **changes: Any) -> Placed:
         await receive(self.database, self.world.brand, "store", "A", stock)
-        order: OrderDraft = draft({"A": units}, region=HANGZHOU, **changes)
-        return placed(await self.runtime.intake.place(order, self.world.brand))
+        return await self.place(draft({"A": units}, region=HANGZHOU, **changes))
+
+    async def place(self, order: OrderDraft) -> Placed:
+        """Place an order, and wait until Valkey counts: nothing is written by itself after it."""
+        outcome = placed(await self.runtime.intake.place(order, self.world.brand))
+        await until(partial(self.runtime.admission.ensure_warm, self.world.tenant_id))
+        return outcome
 
     async def ask(
         self,

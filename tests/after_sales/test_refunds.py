@@ -13,7 +13,7 @@ from backend.orders.cancel_orders import CancelLine, cancel_order
 from backend.orders.model import FeeDraft, LineDraft, Placed
 from tests.after_sales.desk import Desk, line
 from tests.catalogue import Connection
-from tests.orders.checks import assert_clean, placed
+from tests.orders.checks import assert_clean
 from tests.refusals import refused
 from tests.world import HANGZHOU, fresh_key, paid, receive
 
@@ -24,7 +24,7 @@ async def bought(desk: Desk, number: str, **changes: Any) -> Placed:
     """Let a platform's order come, that is paid."""
     await receive(desk.database, desk.world.brand, "store", "A", 10)
     order = msgspec.structs.replace(paid(number, region=HANGZHOU), **changes)
-    return placed(await desk.runtime.intake.place(order, desk.world.brand))
+    return await desk.place(order)
 
 
 async def cancel(desk: Desk, order: Placed, units: int | None = None) -> None:

@@ -1,11 +1,14 @@
 """Who works where: a store in its own nodes, the brand everywhere, dealers and groups nowhere."""
 
+from functools import partial
+
 import pytest
 from msgspec.structs import replace
 
 from backend.fulfilment.waves import WaveDraft
 from backend.orders.model import FulfilmentStatus
 from backend.orders.move_fulfilments import FulfilmentKey
+from loadtests.waiting import until
 from tenants.principal import Kind, Permission, Principal
 from tests.catalogue import Connection
 from tests.fulfilment.working import STEPS, Working, codes
@@ -30,6 +33,7 @@ async def test_nobody_works_on_what_is_anothers(
     world = working.world
     await receive(working.runtime.database, world.brand, "wh", "A", 5)
     order = placed(await working.runtime.intake.place(draft({"A": 2}), world.brand))
+    await until(partial(working.runtime.admission.ensure_warm, world.tenant_id))
     await working.release(WaveDraft(node_id=world.nodes["wh"]))
     key = FulfilmentKey(order.order_id, 1)
     stranger: Principal = getattr(world, who)
@@ -56,6 +60,7 @@ async def test_a_dealer_itself_works_on_nothing(working: Working, admin: Connect
     world = working.world
     await receive(working.runtime.database, world.brand, "dealer-node", "A", 5)
     placed(await working.runtime.intake.place(draft({"A": 2}, region=GUANGZHOU), world.brand))
+    await until(partial(working.runtime.admission.ensure_warm, world.tenant_id))
     wave = WaveDraft(node_id=world.nodes["dealer-node"])
     async with refused(admin, "WRITE_REFUSED"):
         await working.release(wave, world.dealer)

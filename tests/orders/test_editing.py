@@ -17,6 +17,7 @@ from backend.orders.find_orders import fulfilments_of_orders, lines_of_orders, o
 from backend.orders.model import (
     AddressDraft,
     LineDraft,
+    OrderDraft,
     OrderStatus,
     Pickup,
     Placed,
@@ -50,11 +51,13 @@ class Desk:
 
     async def sold(self, units: int = 3, **changes: Any) -> Placed:
         await self.stocked("wh")
-        order = placed(
-            await self.runtime.intake.place(draft({"A": units}, **changes), self.world.brand)
-        )
+        return await self.place(draft({"A": units}, **changes))
+
+    async def place(self, order: OrderDraft) -> Placed:
+        """Place an order, and wait until Valkey counts: nothing is written by itself after it."""
+        outcome = placed(await self.runtime.intake.place(order, self.world.brand))
         await until(partial(self.runtime.admission.ensure_warm, self.world.tenant_id))
-        return order
+        return outcome
 
     async def version(self, order: Placed) -> int:
         return int((await self.row(order))["event_sequence"])
@@ -96,8 +99,16 @@ class Desk:
         )
 
 
+async def nothing(*_: object) -> int:
+    """What waits is given stock when a test says so, and not by itself."""
+    return 0
+
+
 @pytest.fixture
-async def desk(runtime: Runtime, world: World) -> AsyncIterator[Desk]:
+async def desk(
+    runtime: Runtime, world: World, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Desk]:
+    monkeypatch.setattr("backend.orders.allocate_backorders.allocate_backorders", nothing)
     found = Desk(runtime, world)
     yield found
     await assert_clean(runtime, world)
@@ -161,15 +172,12 @@ async def test_fewer_and_more_units(desk: Desk, admin: Connection) -> None:
 async def test_more_of_one_line_and_none_of_the_rest(desk: Desk, admin: Connection) -> None:
     await desk.stocked("wh")
     await desk.stocked("wh", 5, "B")
-    order = placed(await desk.runtime.intake.place(draft({"A": 1, "B": 1}), desk.world.brand))
+    order = await desk.place(draft({"A": 1, "B": 1}))
     await desk.edit(order, OrderEdit(lines=(LineEdit(2, 0),)))
     done = await desk.edit(order, OrderEdit(lines=(LineEdit(1, 0), LineEdit(2, 1))))
     assert (done.added, done.cancelled, done.status) == (1, 1, S.BACKORDERED)
-    dear = placed(
-        await desk.runtime.intake.place(
-            msgspec.structs.replace(draft(), lines=(LineDraft("B", 1, 10**14),)), desk.world.brand
-        )
-    )
+    lines = (LineDraft("B", 1, 10**14),)
+    dear = await desk.place(msgspec.structs.replace(draft(), lines=lines))
     async with refused(admin, "INVALID_EDIT"):
         await desk.edit(dear, OrderEdit(lines=(LineEdit(1, 11),)))
 
@@ -218,19 +226,11 @@ async def test_an_address_that_was_not_understood_is_resolved(desk: Desk) -> Non
     order = paid("p1", {"A": 2})
     nowhere = AddressDraft("某路", region_path=("亚特兰蒂斯",), name="张三")
     await desk.stocked("far")
-    held = placed(
-        await desk.runtime.intake.place(
-            type(order)(**{**_fields(order), "address": nowhere}), desk.world.brand
-        )
-    )
+    held = await desk.place(msgspec.structs.replace(order, address=nowhere))
     assert held.status is S.HELD
     done = await desk.edit(held, OrderEdit(address=THERE))
     assert done.status is S.BACKORDERED
     assert await desk.allocate() == 2
-
-
-def _fields(order: Any) -> dict[str, Any]:
-    return {name: getattr(order, name) for name in order.__struct_fields__}
 
 
 @pytest.mark.parametrize(
@@ -245,11 +245,7 @@ async def test_what_was_planned_before_it_was_changed_is_planned_again(
     desk: Desk, edit: OrderEdit
 ) -> None:
     order = await desk.sold(5, shortage=Shortage.BACKORDER)
-    waits = placed(
-        await desk.runtime.intake.place(
-            draft({"C": 2}, shortage=Shortage.BACKORDER), desk.world.brand
-        )
-    )
+    waits = await desk.place(draft({"C": 2}, shortage=Shortage.BACKORDER))
     async with desk.runtime.database.tenant_transaction(desk.world.system, read_only=True) as tx:
         rows = await tx.fetch(SQL.backorders, tx.tenant_id, [waits.order_id])
         (planned,) = await understand_stored(tx, rows)
@@ -313,7 +309,7 @@ async def test_what_makes_no_sense(desk: Desk, admin: Connection, edit: OrderEdi
 
 async def test_what_is_paid_gets_no_more_units(desk: Desk, admin: Connection) -> None:
     await desk.stocked("wh")
-    order = placed(await desk.runtime.intake.place(paid("p1", {"A": 2}), desk.world.brand))
+    order = await desk.place(paid("p1", {"A": 2}))
     async with refused(admin, "INVALID_EDIT"):
         await desk.edit(order, OrderEdit(lines=(LineEdit(1, 3),)))
     await desk.edit(order, OrderEdit(lines=(LineEdit(1, 1),)))
@@ -345,7 +341,7 @@ async def test_what_is_fetched_is_moved_otherwise(
 ) -> None:
     await open_counters(runtime, world)
     await desk.stocked("store")
-    order = placed(await runtime.intake.place(draft({"A": 1}, pickup=Pickup("store")), world.brand))
+    order = await desk.place(draft({"A": 1}, pickup=Pickup("store")))
     async with refused(admin, "INVALID_EDIT"):
         await desk.edit(order, OrderEdit(node="far", reason="x"))
     done = await desk.edit(order, OrderEdit(address=THERE))
