@@ -5,8 +5,6 @@ from typing import Annotated, Any
 
 import strawberry
 from strawberry import relay
-from strawberry.types import Info
-from strawberry.types.field import StrawberryField
 
 from backend.after_sales import receive, request
 from backend.after_sales.errors import RefundChanged, ReturnChanged
@@ -25,7 +23,7 @@ from backend.after_sales.receive import Arrived
 from backend.after_sales.rules import return_rules, set_return_rules
 from backend.after_sales.standing import page_of_refunds, page_of_returns
 from graphql_schema.context import YipanInfo
-from graphql_schema.errors import InputRefused, PermissionDenied, UserError, path_of
+from graphql_schema.errors import InputRefused, PermissionDenied, UserError, WithDetails
 from graphql_schema.paging import (
     PAGE_DEFAULT,
     connection,
@@ -69,33 +67,9 @@ class RefundChangedError(UserError):
     refund: Refund
 
 
-class _ReturnChanged(strawberry.ExceptionHandler[ReturnChanged, ReturnChangedError]):
-    def handle(
-        self, exception: ReturnChanged, *, field: StrawberryField, info: Info
-    ) -> ReturnChangedError:
-        return ReturnChangedError(
-            code=exception.code,
-            message=exception.message,
-            path=path_of(exception),
-            request=return_from(exception.request),
-        )
-
-
-class _RefundChanged(strawberry.ExceptionHandler[RefundChanged, RefundChangedError]):
-    def handle(
-        self, exception: RefundChanged, *, field: StrawberryField, info: Info
-    ) -> RefundChangedError:
-        return RefundChangedError(
-            code=exception.code,
-            message=exception.message,
-            path=path_of(exception),
-            refund=refund_from(exception.refund),
-        )
-
-
 AFTER_SALES_HANDLERS: tuple[strawberry.ExceptionHandler[Any, Any], ...] = (
-    _ReturnChanged(),
-    _RefundChanged(),
+    WithDetails(ReturnChanged, ReturnChangedError, request=return_from),
+    WithDetails(RefundChanged, RefundChangedError, refund=refund_from),
 )
 
 

@@ -1,6 +1,7 @@
 """Expected refusals as data: the types, and the one place that maps domain errors to them."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import strawberry
@@ -173,15 +174,25 @@ class _NotEnoughToEarmark(strawberry.ExceptionHandler[NotEnoughToEarmark, NotEno
 
 
 class WithDetails(strawberry.ExceptionHandler[Refusal, Any]):
-    """Answers with what the error type asks of the exception's attributes, by name."""
+    """Answers with what the error type asks of the exception's attributes, by name.
 
-    def __init__(self, exception_type: type[YipanError], error_type: type[UserError]) -> None:
+    `shown` says how those are shown that are no plain values.
+    """
+
+    def __init__(
+        self,
+        exception_type: type[YipanError],
+        error_type: type[UserError],
+        **shown: Callable[[Any], Any],
+    ) -> None:
         self.exception_type = exception_type
         self.error_type = error_type
         self._names = [field.name for field in dataclasses.fields(error_type)]
+        self._shown = shown
 
     def handle(self, exception: Refusal, *, field: StrawberryField, info: Info) -> UserError:
         values = {name: getattr(exception, name) for name in self._names}
+        values |= {name: show(values[name]) for name, show in self._shown.items()}
         return self.error_type(**values | {"path": path_of(exception)})
 
 

@@ -4,14 +4,12 @@ from datetime import date
 from typing import Annotated, Any
 
 import strawberry
-from strawberry.types import Info
-from strawberry.types.field import StrawberryField
 
 from backend.orders.edit_order import Edited, LineEdit, OrderEdit, edit_order
 from backend.orders.errors import OrderChanged
 from backend.orders.model import AddressDraft, OrderStatus
 from graphql_schema.context import YipanInfo
-from graphql_schema.errors import InputRefused, PermissionDenied, UserError, path_of
+from graphql_schema.errors import InputRefused, PermissionDenied, UserError, WithDetails
 from graphql_schema.order_commands import AddressInput
 from graphql_schema.orders import Order, order_from
 from graphql_schema.paging import number_of
@@ -81,19 +79,9 @@ class OrderChangedError(UserError):
     version: int
 
 
-class _OrderChanged(strawberry.ExceptionHandler[OrderChanged, OrderChangedError]):
-    def handle(
-        self, exception: OrderChanged, *, field: StrawberryField, info: Info
-    ) -> OrderChangedError:
-        return OrderChangedError(
-            code=exception.code,
-            message=exception.message,
-            path=path_of(exception),
-            version=exception.version,
-        )
-
-
-ORDER_EDIT_HANDLERS: tuple[strawberry.ExceptionHandler[Any, Any], ...] = (_OrderChanged(),)
+ORDER_EDIT_HANDLERS: tuple[strawberry.ExceptionHandler[Any, Any], ...] = (
+    WithDetails(OrderChanged, OrderChangedError),
+)
 OrderEditPayload = Annotated[
     OrderEdited | OrderChangedError | InputRefused | PermissionDenied,
     strawberry.union("OrderEditPayload"),

@@ -6,8 +6,6 @@ from typing import Annotated, Any
 import strawberry
 from strawberry import relay
 from strawberry.scalars import JSON
-from strawberry.types import Info
-from strawberry.types.field import StrawberryField
 
 from backend.orders.model import OrderStatus
 from backend.pickups import codes as code_cases
@@ -28,13 +26,7 @@ from backend.pickups.standing import page_of_pickups
 from backend.pickups.states import OPEN
 from backend.pickups.terms import pickup_terms, set_pickup_terms
 from graphql_schema.context import YipanInfo
-from graphql_schema.errors import (
-    InputRefused,
-    PermissionDenied,
-    UserError,
-    WithDetails,
-    path_of,
-)
+from graphql_schema.errors import InputRefused, PermissionDenied, UserError, WithDetails
 from graphql_schema.orders import Order, Pickup, order_from, pickup_from
 from graphql_schema.paging import PAGE_DEFAULT, connection, cursor_of, key_of, number_of, page_size
 from tenants.principal import Permission
@@ -75,20 +67,8 @@ class PickupLockedError(UserError):
     locked_until: datetime
 
 
-class _PickupChanged(strawberry.ExceptionHandler[PickupChanged, PickupChangedError]):
-    def handle(
-        self, exception: PickupChanged, *, field: StrawberryField, info: Info
-    ) -> PickupChangedError:
-        return PickupChangedError(
-            code=exception.code,
-            message=exception.message,
-            path=path_of(exception),
-            pickup=pickup_from(exception.pickup),
-        )
-
-
 PICKUP_HANDLERS: tuple[strawberry.ExceptionHandler[Any, Any], ...] = (
-    _PickupChanged(),
+    WithDetails(PickupChanged, PickupChangedError, pickup=pickup_from),
     WithDetails(PickupLocked, PickupLockedError),
 )
 

@@ -96,10 +96,14 @@ class Node(NodeTerms, frozen=True, kw_only=True):
     serves_all: bool
     is_active: bool
 
+    def serves(self, dealer_id: int | None) -> bool:
+        """Whether orders that a dealer (None: the brand) sold may come from there."""
+        return self.dealer_id is None or self.dealer_id == dealer_id or self.serves_all
+
     def hands_over_for(self, dealer_id: int | None) -> bool:
         """Whether customers may fetch orders there that a dealer (None: the brand) sold."""
-        serves = self.dealer_id is None or self.serves_all or self.dealer_id == dealer_id
-        return self.is_active and Capability.HANDS_OVER in self.capabilities and serves
+        hands_over = Capability.HANDS_OVER in self.capabilities
+        return self.is_active and hands_over and self.serves(dealer_id)
 
 
 class FunctionalWarehouse(msgspec.Struct, frozen=True, kw_only=True):

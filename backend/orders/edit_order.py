@@ -33,6 +33,7 @@ from backend.orders.model import (
     OrderStatus,
 )
 from backend.orders.move_fulfilments import FulfilmentKey
+from backend.orders.normalise import region_of
 from backend.orders.place_hold import end_holds_of_kind
 from backend.orders.states import NOT_GONE, ORDER
 from backend.orders.step import changing_order
@@ -236,7 +237,10 @@ class _Editing:
         region, detail = before["region_code"], before["address"]
         if edit.address is not None:
             name, phone, detail = edit.address.name, edit.address.phone, edit.address.detail
-            region = _region(edit.address, self._regions)
+            found = region_of(edit.address, self._regions)
+            if found is None:
+                raise AddressUnresolved(path=("address",))
+            region = found.code
         traits = _traits(before["traits"])
         promised_on = edit.promised_on or traits.promised_on
         remark = before["remark"] if edit.remark is None else edit.remark
@@ -285,9 +289,9 @@ class _Editing:
         if not self._edit.reason:
             raise InvalidEdit("Say why it is sent from there.", path=("reason",))
         for node in await nodes_by_codes(self._tx, [code]):
-            if node.is_active:
+            if node.is_active and node.serves(order["dealer_id"]):
                 return node.id
-        raise InvalidEdit(f"There is no location {code!r} that sends.", path=("location",))
+        raise InvalidEdit(f"No location {code!r} sends orders of this shop.", path=("location",))
 
     def _note(self, field: str, before: object, after: object) -> None:
         if before != after:
@@ -327,16 +331,6 @@ def _addable(order: Record, line: Record, units: int, at: int) -> int:
             path=("lines", at, "quantity"),
         )
     return units
-
-
-def _region(address: AddressDraft, regions: RegionTable) -> int:
-    if address.region_code is not None:
-        region = regions.by_code.get(address.region_code)
-    else:
-        region = regions.resolve(address.region_path)
-    if region is None:
-        raise AddressUnresolved(path=("address",))
-    return region.code
 
 
 def _check(edit: OrderEdit) -> None:

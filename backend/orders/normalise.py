@@ -15,7 +15,7 @@ from backend.catalog.model import Sku
 from backend.channels.errors import UnknownShop
 from backend.channels.model import Shop
 from backend.db.commands import KEY_LENGTH_MAX, command_key, fingerprint_in_order
-from backend.network.model import Node
+from backend.network.model import Node, Region
 from backend.network.ranges import MINUTES_A_DAY
 from backend.network.regions.table import RegionTable
 from backend.orders.apportion import apportion
@@ -239,12 +239,16 @@ def _sku(draft: OrderDraft, index: int, around: Surroundings, holds: list[Hold])
     return sku
 
 
+def region_of(address: AddressDraft, regions: RegionTable) -> Region | None:
+    """Return the region that an address leads to, if it leads to one."""
+    if address.region_code is not None:
+        return regions.by_code.get(address.region_code)
+    return regions.resolve(address.region_path)
+
+
 def _region(draft: OrderDraft, regions: RegionTable, holds: list[Hold]) -> int | None:
     address = draft.address
-    if address.region_code is not None:
-        region = regions.by_code.get(address.region_code)
-    else:
-        region = regions.resolve(address.region_path)
+    region = region_of(address, regions)
     if region is not None:
         return region.code
     if not draft.is_paid:

@@ -51,6 +51,12 @@ async def lines_of_order(tx: TenantTransaction, order_id: int) -> list[LineOutco
     return [line_outcome(row) for row in rows]
 
 
+async def is_to_send(tx: TenantTransaction, order_id: int) -> bool:
+    """Whether units of an order wait, or are at a node, to be sent or handed over."""
+    lines = await lines_of_order(tx, order_id)
+    return any(line.reserved + line.backordered + line.held + line.at_node for line in lines)
+
+
 def line_outcome(row: Record) -> LineOutcome:
     return LineOutcome(
         row["line_no"],

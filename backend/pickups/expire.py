@@ -10,7 +10,7 @@ from backend.inventory.counters import Counters
 from backend.inventory.levels import database_time
 from backend.orders.give_up import give_up
 from backend.orders.model import FulfilmentStatus
-from backend.orders.step import lines_of_order, tell_order
+from backend.orders.step import is_to_send, tell_order
 from backend.pickups.codes import end_codes
 from backend.pickups.errors import PickupChanged
 from backend.pickups.events import PickupExpired, PickupReminded
@@ -75,8 +75,7 @@ async def _expire(tx: TenantTransaction, order_id: int, moment: datetime) -> Cou
         lambda units: PickupExpired(order_id, node_id, units),
     )
     await end_codes(tx, order_id, CodeState.REVOKED)
-    lines = await lines_of_order(tx, order_id)
-    waits = any(line.reserved + line.backordered + line.held + line.at_node for line in lines)
+    waits = await is_to_send(tx, order_id)
     status = PickupStatus.ASKED if waits else PickupStatus.EXPIRED
     await set_pickup(tx, found.pickup, status, ready_by=None)
     return gone.counters

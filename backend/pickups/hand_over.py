@@ -15,17 +15,16 @@ from backend.inventory.levels import database_time
 from backend.moments import fault_of_time
 from backend.orders.find_work import units_to_send
 from backend.orders.give_up import give_up
-from backend.orders.model import FulfilmentStatus
+from backend.orders.model import LINES_MAX_BULK, FulfilmentStatus
 from backend.orders.move_fulfilments import FulfilmentKey, move_fulfilments
 from backend.orders.states import FULFILMENT
-from backend.orders.step import lines_of_order, tell_order
+from backend.orders.step import is_to_send, tell_order
 from backend.pickups.codes import end_codes, is_token, number_of_code
 from backend.pickups.errors import InvalidPickupInput, PickupLocked, UnknownPickup
 from backend.pickups.events import PickupHandedOver, PickupLeft
-from backend.pickups.model import TEXT_MAX, CodeState, HandedLine, PickupDone, PickupStatus
+from backend.pickups.model import CodeState, HandedLine, PickupDone, PickupStatus
 from backend.pickups.standing import (
     SQL,
-    Standing,
     lock_pickup,
     own_fulfilments,
     pickups_of_orders,
@@ -130,11 +129,14 @@ async def _hand_over(
     happened = moment
     if handing.happened_at is not None and handing.happened_at <= moment + AHEAD_MAX:
         happened = min(handing.happened_at, moment)
-    after = await set_pickup(tx, before, await _status_after(tx, found), ready_by=None)
+    # What waits is asked of the store anew.
+    waits = await is_to_send(tx, order_id)
+    status = PickupStatus.ASKED if waits else PickupStatus.HANDED_OVER
+    after = await set_pickup(tx, before, status, ready_by=None)
     taken = units.total() - left.total()
     payload = PickupHandedOver(order_id, before.node_id, code_no, taken, left.total(), happened)
-    status = await tell_order(tx, order_id, payload, before.node_id)
-    return PickupDone(after, status, counters)
+    order_status = await tell_order(tx, order_id, payload, before.node_id)
+    return PickupDone(after, order_status, counters)
 
 
 async def _units(tx: TenantTransaction, keys: Sequence[FulfilmentKey]) -> Counter[int]:
@@ -183,20 +185,13 @@ async def _leave(tx: TenantTransaction, keys: Sequence[FulfilmentKey]) -> Counte
     return counters
 
 
-async def _status_after(tx: TenantTransaction, found: Standing) -> PickupStatus:
-    """Return where an order stands that was handed over: what waits is asked of the store anew."""
-    lines = await lines_of_order(tx, found.pickup.order_id)
-    waits = any(line.reserved + line.backordered + line.held + line.at_node for line in lines)
-    return PickupStatus.ASKED if waits else PickupStatus.HANDED_OVER
-
-
 def _check(handing: Handing) -> None:
     if not 0 < len(handing.code) <= TOKEN_MAX or not handing.code.isascii():
         raise InvalidPickupInput("Give the digits, or what the QR code says.", path=("code",))
     if handing.happened_at is not None and (fault := fault_of_time(handing.happened_at)):
         raise InvalidPickupInput(fault, path=("happenedAt",))
     if handing.lines is not None:
-        if not 0 < len(handing.lines) <= TEXT_MAX * 10:
+        if not 0 < len(handing.lines) <= LINES_MAX_BULK:
             raise InvalidPickupInput(
                 "Name 1 line or more; what nobody takes is cancelled by orderCancel.",
                 path=("lines",),

@@ -11,7 +11,7 @@ from backend.orders.give_up import Into, give_up
 from backend.orders.model import FulfilmentStatus, HoldKind
 from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
 from backend.orders.place_hold import end_holds_of_kind, has_hold_of_kind
-from backend.orders.step import changing_order, lines_of_order
+from backend.orders.step import changing_order, is_to_send
 from backend.pickups.codes import end_codes
 from backend.pickups.errors import (
     InvalidPickupInput,
@@ -72,8 +72,7 @@ async def _move(
     node_id = await _node(tx, moving, order["dealer_id"])
     is_awaited = await has_hold_of_kind(tx, order_id, HoldKind.PICKUP)
     _check(before, order, node_id, seen, is_awaited=is_awaited)
-    lines = await lines_of_order(tx, order_id)
-    if not any(line.reserved + line.backordered + line.held + line.at_node for line in lines):
+    if not await is_to_send(tx, order_id):
         raise NothingThere("Nothing is left of this order to be fetched, or sent.")
     fulfilments = await own_fulfilments(tx, order_id)
     keys = [FulfilmentKey(each["order_id"], each["fulfilment_no"]) for each in fulfilments]

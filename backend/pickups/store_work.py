@@ -21,7 +21,7 @@ from backend.orders.auditing.auditor import unaudited_orders
 from backend.orders.auditing.model import NotAudited
 from backend.orders.find_work import units_to_send
 from backend.orders.give_up import Into, give_up
-from backend.orders.model import FulfilmentStatus, HoldKind, OrderStatus
+from backend.orders.model import FulfilmentStatus, HoldKind
 from backend.orders.move_fulfilments import FulfilmentKey, move_fulfilments, picked
 from backend.orders.place_hold import add_hold
 from backend.orders.states import FULFILMENT
@@ -187,7 +187,7 @@ async def _keep(
     after = await set_pickup(tx, before, PickupStatus.READY, keep_until=until)
     payload = PickupKept(order_id, before.node_id, until)
     status = await tell_order(tx, order_id, payload, before.node_id)
-    return PickupDone(after, OrderStatus(status), Counters())
+    return PickupDone(after, status, Counters())
 
 
 async def _release(tx: TenantTransaction, found: Standing) -> None:

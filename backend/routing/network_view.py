@@ -171,7 +171,7 @@ class NetworkView:
         if not self.may_take(shop_id, functional_warehouse_id):
             return False
         source = self.source_index[functional_warehouse_id, 0]
-        return _serves(self.nodes[self.source_node[source]], dealer_id)
+        return self.nodes[self.source_node[source]].serves(dealer_id)
 
     def distances_m(self, region_code: int) -> list[int]:
         """Return the distance of each node to a region, in metres; to NOWHERE all are as near."""
@@ -198,7 +198,7 @@ class NetworkView:
 
     def serving(self, dealer_id: int | None) -> bytes:
         """Return, per node, 1 where it may serve the orders of a dealer (None: the brand's)."""
-        return bytes(_serves(node, dealer_id) for node in self.nodes)
+        return bytes(node.serves(dealer_id) for node in self.nodes)
 
     def loads(self, free_parcels: Sequence[int]) -> list[int]:
         """Return how much of its daily capacity each node has used, in steps of LOAD_STEP_PERMILLE.
@@ -217,7 +217,3 @@ class NetworkView:
     def set_loads(self, loads: Sequence[int]) -> None:
         """Take over what `loads` returned, for the criterion that looks at it."""
         self.load_permille = array("i", loads)
-
-
-def _serves(node: Node, dealer_id: int | None) -> bool:
-    return node.dealer_id is None or node.dealer_id == dealer_id or node.serves_all

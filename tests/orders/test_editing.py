@@ -204,6 +204,9 @@ async def test_a_node_by_hand(desk: Desk, admin: Connection) -> None:
     for wrong in (OrderEdit(node="far"), OrderEdit(node="nowhere", reason="x")):
         async with refused(admin, "INVALID_EDIT"):
             await desk.edit(order, wrong)
+    await admin.execute("update node set serves_all = false where code = 'dealer-node'")
+    async with refused(admin, "INVALID_EDIT"):
+        await desk.edit(order, OrderEdit(node="dealer-node", reason="x"))
     await desk.edit(order, far)
     assert await desk.allocate() == 3
     assert await desk.nodes(order) == [desk.world.nodes["far"]]
