@@ -93,7 +93,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "backend.tracing": frozenset({"backend.db"}),
     "backend.metrics": frozenset({"backend.tracing"}),
     "backend.turnstile": frozenset({"backend.db", "backend.metrics"}),
-    "backend.db": frozenset({"tenants.principal", "backend.clock"}),
+    "backend.db": frozenset({"tenants.principal", "backend.clock", "core_ext"}),
     "tenants": frozenset({"tenants.principal", "backend.db", "backend.clock"}),
     "backend.settings": frozenset({"backend.db"}),
     "backend.server": frozenset({"backend.db"}),

@@ -15,6 +15,7 @@ from backend.db.errors import (
     UnsafeRole,
     WriteRefused,
 )
+from backend.db.row_arrays import RowArrayConnection
 from backend.db.sql import Query, load_queries
 from tenants.principal import WRITERS, Kind, Principal
 
@@ -61,7 +62,7 @@ NOT_STORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCha
 Record = asyncpg.Record
 
 
-class _Connection(asyncpg.Connection):
+class _Connection(RowArrayConnection):
     """All state that we set is transaction-local, so nothing needs a reset at release."""
 
     def get_reset_query(self) -> str:
@@ -125,6 +126,7 @@ class Database:
                 min_size=1,
                 max_size=size_max,
                 connection_class=_Connection,
+                init=_prepare,
                 command_timeout=COMMAND_TIMEOUT_SECONDS,
                 server_settings={"role": APPLICATION_ROLE, **SESSION_SETTINGS},
             )
@@ -227,6 +229,10 @@ class Database:
                 if is_late or self._pool.is_closing():
                     raise DatabaseUnavailable from error
             await asyncio.sleep(ACQUIRE_PAUSE_SECONDS)
+
+
+async def _prepare(connection: Any) -> None:
+    await connection.encode_row_arrays()
 
 
 async def _roll_back(connection: Any) -> None:

@@ -1,3 +1,15 @@
+-- row_arrays --
+-- The types of arrays of rows (`new_…`), with the types of their rows and of the fields of these.
+select l.typname::text as name, l.oid::bigint as array_type, r.oid::bigint as row_type,
+       array(select a.atttypid::bigint from pg_attribute a
+             where a.attrelid = r.typrelid and a.attnum > 0 and not a.attisdropped
+             order by a.attnum) as field_types
+from pg_type r
+join pg_class c on c.oid = r.typrelid and c.relkind = 'c'
+join pg_type l on l.oid = r.typarray
+where r.typnamespace = 'public'::regnamespace and r.typname like 'new\_%'
+order by l.typname
+
 -- role_is_safe --
 -- Whether the connection's role is bound by row-level security on every table, for good.
 select not r.rolsuper and not r.rolbypassrls and not exists (
