@@ -1,6 +1,7 @@
 """Order ids without a round trip: blocks from a sequence, handed out in the process."""
 
 import asyncio
+from collections import deque
 
 from backend.db.pool import SQL, Database
 
@@ -13,20 +14,15 @@ class OrderIds:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._next = 0
-        self._end = 0
+        self._left: deque[int] = deque()
         self._lock = asyncio.Lock()
 
     async def take(self, count: int) -> list[int]:
         """Return `count` fresh ids, rising."""
         async with self._lock:
-            ids: list[int] = []
-            while len(ids) < count:
-                if self._next == self._end:
-                    async with self._database.platform_transaction() as tx:
-                        self._next = await tx.fetch_value(SQL.take_order_ids)
-                    self._end = self._next + BLOCK
-                until = min(self._end, self._next + count - len(ids))
-                ids.extend(range(self._next, until))
-                self._next = until
-            return ids
+            if (lacking := count - len(self._left)) > 0:
+                blocks = -(-lacking // BLOCK)
+                async with self._database.platform_transaction() as tx:
+                    for row in await tx.fetch(SQL.take_order_ids, blocks):
+                        self._left.extend(range(row["first"], row["first"] + BLOCK))
+            return [self._left.popleft() for _ in range(count)]

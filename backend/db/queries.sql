@@ -23,8 +23,8 @@ from pg_roles r where r.rolname = current_user
 select ensure_partitions()
 
 -- take_order_ids --
--- The first of 256 order ids that nobody else gets.
-select nextval('order_id_block')
+-- The first of each of so many blocks of 256 order ids that nobody else gets.
+select nextval('order_id_block') as first from generate_series(1, $1::integer)
 
 -- claim_command --
 -- Take an idempotency key; no row when it is taken already.

@@ -13,6 +13,8 @@ def apportion(amount: int, weights: Sequence[int]) -> list[int]:
         if amount:
             raise ValueError("there is nothing to share the amount over")
         return []
+    if not amount:
+        return [0] * len(weights)
     total = sum(weights)
     if total == 0:
         weights, total = [1] * len(weights), len(weights)

@@ -104,9 +104,10 @@ async def commit_admitted(
     if allotments is None:
         raise NotAllAccepted
     locked = Locked(levels, allotments, await _try_parcels(tx, works, ground))
+    count = len(levels)
     outcomes: dict[Work, Answer] = {}
     retired, retired_skus, left = await _look_again(tx, works, locked, outcomes)
-    if len(left) < len(works) or not locked.levels.keys() >= ledger.taken_keys(shaped.takes):
+    if len(left) < len(works) or len(locked.levels) < count:
         raise NotAllAccepted
     seen = _seen(locked, _Taken([], {}, {}))
     return Committed(dict(shaped.placed), [], retired, seen, retired_skus)

@@ -4,7 +4,7 @@ What an unpaid order has wrong is refused. A paid platform order is stored whate
 long as its shop, its external id and its lines can be read: what cannot be resolved becomes a hold.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -183,16 +183,21 @@ def _check_texts(draft: OrderDraft) -> None:
         if key is not None and not 0 < len(key) <= KEY_LENGTH_MAX:
             raise InvalidOrder(f"{name} has 1 to {KEY_LENGTH_MAX} characters.", path=(name,))
     texts = list(_texts(draft))
-    for name, text in texts:
-        if len(text) > TEXT_MAX:
-            raise InvalidOrder(f"{name} has at most {TEXT_MAX} characters.", path=(name,))
-    everything = "".join(text for _, text in texts)
+    everything = "".join([text for _, text in texts])
+    if len(everything) > TEXT_MAX:
+        _check_lengths(texts)
     if "\x00" in everything:
         raise InvalidOrder("A text here cannot contain the character NUL.")
     try:
         everything.encode()
     except UnicodeEncodeError as error:
         raise InvalidOrder("A text here contains half of a surrogate pair.") from error
+
+
+def _check_lengths(texts: Iterable[tuple[str, str]]) -> None:
+    for name, text in texts:
+        if len(text) > TEXT_MAX:
+            raise InvalidOrder(f"{name} has at most {TEXT_MAX} characters.", path=(name,))
 
 
 def _texts(draft: OrderDraft) -> Iterator[tuple[str, str]]:
@@ -214,8 +219,8 @@ def _texts(draft: OrderDraft) -> Iterator[tuple[str, str]]:
 
 
 def _check_amounts(draft: OrderDraft) -> None:
-    goods = sum(line.quantity * line.unit_price_minor for line in draft.lines)
-    net = goods - sum(line.discount_minor for line in draft.lines)
+    goods = sum([line.quantity * line.unit_price_minor for line in draft.lines])
+    net = goods - sum([line.discount_minor for line in draft.lines])
     if not 0 <= draft.order_discount_minor <= net:
         raise InvalidOrder(
             "The order's discount lies between 0 and the price of its lines.",
@@ -263,22 +268,24 @@ def price(draft: OrderDraft, skus: list[Sku | None]) -> tuple[tuple[IntakeLine, 
     nets = [line.quantity * line.unit_price_minor - line.discount_minor for line in draft.lines]
     shares = apportion(draft.order_discount_minor, nets)
     lines = tuple(
-        IntakeLine(
-            line_no=index + 1,
-            sku_id=sku.id if sku else None,
-            sku_code=line.sku,
-            quantity=line.quantity,
-            unit_weight_g=charged_weight_g(sku) if sku else 0,
-            unit_price_minor=line.unit_price_minor,
-            line_discount_minor=line.discount_minor,
-            order_discount_minor=shares[index],
-            sku=sku,
-        )
-        for index, (line, sku) in enumerate(zip(draft.lines, skus, strict=True))
+        [
+            IntakeLine(
+                line_no=index + 1,
+                sku_id=sku.id if sku else None,
+                sku_code=line.sku,
+                quantity=line.quantity,
+                unit_weight_g=charged_weight_g(sku) if sku else 0,
+                unit_price_minor=line.unit_price_minor,
+                line_discount_minor=line.discount_minor,
+                order_discount_minor=shares[index],
+                sku=sku,
+            )
+            for index, (line, sku) in enumerate(zip(draft.lines, skus, strict=True))
+        ]
     )
     amounts = Amounts(
-        goods=sum(line.quantity * line.unit_price_minor for line in draft.lines),
-        line_discount=sum(line.discount_minor for line in draft.lines),
+        goods=sum([line.quantity * line.unit_price_minor for line in draft.lines]),
+        line_discount=sum([line.discount_minor for line in draft.lines]),
         order_discount=draft.order_discount_minor,
         freight=draft.freight_minor,
         fees=sum(fee.amount_minor for fee in draft.fees),

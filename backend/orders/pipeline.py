@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import secrets
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 
@@ -315,7 +316,8 @@ class Pipeline:
             work.answer(outcome)
             if planner.candidate and work.intake and work.plan and isinstance(outcome, Placed):
                 planner.observe(work.request, work.plan, work.shadow)
-            ORDERS.labels(_what(outcome)).inc()
+        for what, count in Counter(map(_what, committed.outcomes.values())).items():
+            ORDERS.labels(what).inc(count)
         TENANT_ORDERS.labels(str(self._tenant_id)).inc(len(committed.outcomes))
         ATTEMPTS.labels(str(attempt)).inc(len(committed.outcomes))
         CONFLICTS.labels("commit").inc(len(committed.conflicts))

@@ -196,8 +196,7 @@ class Work:
     @property
     def request(self) -> PlanRequest:
         """Return the order as the planner sees it."""
-        request = request_of(self.intake or self._backorder, self.rows)
-        return msgspec.structs.replace(request, lot=lot_of(self.order_id))
+        return request_of(self.intake or self._backorder, self.rows, lot=lot_of(self.order_id))
 
     @property
     def is_covered(self) -> bool:
@@ -227,7 +226,9 @@ class Work:
                 work.future.set_exception(error)
 
 
-def request_of(subject: Intake | Backorder, rows: Sequence[PlanRow] | None = None) -> PlanRequest:
+def request_of(
+    subject: Intake | Backorder, rows: Sequence[PlanRow] | None = None, *, lot: int = 0
+) -> PlanRequest:
     """Return an order, or the waiting part of one, as the planner sees it."""
     wanted = _merge(_lines_to_plan(subject)) if rows is None else rows
     if isinstance(subject, Backorder):
@@ -241,6 +242,7 @@ def request_of(subject: Intake | Backorder, rows: Sequence[PlanRow] | None = Non
             is_sold=True,
             facts=subject.facts,
             only_at=subject.only_at,
+            lot=lot,
         )
     return PlanRequest(
         wanted,
@@ -252,6 +254,7 @@ def request_of(subject: Intake | Backorder, rows: Sequence[PlanRow] | None = Non
         is_sold=subject.draft.is_paid,
         facts=subject.facts,
         only_at=subject.pickup_at or 0,
+        lot=lot,
     )
 
 
@@ -274,16 +277,18 @@ def _lines_to_plan(subject: Intake | Backorder) -> tuple[WorkLine, ...]:
     if subject.is_blocked:
         return ()
     return tuple(
-        WorkLine(
-            line.line_no,
-            line.sku_id,
-            line.quantity,
-            line.unit_weight_g,
-            max(0, line.amount_minor),
-            needs_of(line.sku) if line.sku else 0,
-        )
-        for line in subject.lines
-        if line.sku_id is not None
+        [
+            WorkLine(
+                line.line_no,
+                line.sku_id,
+                line.quantity,
+                line.unit_weight_g,
+                max(0, line.amount_minor),
+                needs_of(line.sku) if line.sku else 0,
+            )
+            for line in subject.lines
+            if line.sku_id is not None
+        ]
     )
 
 

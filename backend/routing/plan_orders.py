@@ -90,7 +90,9 @@ class OrderPlanner:
         if self.candidate is not None:
             self._on_trial = CompiledPolicy(self.candidate.document, self.view)
             looks_at |= self._on_trial.looks_at
-        self._is_looked_at = [field in looks_at for field in Place._fields]
+        self._overlooked = {
+            field: getattr(ANYWHERE, field) for field in Place._fields if field not in looks_at
+        }
 
     @property
     def is_shadowed(self) -> bool:
@@ -295,9 +297,8 @@ class OrderPlanner:
         needs = 0
         for row in request.rows:
             needs |= row.needs
-        place = request.place._replace(dealer_id=request.dealer_id, needs=needs)
-        kept = zip(place, ANYWHERE, self._is_looked_at, strict=True)
-        return Place._make([value if looked_at else rest for value, rest, looked_at in kept])
+        known = {"dealer_id": request.dealer_id, "needs": needs}
+        return request.place._replace(**known | self._overlooked)
 
     def _goods_of(self, row: PlanRow) -> Goods | None:
         """Return the class of a row's goods; None for those that compare alike everywhere."""

@@ -430,8 +430,8 @@ async def shops_by_codes(session: Session, tenant: int, codes: Sequence[str]) ->
 
 
 @STATEMENTS.add
-async def take_order_ids(session: Session) -> list[Row]:
-    return [row(nextval=session.server.next_number("order_id", 256))]
+async def take_order_ids(session: Session, blocks: int) -> list[Row]:
+    return [row(first=session.server.next_number("order_id", 256)) for _ in range(blocks)]
 
 
 @STATEMENTS.add
