@@ -37,6 +37,7 @@ from backend.orders.hold_orders import release_expired
 from backend.orders.price_stock import StockPricer
 from backend.orders.reroute_orders import Rerouter
 from backend.orders.routing_upkeep import RoutingUpkeep
+from backend.orders.search.index import SearchIndexer
 from backend.orders.simulation.runner import SimulationRunner
 from backend.orders.stock_holds.ending import expire_holds
 from backend.pickups.expire import expire_pickups, remind_of_pickups
@@ -59,6 +60,10 @@ WATCH_EVERY_SECONDS = 5.0
 """How soon somebody learns that stock runs low."""
 OVERDUE_EVERY_SECONDS = 300.0
 REROUTE_EVERY_SECONDS = 300.0
+INDEX_EVERY_SECONDS, INDEX_FOR_SECONDS = 1.0, 0.2
+"""How soon orders are found by what they are now, and how much of the time that may take: after a
+peak the search catches up.
+"""
 AUDIT_EVERY_SECONDS, AUDIT_PAGES = 1.0, 100
 """How soon orders are audited, and how much of one brand before the next has its turn."""
 RELEASE_HOLDS_EVERY_SECONDS = 5.0
@@ -108,6 +113,7 @@ class Maintenance:
         pricer: StockPricer,
         simulations: SimulationRunner,
         rerouter: Rerouter,
+        indexer: SearchIndexer,
         regions: RegionTable,
     ) -> None:
         self._database = database
@@ -122,6 +128,7 @@ class Maintenance:
         self._pricer = pricer
         self._simulations = simulations
         self._rerouter = rerouter
+        self._indexer = indexer
         self._regions = regions
         self._stopping = asyncio.Event()
         self._used: list[int] = []
@@ -141,6 +148,7 @@ class Maintenance:
             group.create_task(self._every(OVERDUE_EVERY_SECONDS, self._routing.cancel_overdue))
             group.create_task(self._every(DEADLINES_EVERY_SECONDS, self.tell_overdue))
             group.create_task(self._every(AUDIT_EVERY_SECONDS, self.audit_placed))
+            group.create_task(self._every(INDEX_EVERY_SECONDS, self.index_orders))
             group.create_task(self._every(PICKUPS_EVERY_SECONDS, self.end_pickups))
             ending = self.release_expired_holds
             group.create_task(self._every(RELEASE_HOLDS_EVERY_SECONDS, ending))
@@ -225,6 +233,10 @@ class Maintenance:
                 done = await audit_placed(self._database, brand.id, self._regions)
                 if not done.has_more or self._stopping.is_set():
                     break
+
+    async def index_orders(self) -> None:
+        """Let orders be found by what they are now."""
+        await self._indexer.index(INDEX_FOR_SECONDS, self._stopping.is_set)
 
     async def close_earmarks(self) -> None:
         """Give back what earmarks have unused when their time is over.

@@ -70,6 +70,11 @@ HTTP_SECONDS = Histogram(
     "yipan_http_seconds", "HTTP requests.", ["path", "status"], buckets=SECONDS
 )
 RELAYED = Counter("yipan_relayed_events_total", "Events that Kafka has kept for this relay.")
+SEARCH_LAG = Gauge(
+    "yipan_search_lag_seconds",
+    "Since when orders are not found by what they are now.",
+    multiprocess_mode="max",
+)
 OUTBOX_LAG = Gauge(
     "yipan_outbox_lag_seconds",
     "Age of the oldest event that this relay has read and Kafka has not; 0 where all is told.",

@@ -25,6 +25,7 @@ from backend.orders.place_orders import OrderIntake
 from backend.orders.price_stock import StockPricer
 from backend.orders.reroute_orders import Rerouter
 from backend.orders.routing_upkeep import RoutingUpkeep
+from backend.orders.search.index import SearchIndexer
 from backend.orders.simulation.runner import SimulationRunner
 from backend.publishing.publisher import Publisher
 from backend.replenishment.watch import StockWatch
@@ -66,6 +67,8 @@ class Runtime:
         )
         self.allocator = BackorderAllocator(database, self.intake)
         self.rerouter = Rerouter(database, self.intake, self.brands, self.publish_counters)
+        self.indexer = SearchIndexer(database, self.brands)
+        self.wake_ups.listeners.add(self.indexer.hear)
         self.maintenance = Maintenance(
             database,
             self.admission,
@@ -79,6 +82,7 @@ class Runtime:
             StockPricer(database, self.brands, self.regions),
             SimulationRunner(database, self.brands, self.regions),
             self.rerouter,
+            self.indexer,
             self.regions,
         )
         self.publisher = Publisher(database, self.books, self.brands, self.intake)

@@ -35,6 +35,7 @@ from graphql_schema.network import NetworkMutation, NetworkQuery
 from graphql_schema.network_terms import NetworkTermsMutation, NetworkTermsQuery
 from graphql_schema.order_commands import OrdersMutation
 from graphql_schema.order_edits import ORDER_EDIT_HANDLERS, OrderEditsMutation
+from graphql_schema.order_search import OrderSearchQuery
 from graphql_schema.orders import OrdersQuery
 from graphql_schema.parcels import ParcelsQuery
 from graphql_schema.pickups import PICKUP_HANDLERS, PickupsMutation, PickupsQuery
@@ -67,6 +68,7 @@ def _query_type() -> type:
         SessionQuery,
         MembersQuery,
         OrdersQuery,
+        OrderSearchQuery,
         HoldsQuery,
         AuditRulesQuery,
         ParcelsQuery,

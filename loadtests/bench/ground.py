@@ -95,6 +95,19 @@ async def fresh_database(ground: Ground, name: str, fill: FillTemplate) -> Async
         await admin.close()
 
 
+@asynccontextmanager
+async def kept_database(ground: Ground, name: str, fill: FillTemplate) -> AsyncIterator[Ground]:
+    """Use the database `bench_<name>` itself, made once and kept: large, and only read."""
+    database = f"bench_{name}"
+    admin = await asyncpg.connect(ground.where.migration_database_url)  # door-ok: makes databases
+    try:
+        await _make_template(admin, ground, database, fill)
+    finally:
+        await admin.close()
+    url = _url_of(ground.where.database_url, database)
+    yield ground._replace(where=ground.where._replace(database_url=url, migration_database_url=url))
+
+
 async def _make_template(
     admin: asyncpg.Connection, ground: Ground, name: str, fill: FillTemplate
 ) -> None:

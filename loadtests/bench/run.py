@@ -18,6 +18,7 @@ class BenchName(StrEnum):
     HOTSKU = "hotsku"
     APPOINTMENTS = "appointments"
     LIFECYCLE = "lifecycle"
+    SEARCH = "search"
     FRESHNESS = "freshness"
     FULFILMENT = "fulfilment"
     WHATIF = "whatif"
