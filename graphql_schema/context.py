@@ -13,7 +13,8 @@ from starlette.requests import HTTPConnection
 from strawberry.dataloader import DataLoader
 from strawberry.types import Info
 
-from backend.after_sales.model import Refund, Return, ReturnLine
+from backend.after_sales.exchanging import exchanges_by_returns
+from backend.after_sales.model import Exchange, Refund, Return, ReturnLine
 from backend.after_sales.standing import (
     lines_of_refunds,
     lines_of_returns,
@@ -239,6 +240,10 @@ class Context:
         return self._loader_of(lines_of_returns)
 
     @cached_property
+    def exchanges(self) -> "DataLoader[int, Exchange | None]":
+        return DataLoader(self._load_exchanges)
+
+    @cached_property
     def returns_of_orders(self) -> "DataLoader[int, list[Return]]":
         return self._loader_of(returns_of_orders)
 
@@ -287,6 +292,11 @@ class Context:
         async with self.reading() as tx:
             found = await pickups_of_orders(tx, ids)
         return [found.get(order_id) for order_id in ids]
+
+    async def _load_exchanges(self, ids: list[int]) -> list[Exchange | None]:
+        async with self.reading() as tx:
+            found = await exchanges_by_returns(tx, ids)
+        return [found.get(return_id) for return_id in ids]
 
     async def _load_orders(self, ids: list[int]) -> list[Record | None]:
         async with self.reading() as tx:

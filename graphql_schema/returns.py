@@ -7,8 +7,9 @@ from typing import Self
 import strawberry
 from strawberry import relay
 
+from backend.after_sales.model import Exchange as ExchangeRecord
+from backend.after_sales.model import ExchangeStatus, RefundStatus, ReturnKind, ReturnStatus
 from backend.after_sales.model import Refund as RefundRecord
-from backend.after_sales.model import RefundStatus, ReturnKind, ReturnStatus
 from backend.after_sales.model import Return as ReturnRecord
 from backend.after_sales.model import ReturnLine as LineRecord
 from backend.orders.refunds import RefundCause
@@ -23,6 +24,7 @@ from tenants.principal import Permission
 strawberry.enum(ReturnKind, name="ReturnKind", description="What a customer wants.")
 strawberry.enum(ReturnStatus, name="ReturnStatus", description="Where a request stands.")
 strawberry.enum(RefundStatus, name="RefundStatus", description="Where paying back stands.")
+strawberry.enum(ExchangeStatus, name="ExchangeStatus", description="Where an exchange stands.")
 strawberry.enum(RefundCause, name="RefundCause", description="Why something is paid back.")
 
 
@@ -40,6 +42,24 @@ class ReturnLine:
     @strawberry.field
     async def sku(self, info: YipanInfo) -> Sku | None:
         return await load_sku(info, self.sku_id)
+
+
+@strawberry.type(description="What is sent for what comes back (换货).")
+class Exchange:
+    replacement_number: strawberry.Private[int | None]
+    status: ExchangeStatus
+    version: int = strawberry.field(description="Grows with every change: say which one you saw.")
+    credit_minor: BigInt = strawberry.field(
+        description="What came back is worth so much of what replaces it."
+    )
+    due_minor: BigInt = strawberry.field(description="To be paid, or paid, beside that.")
+    reference: str = strawberry.field(description="What the payment is called.")
+    changed_at: datetime
+
+    @strawberry.field(description="The order that replaces it; null while it is being ordered.")
+    def replacement_id(self) -> strawberry.ID | None:
+        number = self.replacement_number
+        return None if number is None else strawberry.ID(id_of("Order", number))
 
 
 @strawberry.type(description="What a customer sends back, or claims (售后单).")
@@ -65,6 +85,11 @@ class Return(relay.Node):
     @strawberry.field
     def order_id(self) -> strawberry.ID:
         return strawberry.ID(id_of("Order", self.order_number))
+
+    @strawberry.field(description="What is sent for it, where it is exchanged.")
+    async def exchange(self, info: YipanInfo) -> Exchange | None:
+        found = await info.context.exchanges.load(self.number)
+        return exchange_from(found) if found else None
 
     @strawberry.field
     async def lines(self, info: YipanInfo) -> list[ReturnLine]:
@@ -95,6 +120,9 @@ class Refund:
     status: RefundStatus
     version: int
     amount: Money
+    offset: Money = strawberry.field(
+        description="So much of it is not paid back: it was exchanged for something."
+    )
     reason: str
     reference: str = strawberry.field(description="What whoever pays it back calls it.")
     owed_at: datetime
@@ -141,6 +169,18 @@ def return_from(one: ReturnRecord) -> Return:
     )
 
 
+def exchange_from(one: ExchangeRecord) -> Exchange:
+    return Exchange(
+        replacement_number=one.replacement_id,
+        status=one.status,
+        version=one.version,
+        credit_minor=one.credit_minor,
+        due_minor=one.due_minor,
+        reference=one.reference,
+        changed_at=one.changed_at,
+    )
+
+
 def return_line_from(one: LineRecord) -> ReturnLine:
     return ReturnLine(
         sku_id=one.sku_id,
@@ -163,6 +203,7 @@ def refund_from(one: RefundRecord) -> Refund:
         status=one.status,
         version=one.version,
         amount=Money(amount_minor=one.amount_minor, currency=one.currency),
+        offset=Money(amount_minor=one.offset_minor, currency=one.currency),
         reason=one.reason,
         reference=one.reference,
         owed_at=one.owed_at,

@@ -24,6 +24,7 @@ from graphql_schema.documents import Documents
 from graphql_schema.earmarks import EarmarksMutation, EarmarksQuery
 from graphql_schema.errors import HANDLERS
 from graphql_schema.events import EventsSubscription
+from graphql_schema.exchanges import EXCHANGE_HANDLERS, ExchangesMutation, ExchangesQuery
 from graphql_schema.execution import Execution
 from graphql_schema.fulfilment_commands import FulfilmentMutation
 from graphql_schema.holds import HoldsMutation, HoldsQuery
@@ -74,6 +75,7 @@ def _query_type() -> type:
         ParcelsQuery,
         PickupsQuery,
         AfterSalesQuery,
+        ExchangesQuery,
         CarriersQuery,
         DeadlinesQuery,
         ProcessesQuery,
@@ -115,6 +117,7 @@ class Mutation(
     FulfilmentMutation,
     PickupsMutation,
     AfterSalesMutation,
+    ExchangesMutation,
     CarriersMutation,
     DeadlinesMutation,
     AppointmentsMutation,
@@ -180,6 +183,7 @@ def build_schema(*, is_sorted: bool = False) -> strawberry.Schema:
             *ORDER_EDIT_HANDLERS,
             *PICKUP_HANDLERS,
             *AFTER_SALES_HANDLERS,
+            *EXCHANGE_HANDLERS,
             *HANDLERS,
         ),
         execution_context_class=Execution,

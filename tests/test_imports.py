@@ -34,7 +34,13 @@ CENTRES: dict[str, frozenset[str]] = {
         {"backend.fulfilment", "backend.inventory", "backend.network", "backend.orders"}
     ),
     "backend.after_sales": frozenset(
-        {"backend.fulfilment", "backend.inventory", "backend.network", "backend.orders"}
+        {
+            "backend.catalog",
+            "backend.fulfilment",
+            "backend.inventory",
+            "backend.network",
+            "backend.orders",
+        }
     ),
     "backend.inventory": frozenset(
         {"backend.catalog", "backend.channels", "backend.network", "core_ext"}

@@ -1,6 +1,6 @@
 """Refusals of the after-sales centre."""
 
-from backend.after_sales.model import Refund, Return
+from backend.after_sales.model import Exchange, Refund, Return
 from backend.db.errors import YipanError
 
 
@@ -43,6 +43,35 @@ class NoPlaceForReturns(YipanError):
     """The location has no functional warehouse for what is to be done; create one."""
 
     code = "NO_PLACE_FOR_RETURNS"
+
+
+class UnknownExchange(YipanError):
+    """Nothing is exchanged for this request, or you may not see it."""
+
+    code = "UNKNOWN_EXCHANGE"
+
+
+class ExchangeChanged(YipanError):
+    """The exchange is not where this command takes it from, or not as you saw it."""
+
+    code = "EXCHANGE_CHANGED"
+
+    def __init__(self, exchange: Exchange) -> None:
+        now = f"{exchange.status} (version {exchange.version})"
+        super().__init__(f"It is {now} now; look, and decide again.")
+        self.exchange = exchange
+
+
+class ExchangeRefused(YipanError):
+    """What is wanted instead cannot be ordered; the message says why. Nothing comes back."""
+
+    code = "EXCHANGE_REFUSED"
+
+
+class AlreadySent(YipanError):
+    """What replaces it has left, or its node works on it; let it come back, or stop it, first."""
+
+    code = "ALREADY_SENT"
 
 
 class UnknownRefund(YipanError):

@@ -65,10 +65,24 @@ class RefundChanged(Payload, frozen=True, rename="camel"):
     amount_minor: int
 
 
+class ExchangeChanged(Payload, frozen=True, rename="camel"):
+    """An exchange stands elsewhere."""
+
+    TYPE: ClassVar[str] = "exchange.changed"
+
+    order_id: int
+    return_id: int
+    replacement_id: int | None
+    status: str
+    credit_minor: int
+    due_minor: int
+
+
 PAYLOADS: tuple[type[Payload], ...] = (
     ReturnRequested,
     ReturnChanged,
     ReturnReceived,
     ReturnInspected,
     RefundChanged,
+    ExchangeChanged,
 )

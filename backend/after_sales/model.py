@@ -45,6 +45,8 @@ class RefundStatus(StrEnum):
     """Where paying back stands."""
 
     DUE = "due"
+    KEPT = "kept"
+    """It may be exchanged for something, and is not paid back before that is clear."""
     ASKED = "asked"
     """Whoever pays it back (a platform, a bank) was asked to."""
     PAID = "paid"
@@ -132,6 +134,60 @@ class Refund(msgspec.Struct, frozen=True):
     version: int
     owed_at: datetime
     changed_at: datetime
+    offset_minor: int = 0
+    """So much of it was exchanged for something, and is not paid back."""
+
+
+class ExchangeStatus(StrEnum):
+    """Where an exchange stands."""
+
+    ASKED = "asked"
+    """What replaces it is being ordered."""
+    WAITING = "waiting"
+    """What replaces it is ordered, and reserved where it is there; what is exchanged is to come."""
+    UNPAID = "unpaid"
+    """It came, and is worth less than what replaces it."""
+    DONE = "done"
+    """It may be sent."""
+    CANCELLED = "cancelled"
+
+
+class WantedLine(msgspec.Struct, frozen=True):
+    """Units of what replaces it; a price for each, or for none: then it is an even exchange."""
+
+    sku: str
+    quantity: int
+    unit_price_minor: int | None = None
+
+
+class ExchangeDraft(msgspec.Struct, frozen=True):
+    """What a customer sends back, and wants instead."""
+
+    back: ReturnDraft
+    wanted: tuple[WantedLine, ...]
+
+
+class Exchange(msgspec.Struct, frozen=True):
+    """What is exchanged for what comes back (换货)."""
+
+    return_id: int
+    order_id: int
+    replacement_id: int | None
+    status: ExchangeStatus
+    version: int
+    credit_minor: int
+    """What came back is worth so much of what replaces it."""
+    due_minor: int
+    """To be paid for it beside that."""
+    reference: str
+    changed_at: datetime
+
+
+class ExchangeDone(msgspec.Struct, frozen=True):
+    """What a command came to; counters are to be published after the commit."""
+
+    exchange: Exchange
+    counters: Counters
 
 
 class ReturnDone(msgspec.Struct, frozen=True):

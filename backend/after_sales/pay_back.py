@@ -57,6 +57,8 @@ async def move_refund(
             before, target = refund_of(row), TARGETS[step]
             if before.status not in REFUND.step(step).sources or seen not in (None, before.version):
                 raise RefundChanged(before)
+            if target is RefundStatus.WAIVED and before.offset_minor:
+                raise InvalidAfterSalesInput("A part of it was exchanged: the rest is to be paid.")
             named = reference or before.reference
             row = await tx.fetch_row(SQL.set_refund, tx.tenant_id, *refund, target.value, named)
             assert row is not None, "it is locked"

@@ -120,10 +120,90 @@ insert into return_rule (tenant_id, channel, category, days, is_automatic)
 select $1::bigint, r.* from unnest($2::text[], $3::text[], $4::integer[], $5::boolean[])
     as r(channel, category, days, is_automatic)
 
+-- insert_exchange --
+-- Keep what is wanted for what comes back with a request.
+insert into exchange (tenant_id, return_id, order_id, dealer_id, status, wanted)
+values ($1, $2, $3, $4, 'asked', $5)
+
+-- order_of_exchange --
+-- The orders that an exchange is between.
+select order_id, replacement_id from exchange where tenant_id = $1 and return_id = $2
+
+-- lock_exchange --
+-- An exchange, locked; its orders are locked before.
+select return_id, order_id, replacement_id, status, version, credit_minor, due_minor, reference,
+       changed_at, wanted
+from exchange where tenant_id = $1 and return_id = $2 for no key update
+
+-- exchanges_by_returns --
+-- The exchanges of requests.
+select return_id, order_id, replacement_id, status, version, credit_minor, due_minor, reference,
+       changed_at
+from exchange where tenant_id = $1 and return_id = any($2::bigint[])
+
+-- page_of_exchanges --
+-- A page of exchanges with which something is to be done, the oldest first, after an id.
+select return_id, order_id, replacement_id, status, version, credit_minor, due_minor, reference,
+       changed_at
+from exchange
+where tenant_id = $1 and status in ('asked', 'waiting', 'unpaid') and return_id > $2
+order by return_id limit $3
+
+-- set_exchange --
+-- Let an exchange stand elsewhere.
+update exchange set status = $3, replacement_id = $4, credit_minor = $5, due_minor = $6,
+    reference = $7, version = version + 1, changed_at = clock_timestamp()
+where tenant_id = $1 and return_id = $2
+returning return_id, order_id, replacement_id, status, version, credit_minor, due_minor, reference,
+          changed_at
+
+-- worth_of_units --
+-- What units of the lines of an order would be owed if they came back now.
+select coalesce(sum(
+    div(greatest(0, l.amount_minor)::numeric * (coalesce(b.quantity, 0) + w.quantity), l.quantity)
+    - div(greatest(0, l.amount_minor)::numeric * coalesce(b.quantity, 0), l.quantity)), 0)::bigint
+    as worth_minor
+from unnest($3::integer[], $4::bigint[]) as w(line_no, quantity)
+join order_line l on l.tenant_id = $1 and l.order_id = $2 and l.line_no = w.line_no
+left join (
+    select p.line_no, sum(p.quantity) as quantity
+    from refund_line p
+    join refund r on r.tenant_id = $1 and r.order_id = $2 and r.refund_no = p.refund_no
+    where p.tenant_id = $1 and p.order_id = $2 and r.status <> 'waived'
+    group by 1) as b on b.line_no = w.line_no
+
+-- price_left --
+-- What an order costs without what was cancelled of it.
+select (coalesce(sum(div(greatest(0, l.amount_minor)::numeric * (l.quantity - l.cancelled),
+                         l.quantity)), 0)
+        + o.freight_minor + o.fees_minor)::bigint as price_minor
+from orders o
+left join order_line l on l.tenant_id = $1 and l.order_id = o.id
+where o.tenant_id = $1 and o.id = $2
+group by o.freight_minor, o.fees_minor
+
+-- place_of_order --
+-- Where an order went, from which shop.
+select s.code as shop, o.dealer_id, o.buyer_name, o.buyer_phone, o.region_code, o.address
+from orders o join shop s on s.tenant_id = $1 and s.id = o.shop_id
+where o.tenant_id = $1 and o.id = $2
+
+-- refund_of_return --
+-- What is owed for a request, locked; its order is locked before.
+select order_id, refund_no, cause, return_id, status, amount_minor, currency, reason, reference,
+       version, owed_at, changed_at, offset_minor
+from refund where tenant_id = $1 and order_id = $2 and return_id = $3 for no key update
+
+-- exchange_refund --
+-- Let so much of a refund be exchanged for something.
+update refund set status = $4, offset_minor = $5, version = version + 1,
+    changed_at = clock_timestamp()
+where tenant_id = $1 and order_id = $2 and refund_no = $3
+
 -- lock_refund --
 -- A refund, locked; its order is locked before.
 select order_id, refund_no, cause, return_id, status, amount_minor, currency, reason, reference,
-       version, owed_at, changed_at
+       version, owed_at, changed_at, offset_minor
 from refund where tenant_id = $1 and order_id = $2 and refund_no = $3 for no key update
 
 -- set_refund --
@@ -132,12 +212,12 @@ update refund set status = $4, reference = $5, version = version + 1,
     changed_at = clock_timestamp()
 where tenant_id = $1 and order_id = $2 and refund_no = $3
 returning order_id, refund_no, cause, return_id, status, amount_minor, currency, reason, reference,
-          version, owed_at, changed_at
+          version, owed_at, changed_at, offset_minor
 
 -- refunds_of_orders --
 -- The refunds of orders.
 select order_id, refund_no, cause, return_id, status, amount_minor, currency, reason, reference,
-       version, owed_at, changed_at
+       version, owed_at, changed_at, offset_minor
 from refund where tenant_id = $1 and order_id = any($2::bigint[]) order by order_id, refund_no
 
 -- lines_of_refunds --
@@ -149,7 +229,7 @@ order by order_id, refund_no, line_no
 -- page_of_refunds --
 -- A page of refunds in a state, the oldest orders first, after a key.
 select order_id, refund_no, cause, return_id, status, amount_minor, currency, reason, reference,
-       version, owed_at, changed_at
+       version, owed_at, changed_at, offset_minor
 from refund
 where tenant_id = $1 and status = any($2::text[])
   and (order_id, refund_no) > ($3::bigint, $4::integer)

@@ -11,6 +11,7 @@ from backend.after_sales.errors import (
     UnknownReturn,
 )
 from backend.after_sales.events import ReturnInspected, ReturnReceived
+from backend.after_sales.exchanging import lock_exchange, settle
 from backend.after_sales.model import (
     Inspected,
     Return,
@@ -122,7 +123,8 @@ async def inspect_return(
     """Note what units that came back were found to be, once, all of them; then it is closed.
 
     Good ones are on the shelf again and free, defective ones lie apart, scrapped and denied ones
-    leave the stock. All but the denied ones are owed with their frozen shares. Locks the key, the
+    leave the stock. All but the denied ones are owed with their frozen shares, or go into what is
+    exchanged for them. Locks the key, the
     order, the request, its levels in order. Emits `return.inspected` and `refund.due`. Raises what
     `receive_return` does.
     """
@@ -181,6 +183,7 @@ async def _inspect(
     request, node_id = found.request, found.request.node_id
     assert node_id is not None, "it lies somewhere"
     _check_inspected(found.lines, found_to_be)
+    exchanging = await lock_exchange(tx, request.id)
     places = await _Places.read(tx, request.order_id, node_id)
     by_number = {line.line_no: line for line in found.lines}
     movements: list[Movement] = []
@@ -209,6 +212,7 @@ async def _inspect(
         )
     if owed is not None:
         await tell_order(tx, request.order_id, owed)
+    await settle(tx, exchanging)
     return ReturnDone(after, owed.amount_minor if owed else 0, counters)
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
+import msgspec
+
 from backend.after_sales.errors import (
     InvalidAfterSalesInput,
     NotReturnable,
@@ -10,6 +12,7 @@ from backend.after_sales.errors import (
     UnknownReturn,
 )
 from backend.after_sales.events import ReturnChanged, ReturnRequested
+from backend.after_sales.exchanging import abandon, lock_exchange
 from backend.after_sales.model import (
     LINES_MAX,
     TEXT_MAX,
@@ -55,7 +58,7 @@ async def request_return(
     check_draft(draft)
     async with changing_order(database, principal, draft.order_id, Permission.ORDERS_CANCEL) as tx:
         return await apply_once(
-            tx, key, ("request_return", draft), ReturnDone, lambda: _request(tx, draft)
+            tx, key, ("request_return", draft), ReturnDone, lambda: begin_request(tx, draft)
         )
 
 
@@ -97,8 +100,8 @@ async def end_return(
 ) -> ReturnDone:
     """Reject a request, or cancel it in the customer's name, once.
 
-    Guarantees and errors are those of `approve_return`, and InvalidAfterSalesInput for a rejection
-    without a reason.
+    What was ordered for it in exchange is cancelled. Guarantees and errors are those of
+    `approve_return`, and InvalidAfterSalesInput for a rejection without a reason.
     """
     if len(reason) > TEXT_MAX or (is_rejected and not reason):
         raise InvalidAfterSalesInput(f"Say why, in 1 to {TEXT_MAX} characters.", path=("reason",))
@@ -109,7 +112,10 @@ async def end_return(
     async def work(tx: TenantTransaction) -> ReturnDone:
         found = await lock_return(tx, return_id, RETURN.step(name), seen)
         after = await set_return(tx, found.request, status, decision=reason)
-        return await _told(tx, after)
+        exchanging = await lock_exchange(tx, return_id)
+        done = await _told(tx, after)
+        counters = await abandon(tx, exchanging, principal.subject)
+        return msgspec.structs.replace(done, counters=counters)
 
     content = (f"{name}_return", return_id, reason, seen)
     return await _apply(database, principal, return_id, key, content, work)
@@ -162,7 +168,8 @@ async def _apply(
         return await apply_once(tx, key, content, ReturnDone, partial(work, tx))
 
 
-async def _request(tx: TenantTransaction, draft: ReturnDraft) -> ReturnDone:
+async def begin_request(tx: TenantTransaction, draft: ReturnDraft) -> ReturnDone:
+    """Ask for after-sales service in a transaction; what `request_return` does under its key."""
     order = (await lock_orders_of(tx, [FulfilmentKey(draft.order_id, 0)]))[0]
     lines, verdict = await look_at_lines(tx, draft)
     if verdict.refused:

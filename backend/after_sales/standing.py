@@ -109,6 +109,7 @@ def refund_of(row: Record) -> Refund:
         row["version"],
         row["owed_at"],
         row["changed_at"],
+        row["offset_minor"],
     )
 
 

@@ -1,11 +1,13 @@
-"""The state machines of requests and of refunds: the only ways to their statuses."""
+"""The state machines of requests, refunds and exchanges: the only ways to their statuses."""
 
+from backend.after_sales.model import ExchangeStatus as E
 from backend.after_sales.model import RefundStatus as F
 from backend.after_sales.model import ReturnStatus as R
 from backend.machines import START, Machine, step
 from tenants.principal import Permission
 
 _ASK, _WORK = Permission.ORDERS_CANCEL, Permission.FULFILMENT_WRITE
+_PLACE = Permission.ORDERS_PLACE
 
 RETURN = Machine(
     "return",
@@ -55,9 +57,34 @@ REFUND = Machine(
     [F.PAID, F.WAIVED],
     [
         step("owe", [START], [F.DUE], event="refund.due"),
+        step("keep", [F.DUE], [F.KEPT], event="refund.changed"),
+        step("exchange", [F.DUE, F.KEPT], [F.DUE, F.PAID], event="refund.changed"),
+        step("let_go", [F.KEPT], [F.DUE], by=_ASK, event="refund.changed"),
         step("ask", [F.DUE, F.FAILED], [F.ASKED], by=_ASK, event="refund.changed"),
         step("pay", [F.DUE, F.ASKED, F.FAILED], [F.PAID], by=_ASK, event="refund.changed"),
         step("fail", [F.ASKED], [F.FAILED], by=_ASK, event="refund.changed"),
         step("waive", [F.DUE, F.FAILED], [F.WAIVED], by=_ASK, event="refund.changed"),
+    ],
+)
+EXCHANGE = Machine(
+    "exchange",
+    "换货",
+    E,
+    [E.DONE, E.CANCELLED],
+    [
+        step("ask", [START], [E.ASKED], by=_ASK, event="return.requested"),
+        step(
+            "order", [E.ASKED], [E.WAITING], by=_PLACE, stock="reserved", event="exchange.changed"
+        ),
+        step("settle", [E.WAITING], [E.UNPAID, E.DONE, E.CANCELLED], event="exchange.changed"),
+        step("pay", [E.UNPAID], [E.DONE], by=_ASK, event="exchange.changed"),
+        step(
+            "drop",
+            [E.ASKED, E.WAITING, E.UNPAID],
+            [E.CANCELLED],
+            by=_ASK,
+            stock="released",
+            event="exchange.changed",
+        ),
     ],
 )

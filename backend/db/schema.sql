@@ -1428,7 +1428,7 @@ create table order_hold (
     dealer_id   bigint,
     kind        text not null constraint order_hold_kind_check check (kind in (
         'sku_unknown', 'address_unresolved', 'amount_mismatch', 'audit', 'routing',
-        'appointment', 'manual', 'pickup')),
+        'appointment', 'manual', 'pickup', 'exchange')),
     reason      text not null,
     recorded_at timestamptz not null default clock_timestamp(),
     released_at timestamptz,
@@ -1795,7 +1795,7 @@ create table refund (
                  check (cause in ('cancelled', 'returned', 'missing', 'goodwill')),
     return_id    bigint,
     status       text not null constraint refund_status_check
-                 check (status in ('due', 'asked', 'paid', 'failed', 'waived')),
+                 check (status in ('due', 'kept', 'asked', 'paid', 'failed', 'waived')),
     -- 0 where the units are worth nothing, which is paid at once.
     amount_minor bigint not null constraint refund_amount_check check (amount_minor >= 0),
     currency     text not null,
@@ -1805,6 +1805,9 @@ create table refund (
     version      integer not null default 1,
     owed_at      timestamptz not null default clock_timestamp(),
     changed_at   timestamptz not null default clock_timestamp(),
+    -- So much of it is not paid back: it was exchanged for something. Kept: it may be.
+    offset_minor bigint not null default 0
+                 constraint refund_offset_check check (offset_minor between 0 and amount_minor),
     primary key (tenant_id, order_id, refund_no),
     foreign key (tenant_id, order_id) references orders
 );
@@ -1878,6 +1881,34 @@ create table return_line (
         received <= quantity and good + defective + scrapped + denied <= received)
 );
 call protect('return_line', 'dealer_store');
+
+-- What a customer gets for what they send back (换货): the order that replaces it, and what is still
+-- to be paid.
+create table exchange (
+    tenant_id      bigint not null,
+    return_id      bigint not null,
+    order_id       bigint not null,
+    dealer_id      bigint,
+    replacement_id bigint,
+    status         text not null constraint exchange_status_check
+                   check (status in ('asked', 'waiting', 'unpaid', 'done', 'cancelled')),
+    version        integer not null default 1,
+    -- The lines of the replacement, as JSON.
+    wanted         text not null,
+    -- What came back is worth so much of the replacement; so much is to be paid for it beside that.
+    credit_minor   bigint not null default 0
+                   constraint exchange_credit_check check (credit_minor >= 0),
+    due_minor      bigint not null default 0 constraint exchange_due_check check (due_minor >= 0),
+    -- What whoever was paid the difference calls it.
+    reference      text not null default '',
+    changed_at     timestamptz not null default clock_timestamp(),
+    primary key (tenant_id, return_id),
+    foreign key (tenant_id, return_id) references return_request,
+    foreign key (tenant_id, order_id) references orders
+);
+create index exchange_open_idx on exchange (tenant_id, return_id)
+    where status in ('asked', 'waiting', 'unpaid');
+call protect('exchange', 'dealer');
 
 -- What customers may send back and how long (售后政策): one rule for all, and exceptions by channel or
 -- by category of the goods, which are listed as such. Empty: any.

@@ -81,6 +81,8 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
     """The node where the customer fetches it."""
     hold: HoldTerms | None = None
     """Units are only to be kept for so long; there is no order yet."""
+    waits_for: Hold | None = None
+    """What it is held for from the beginning, by whoever places it."""
 
     @property
     def facts(self) -> OrderFacts:

@@ -77,6 +77,8 @@ class HoldKind(StrEnum):
     PICKUP = "pickup"
     """The store where the customer wants to fetch it does not hand it over: choose another one, or
     have it sent."""
+    EXCHANGE = "exchange"
+    """It goes when what it is exchanged for has come back, and the difference is paid (换货)."""
     MANUAL = "manual"
     """Somebody, or a platform in their name, says that it must not be sent for now (人工挂起)."""
 
@@ -88,7 +90,7 @@ class HoldKind(StrEnum):
     @property
     def stops_parcels(self) -> bool:
         """Held for these, not even what a node has packed is handed over."""
-        return self in (HoldKind.AUDIT, HoldKind.MANUAL)
+        return self in (HoldKind.AUDIT, HoldKind.EXCHANGE, HoldKind.MANUAL)
 
 
 class LineDraft(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

@@ -59,17 +59,18 @@ def normalise(
     principal: Principal,
     around: Surroundings,
     hold: HoldTerms | None = None,
+    waits_for: Hold | None = None,
 ) -> Intake:
     """Return the order, of which `check_shape` has said that it can be read, as it will be stored.
 
-    With the terms of a hold it need not say where to. Raises PermissionMissing, UnknownShop,
-    UnknownSku, AmountsDoNotAddUp, AddressUnresolved.
+    With the terms of a hold it need not say where to; `waits_for`: it is held for that. Raises
+    PermissionMissing, UnknownShop, UnknownSku, AmountsDoNotAddUp, AddressUnresolved.
     """
     principal.require(Permission.ORDERS_PLACE)
     shop = around.shops.get(draft.shop)
     if shop is None or not may_use(principal, shop):
         raise UnknownShop(f"There is no shop {draft.shop!r} that you may use.", path=("shop",))
-    holds: list[Hold] = []
+    holds = [] if waits_for is None else [waits_for]
     pickup_at = _pickup_node(draft, shop, around, holds)
     skus = [_sku(draft, index, around, holds) for index in range(len(draft.lines))]
     is_placeless = hold is not None and draft.address == NOWHERE
@@ -95,6 +96,7 @@ def normalise(
         ordered_at=ordered_at if ordered_at.tzinfo else ordered_at.replace(tzinfo=UTC),
         pickup_at=pickup_at,
         hold=hold,
+        waits_for=waits_for,
     )
 
 

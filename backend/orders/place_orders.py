@@ -10,6 +10,7 @@ from backend.db.pool import Database
 from backend.network.regions.table import RegionTable
 from backend.orders.claim import refused
 from backend.orders.errors import InvalidOrder, TooBusy
+from backend.orders.intake import Hold
 from backend.orders.lane import Lane
 from backend.orders.model import HoldOutcome, OrderDraft, Outcome, Shortage
 from backend.orders.pipeline import TellEvents
@@ -68,17 +69,22 @@ class OrderIntake:
             )
         return lane
 
-    async def place(self, draft: OrderDraft, principal: Principal) -> Outcome:
+    async def place(
+        self, draft: OrderDraft, principal: Principal, *, waits_for: Hold | None = None
+    ) -> Outcome:
         """Place one order for somebody who waits, and return what became of it.
 
-        The order exists, and its stock is taken, when this returns Placed. Emits `order.placed`
-        and `fulfilment.created`. Refusals are outcomes; raises PermissionMissing and
-        DatabaseUnavailable. A full queue answers TooBusy at once.
+        With `waits_for` it is held for that from the beginning. The order exists, and its stock is
+        taken, when this returns Placed. Emits `order.placed` and `fulfilment.created`. Refusals are
+        outcomes; raises PermissionMissing and DatabaseUnavailable. A full queue answers TooBusy at
+        once.
         """
         lane = await self.lane(principal.tenant_id)
         if lane.is_full:
             return refused(TooBusy(RETRY_AFTER_SECONDS))
-        placed: Outcome = await self._submit(lane, draft, principal, is_bulk=False)
+        placed: Outcome = await self._submit(
+            lane, draft, principal, is_bulk=False, waits_for=waits_for
+        )
         return placed
 
     async def take_hold(
@@ -119,10 +125,11 @@ class OrderIntake:
         *,
         is_bulk: bool,
         hold: HoldTerms | None = None,
+        waits_for: Hold | None = None,
     ) -> "asyncio.Future[Any]":
         """Queue an order, to be answered an Outcome, or a hold, to be answered a HoldOutcome."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        lane.submit(Submission(draft, principal, is_bulk, future, hold))
+        lane.submit(Submission(draft, principal, is_bulk, future, hold, waits_for))
         return future
 
     async def close(self) -> None:

@@ -676,6 +676,10 @@ new_lines as (
     from new_refund r cross join share s)
 select refund_no, amount_minor from new_refund
 
+-- set_paid --
+-- An order is paid now.
+update orders set is_paid = true where tenant_id = $1 and id = $2
+
 -- editable_order --
 -- What of a locked order may be edited.
 select buyer_name, buyer_phone, region_code, address, remark, traits, goods_minor, total_minor

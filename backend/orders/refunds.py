@@ -22,6 +22,11 @@ class RefundCause(StrEnum):
     GOODWILL = "goodwill"
 
 
+async def mark_paid(tx: TenantTransaction, order_id: int) -> None:
+    """Let a locked order count as paid: what is cancelled of it from now on is owed."""
+    await tx.execute(SQL.set_paid, tx.tenant_id, order_id)
+
+
 async def owe_refund(
     tx: TenantTransaction,
     order: Record,

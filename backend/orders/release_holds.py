@@ -74,6 +74,16 @@ async def _release(
     return await _advance(tx, order, rest, HoldKind(hold["kind"]))
 
 
+async def release_kind(tx: TenantTransaction, order: Record, kind: HoldKind) -> None:
+    """Release what a locked order is held for of a kind, if it is: that has come about."""
+    holds = await tx.fetch(SQL.open_holds, tx.tenant_id, order["id"])
+    over = [row["hold_no"] for row in holds if row["kind"] == kind]
+    if over:
+        await tx.execute(SQL.release_hold, tx.tenant_id, order["id"], over, tx.principal.subject)
+        rest = [HoldKind(row["kind"]) for row in holds if row["hold_no"] not in over]
+        await _advance(tx, order, rest, kind)
+
+
 async def _resolve(
     tx: TenantTransaction,
     order_id: int,

@@ -14,7 +14,7 @@ from backend.network.nodes import nodes_by_codes
 from backend.network.regions.table import RegionTable
 from backend.orders.claim import refused, stored_outcomes
 from backend.orders.errors import InvalidOrder, OrderConflict
-from backend.orders.intake import Intake, Key
+from backend.orders.intake import Hold, Intake, Key
 from backend.orders.model import Answer, OrderDraft, Refused
 from backend.orders.normalise import Surroundings, check_shape, keys_of, normalise
 from backend.orders.stock_holds.model import HoldTerms
@@ -32,6 +32,8 @@ class Submission(NamedTuple):
     future: "asyncio.Future[Answer]"
     hold: HoldTerms | None = None
     """Only keep its units, for so long."""
+    waits_for: Hold | None = None
+    """Hold the order for this."""
 
     def answer(self, outcome: Answer) -> None:
         if not self.future.done():
@@ -73,7 +75,13 @@ class Understanding:
             if number % BREATH_ORDERS == 0:
                 await asyncio.sleep(0)
             try:
-                intake = normalise(submission.draft, submission.principal, around, submission.hold)
+                intake = normalise(
+                    submission.draft,
+                    submission.principal,
+                    around,
+                    submission.hold,
+                    submission.waits_for,
+                )
             except PermissionMissing as error:
                 submission.fail(error)
             except YipanError as error:
@@ -102,7 +110,9 @@ class Understanding:
         renewed, refusals = [], []
         for work, intake in zip(works, intakes, strict=True):
             try:
-                again = normalise(intake.draft, intake.principal, around, intake.hold)
+                again = normalise(
+                    intake.draft, intake.principal, around, intake.hold, intake.waits_for
+                )
                 renewed.append(work.with_intake(again))
             except YipanError as error:
                 refusals.append(_Refusal(intake.keys, refused(error), work.answer))

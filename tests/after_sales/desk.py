@@ -94,7 +94,7 @@ class Desk:
         return await approve_return(self.database, who or self.world.brand, return_id, **given)
 
     async def end(self, return_id: int, *, is_rejected: bool, reason: str = "太晚") -> ReturnDone:
-        return await end_return(
+        done = await end_return(
             self.database,
             self.world.brand,
             return_id,
@@ -103,6 +103,7 @@ class Desk:
             seen=None,
             key=fresh_key(),
         )
+        return await self._told(done)
 
     async def send_back(self, return_id: int) -> ReturnDone:
         sent_by = ("sf", "SF123")
