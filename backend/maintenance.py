@@ -19,6 +19,7 @@ from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import SQL, Database
 from backend.events.log import mark_events
 from backend.fulfilment.deadlines import tell_overdue
+from backend.fulfilment.wave_times import release_due_waves
 from backend.inventory.accuracy.accuracy import learn_accuracy
 from backend.inventory.counters import CounterReader, Counters, PublishCounters, PublishLevels
 from backend.inventory.earmarks.change_earmarks import close_ended
@@ -68,6 +69,7 @@ AUDIT_EVERY_SECONDS, AUDIT_PAGES = 1.0, 100
 """How soon orders are audited, and how much of one brand before the next has its turn."""
 RELEASE_HOLDS_EVERY_SECONDS = 5.0
 PICKUPS_EVERY_SECONDS = 15.0
+WAVES_EVERY_SECONDS = 15.0
 DEADLINES_EVERY_SECONDS = 15.0
 """How soon somebody learns that a step lasts too long; the shortest deadline is a minute."""
 PRICE_EVERY_SECONDS = 1800.0
@@ -147,6 +149,7 @@ class Maintenance:
             group.create_task(self._every(WATCH_EVERY_SECONDS, self._watch.look))
             group.create_task(self._every(OVERDUE_EVERY_SECONDS, self._routing.cancel_overdue))
             group.create_task(self._every(DEADLINES_EVERY_SECONDS, self.tell_overdue))
+            group.create_task(self._every(WAVES_EVERY_SECONDS, self.release_due_waves))
             group.create_task(self._every(AUDIT_EVERY_SECONDS, self.audit_placed))
             group.create_task(self._every(INDEX_EVERY_SECONDS, self.index_orders))
             group.create_task(self._every(PICKUPS_EVERY_SECONDS, self.end_pickups))
@@ -211,6 +214,13 @@ class Maintenance:
         for brand in await self._brands.all():
             while await tell_overdue(self._database, brand) and not self._stopping.is_set():
                 pass
+
+    async def release_due_waves(self) -> None:
+        """Release the waves whose time has come."""
+        for brand in await self._brands.all():
+            released = await release_due_waves(self._database, brand)
+            if released:
+                log.info("waves.released", tenant=brand.id, fulfilments=released)
 
     async def release_expired_holds(self) -> None:
         """Release the holds of orders whose time is over, and give them what there is."""

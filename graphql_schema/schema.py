@@ -56,6 +56,7 @@ from graphql_schema.slots import SlotsMutation, SlotsQuery
 from graphql_schema.stock_counts import StockCountsMutation, StockCountsQuery
 from graphql_schema.stock_holds import StockHoldsMutation, StockHoldsQuery
 from graphql_schema.supplies import SuppliesMutation, SuppliesQuery
+from graphql_schema.wave_times import WaveTimesMutation, WaveTimesQuery
 from tenants.principal import PermissionMissing
 
 log = structlog.get_logger(__name__)
@@ -78,6 +79,7 @@ def _query_type() -> type:
         ExchangesQuery,
         CarriersQuery,
         DeadlinesQuery,
+        WaveTimesQuery,
         ProcessesQuery,
         StockHoldsQuery,
         InventoryQuery,
@@ -120,6 +122,7 @@ class Mutation(
     ExchangesMutation,
     CarriersMutation,
     DeadlinesMutation,
+    WaveTimesMutation,
     AppointmentsMutation,
     StockHoldsMutation,
     InventoryMutation,

@@ -251,6 +251,35 @@ update parcel set carrier = $3, status = 'packed', waybill = null, label_url = n
     said = '', said_at = null, ask_after = clock_timestamp()
 where tenant_id = $1 and id = $2
 
+-- wave_times --
+-- When waves are released by themselves.
+select number, node_id, minute, with_waiting, released_on
+from wave_time where tenant_id = $1 order by number
+
+-- lock_wave_times --
+-- Let one transaction at a time say when a brand's waves are released.
+select pg_advisory_xact_lock(hashtext('yipan.wave_time'), ($1::bigint % 2147483647)::integer)
+
+-- delete_wave_times --
+-- Release nothing by itself.
+delete from wave_time where tenant_id = $1
+
+-- insert_wave_times --
+-- When waves are released by themselves, from a day on.
+insert into wave_time (tenant_id, number, node_id, minute, with_waiting, released_on)
+select $1::bigint, w.number, w.node_id, w.minute, w.with_waiting, w.released_on
+from unnest($2::bigint[], $3::integer[], $4::boolean[], $5::date[])
+     with ordinality as w(node_id, minute, with_waiting, released_on, number)
+
+-- due_wave_times --
+-- Waves whose time has come on a day.
+select number, node_id, minute, with_waiting from wave_time
+where tenant_id = $1 and released_on < $2 and minute <= $3 order by minute, number
+
+-- note_wave_time --
+-- A wave was released on a day.
+update wave_time set released_on = $3 where tenant_id = $1 and number = $2 and minute = $4
+
 -- deadlines --
 -- How long steps may last.
 select status, node_kind, warn_minutes, late_minutes

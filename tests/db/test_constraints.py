@@ -57,6 +57,7 @@ INTERNAL = {
     "pickup_wrong_codes_check",
     "refund_amount_check",
     "refund_offset_check",
+    "wave_time_minute_check",
     "exchange_credit_check",
     "exchange_due_check",
     "exchange_status_check",
