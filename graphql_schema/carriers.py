@@ -7,7 +7,7 @@ import strawberry
 
 from backend.fulfilment.carriers.accounts import carrier_accounts, set_carrier_account
 from backend.fulfilment.carriers.change_carrier import change_carrier
-from backend.fulfilment.find import unknown_tracking
+from backend.fulfilment.find import open_voids, unknown_tracking
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import InputRefused, PermissionDenied
 from graphql_schema.paging import number_of
@@ -20,6 +20,15 @@ class CarrierAccount:
     name: str
     url: str = strawberry.field(description="Where waybills are asked for; empty: it gives none.")
     is_active: bool
+
+
+@strawberry.type(description="A waybill that nobody uses, and that is not void yet (运单作废).")
+class WaybillVoid:
+    carrier: str
+    waybill: str
+    status: str = strawberry.field(description="due, or refused: somebody has to look.")
+    said: str
+    due_at: datetime
 
 
 @strawberry.type(description="What a carrier told of a waybill that is none of ours.")
@@ -92,6 +101,14 @@ class CarriersQuery:
         info.context.principal.require(Permission.ORDERS_READ)
         async with info.context.reading() as tx:
             return [UnknownTracking(**row) for row in await unknown_tracking(tx)]
+
+    @strawberry.field(
+        description="The last 100 waybills that nobody uses and that carriers have not voided."
+    )
+    async def waybill_voids(self, info: YipanInfo) -> list[WaybillVoid]:
+        info.context.principal.require(Permission.ORDERS_READ)
+        async with info.context.reading() as tx:
+            return [WaybillVoid(**row) for row in await open_voids(tx)]
 
 
 @strawberry.type

@@ -55,6 +55,11 @@ async def tracking_of_parcels(tx: TenantTransaction, ids: Sequence[int]) -> dict
     return await _by(tx, SQL.tracking_of_parcels, ids, "parcel_id")
 
 
+async def open_voids(tx: TenantTransaction) -> list[Record]:
+    """Return waybills that nobody uses and that their carriers have not voided."""
+    return await tx.fetch(SQL.open_voids, tx.tenant_id, UNKNOWN_SHOWN)
+
+
 async def unknown_tracking(tx: TenantTransaction) -> list[Record]:
     """Return the last UNKNOWN_SHOWN things that carriers told of waybills that nobody knows."""
     return await tx.fetch(SQL.unknown_tracking, tx.tenant_id, UNKNOWN_SHOWN)

@@ -111,9 +111,16 @@ where tenant_id = $1 and state = 'asked' and ($2::bigint is null or node_id = $2
 order by order_id, fulfilment_no limit $5
 
 -- cancel_parcels --
--- The parcels of a fulfilment go nowhere.
-update parcel set status = 'cancelled'
-where tenant_id = $1 and order_id = $2 and fulfilment_no = $3
+-- The parcels of a fulfilment go nowhere, and their waybills with them.
+with cancelled as (
+    update parcel set status = 'cancelled'
+    where tenant_id = $1 and order_id = $2 and fulfilment_no = $3
+    returning carrier, waybill)
+insert into waybill_void (tenant_id, carrier, waybill)
+select $1, c.carrier, c.waybill from cancelled c
+join carrier_account a on a.tenant_id = $1 and a.code = c.carrier and a.url <> ''
+where c.waybill is not null
+on conflict (tenant_id, carrier, waybill) do nothing
 
 -- waves_by_ids --
 -- Waves by their ids.
@@ -176,6 +183,37 @@ order by p.ask_after limit $3
 -- A parcel has its waybill, unless another carrier has it meanwhile.
 update parcel set waybill = $4, label_url = $5, status = 'labelled'
 where tenant_id = $1 and id = $2 and carrier = $3 and status = 'packed'
+
+-- void_waybill --
+-- A waybill came that nobody uses any more.
+insert into waybill_void (tenant_id, carrier, waybill) values ($1, $2, $3)
+on conflict (tenant_id, carrier, waybill) do nothing
+
+-- waybills_to_void --
+-- Waybills of carriers that are to be told that nobody uses them, the longest waiting first.
+select v.carrier, v.waybill, v.attempts,
+       exists (select from parcel p
+               where p.tenant_id = $1 and p.carrier = v.carrier and p.waybill = v.waybill
+                 and p.status <> 'cancelled') as is_used
+from waybill_void v
+where v.tenant_id = $1 and v.status = 'due' and v.ask_after <= clock_timestamp()
+  and v.carrier = any($2::text[])
+order by v.ask_after limit $3
+
+-- settle_void --
+-- What a carrier said of a waybill that nobody uses.
+update waybill_void set status = $4, said = $5, attempts = attempts + 1,
+    ask_after = clock_timestamp() + make_interval(secs => $6::double precision)
+where tenant_id = $1 and carrier = $2 and waybill = $3 and status = 'due'
+
+-- delete_void --
+-- A waybill is used after all.
+delete from waybill_void where tenant_id = $1 and carrier = $2 and waybill = $3
+
+-- open_voids --
+-- Waybills that nobody uses and that are not void yet, the newest first.
+select carrier, waybill, status, said, due_at from waybill_void
+where tenant_id = $1 and status in ('due', 'refused') order by due_at desc, waybill limit $2
 
 -- label_later --
 -- A carrier failed: it is asked again after so many seconds.
@@ -246,7 +284,14 @@ from tracking_event
 where tenant_id = $1 and parcel_id is null order by received_at desc limit $2
 
 -- change_carrier --
--- Let a parcel that was not handed over be asked for anew.
+-- Let a parcel that was not handed over be asked for anew; another carrier's waybill is void.
+with voided as (
+    insert into waybill_void (tenant_id, carrier, waybill)
+    select $1, p.carrier, p.waybill from parcel p
+    join carrier_account a on a.tenant_id = $1 and a.code = p.carrier and a.url <> ''
+    where p.tenant_id = $1 and p.id = $2 and p.carrier <> $3 and p.waybill is not null
+    on conflict (tenant_id, carrier, waybill) do update
+    set status = 'due', attempts = 0, ask_after = clock_timestamp())
 update parcel set carrier = $3, status = 'packed', waybill = null, label_url = null, attempts = 0,
     said = '', said_at = null, ask_after = clock_timestamp()
 where tenant_id = $1 and id = $2

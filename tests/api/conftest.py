@@ -1,7 +1,7 @@
 """The API around the test's runtime: in process, and on a real socket."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
@@ -13,8 +13,11 @@ from starlette.types import ASGIApp
 from backend.app import create_app
 from backend.runtime import Runtime
 from backend.server import Server, open_socket
+from tests.api.carried import ACCOUNT, CARRIER, Carried
 from tests.api.client import Api
+from tests.fulfilment.carrier import Fate, carrier_process
 from tests.inventory.pools.living import live
+from tests.world import World
 
 __all__ = ["live"]
 
@@ -63,3 +66,22 @@ async def api(address: str, runtime: Runtime) -> AsyncIterator[Api]:
         base_url=f"http://{address}", timeout=30, limits=limits
     ) as client:
         yield Api(client, runtime.tokens, address)
+
+
+@pytest.fixture(scope="module")
+def carrier_url() -> Iterator[str]:
+    with carrier_process("--seed", "7") as url:
+        yield url
+
+
+@pytest.fixture
+async def carried(
+    api: Api, address: str, runtime: Runtime, world: World, carrier_url: str
+) -> AsyncIterator[Carried]:
+    async with httpx2.AsyncClient() as http:
+        fate = Fate(carrier_url, http)
+        found = Carried(api, runtime, world, fate)
+        await fate.forget()
+        saved = await found.run(ACCOUNT, **CARRIER, url=carrier_url)
+        await fate.call_back(f"http://{address}{saved['eventsPath']}")
+        yield found

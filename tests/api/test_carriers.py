@@ -4,14 +4,12 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx2
 import pytest
 
-from backend.fulfilment.carriers.http_carrier import HttpCarrier, carrier_client
+from backend.fulfilment.carriers.http_carrier import HttpCarrier
 from backend.fulfilment.carriers.model import (
     TrackingEvent,
     TrackingKind,
@@ -20,83 +18,15 @@ from backend.fulfilment.carriers.model import (
 )
 from backend.fulfilment.carriers.tracking import record_tracking
 from backend.fulfilment.model import ParcelDraft, ParcelLine
-from backend.orders.model import FulfilmentStatus, OrderStatus, Placed
-from backend.orders.move_fulfilments import FulfilmentKey
-from backend.runtime import Runtime
-from tests.api.client import Api
+from backend.orders.model import FulfilmentStatus, OrderStatus
+from tests.api.carried import ACCOUNT, CARRIER, CHANGE, PARCELS, Carried
 from tests.catalogue import Connection, contents
-from tests.fulfilment.carrier import SECRET, Fate, carrier_process
-from tests.fulfilment.working import Working, codes
+from tests.fulfilment.carrier import SECRET
+from tests.fulfilment.working import codes
 from tests.orders.checks import assert_clean
-from tests.world import World, fresh_key
+from tests.world import fresh_key
 
-FAULT = "... on UserError { code path } ... on PermissionDenied { permission }"
-ACCOUNT = f"""mutation ($input: CarrierAccountSetInput!) {{ carrierAccountSet(input: $input) {{
-    __typename ... on CarrierAccountSaved {{ code eventsPath }} {FAULT} }} }}"""
-CHANGE = f"""mutation ($input: ParcelCarrierSetInput!) {{ parcelCarrierSet(input: $input) {{
-    __typename ... on ParcelCarrierSaved {{ parcelId }} {FAULT} }} }}"""
-PARCELS = """{ parcels { edges { node { id carrier status waybill labelUrl said
-    tracking { kind } } } } carrierAccounts { code url isActive }
-    unknownTracking { carrier waybill kind } }"""
-CARRIER = {"code": "sim", "name": "模拟快递", "secret": SECRET}
 S = OrderStatus
-
-
-@pytest.fixture(scope="module")
-def carrier_url() -> Iterator[str]:
-    with carrier_process("--seed", "7") as url:
-        yield url
-
-
-class Carried:
-    """A store that sends with the simulated carrier."""
-
-    def __init__(self, api: Api, runtime: Runtime, world: World, fate: Fate) -> None:
-        self.api, self.runtime, self.world, self.fate = api, runtime, world, fate
-        self.working = Working(runtime, world)
-
-    async def run(self, query: str, **values: Any) -> dict[str, Any]:
-        given = {"idempotencyKey": fresh_key()} | values
-        (answer,) = (await self.api.data(query, self.world.brand, input=given)).values()
-        return dict(answer)
-
-    async def packed(self, units: int = 3) -> tuple[Placed, FulfilmentKey]:
-        """Let an order be packed for the carrier."""
-        order = await self.working.sold(units, stock=units)
-        key = await self.working.until(order, "pick")
-        assert codes(await self.working.pack(key, carrier="sim")) == [""]
-        return order, key
-
-    async def label(self) -> int:
-        async with carrier_client() as http:
-            return await self.runtime.labeller.label(self.world.tenant_id, http)
-
-    async def parcels(self) -> list[dict[str, Any]]:
-        edges = (await self.api.data(PARCELS, self.world.brand))["parcels"]["edges"]
-        return [edge["node"] for edge in edges]
-
-    async def sent(self) -> tuple[Placed, str]:
-        """Let an order be handed over; returns it and its waybill."""
-        order, key = await self.packed()
-        assert await self.label() == 1
-        assert codes(await self.working.ship([key])) == [""]
-        return order, (await self.parcels())[0]["waybill"]
-
-    async def status(self, order: Placed) -> OrderStatus:
-        return (await self.working.standing(order)).status
-
-
-@pytest.fixture
-async def carried(
-    api: Api, address: str, runtime: Runtime, world: World, carrier_url: str
-) -> AsyncIterator[Carried]:
-    async with httpx2.AsyncClient() as http:
-        fate = Fate(carrier_url, http)
-        found = Carried(api, runtime, world, fate)
-        await fate.forget()
-        saved = await found.run(ACCOUNT, **CARRIER, url=carrier_url)
-        await fate.call_back(f"http://{address}{saved['eventsPath']}")
-        yield found
 
 
 async def test_a_parcel_gets_its_waybill_and_arrives(carried: Carried) -> None:

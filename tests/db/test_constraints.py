@@ -58,6 +58,7 @@ INTERNAL = {
     "refund_amount_check",
     "refund_offset_check",
     "wave_time_minute_check",
+    "waybill_void_status_check",
     "exchange_credit_check",
     "exchange_due_check",
     "exchange_status_check",

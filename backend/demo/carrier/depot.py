@@ -37,10 +37,12 @@ class Depot:
         self._events = itertools.count(1)
         self._by_reference: dict[str, dict[str, Any]] = {}
         self.parcels: dict[str, dict[str, Any]] = {}
+        self._picked_up: set[str] = set()
 
     def forget(self) -> None:
         self._by_reference.clear()
         self.parcels.clear()
+        self._picked_up.clear()
         self.faults.clear()
 
     def book(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -61,11 +63,21 @@ class Depot:
         self.parcels[waybill] = asked
         return booked
 
+    def void(self, waybill: str) -> None:
+        """Forget a parcel that was not picked up; its reference gets another waybill then."""
+        if waybill not in self.parcels:
+            raise Refusal(404, "unknown_waybill", f"There is no {waybill}.")
+        if waybill in self._picked_up:
+            raise Refusal(409, "picked_up", "It is on its way.")
+        asked = self.parcels.pop(waybill)
+        del self._by_reference[asked["reference"]]
+
     def story(self, waybills: list[str], kinds: list[str] | None) -> list[dict[str, Any]]:
         """Return what befalls parcels from now on, in the order in which it happens."""
         unknown = [one for one in waybills if one not in self.parcels]
         if unknown:
             raise Refusal(404, "unknown_waybill", f"There is no {unknown[0]}.")
+        self._picked_up.update(waybills)
         return [
             self.event(waybill, kind, number)
             for number, kind in enumerate(kinds or STORY)

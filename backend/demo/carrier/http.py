@@ -26,6 +26,7 @@ class CarrierApi:
     def routes(self) -> list[Route]:
         return [
             Route("/v1/waybills", self.book, methods=["POST"]),
+            Route("/v1/waybills/{waybill}", self.void, methods=["DELETE"]),
             Route("/control/callback", self.call_back, methods=["PUT"]),
             Route("/control/faults", self.fail, methods=["POST"]),
             Route("/control/stories", self.tell, methods=["POST"]),
@@ -33,13 +34,25 @@ class CarrierApi:
             Route("/control/parcels", self.forget, methods=["DELETE"]),
         ]
 
-    async def book(self, request: Request) -> Response:
+    async def void(self, request: Request) -> Response:
+        fault = self._fault_of(request)
+        self._depot.void(request.path_params["waybill"])
+        if fault == "lost":
+            raise Refusal(504, "lost", "It is void, and nobody says so.")
+        return JSONResponse({})
+
+    def _fault_of(self, request: Request) -> str:
+        """Return what a call of an account comes to; raises Refusal."""
         depot = self._depot
         if request.headers.get("authorization") != f"Bearer {depot.secret}":
             raise Refusal(401, "unauthorised", "This is not your account.")
         fault = depot.faults.pop(0) if depot.faults else ""
         if fault == "error":
             raise Refusal(503, "busy", "Come back later.")
+        return fault
+
+    async def book(self, request: Request) -> Response:
+        depot, fault = self._depot, self._fault_of(request)
         booked = depot.book(await request.json())
         if fault == "lost":
             raise Refusal(504, "lost", "It was booked, and nobody says so.")

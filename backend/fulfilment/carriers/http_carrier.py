@@ -1,6 +1,7 @@
 """Carriers that speak as the simulated one does: HTTP and JSON."""
 
 import asyncio
+from urllib.parse import quote
 
 import httpx2
 import msgspec
@@ -36,17 +37,7 @@ class HttpCarrier:
         self._http = http
 
     async def book(self, request: WaybillRequest) -> Waybill:
-        try:
-            async with asyncio.timeout(CALL_SECONDS):
-                answer = await self._http.post(
-                    self._url, content=msgspec.json.encode(request), headers=self._headers
-                )
-        except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
-            raise CarrierAway(f"no answer: {type(error).__name__}") from error
-        if 400 <= answer.status_code < 500 and answer.status_code not in (408, 429):
-            raise CarrierRefused(_reason(answer.content))
-        if answer.status_code >= 400:
-            raise CarrierAway(f"answered {answer.status_code}")
+        answer = await self._ask("POST", self._url, msgspec.json.encode(request))
         try:
             waybill = msgspec.json.decode(answer.content[:ANSWER_BYTES_MAX], type=Waybill)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -57,6 +48,28 @@ class HttpCarrier:
         if len(label) > LABEL_URL_MAX or not label.isprintable():
             raise CarrierAway("an answer whose label is nowhere")
         return waybill
+
+    async def void(self, waybill: str) -> None:
+        await self._ask("DELETE", f"{self._url}/{quote(waybill, safe='')}", is_over=(404, 410))
+
+    async def _ask(
+        self, method: str, url: str, content: bytes = b"", is_over: tuple[int, ...] = ()
+    ) -> httpx2.Response:
+        """Return an answer that says yes, or (`is_over`) that there is nothing to be done."""
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                answer = await self._http.request(
+                    method, url, content=content, headers=self._headers
+                )
+        except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
+            raise CarrierAway(f"no answer: {type(error).__name__}") from error
+        if answer.status_code in is_over:
+            return answer
+        if 400 <= answer.status_code < 500 and answer.status_code not in (408, 429):
+            raise CarrierRefused(_reason(answer.content))
+        if answer.status_code >= 400:
+            raise CarrierAway(f"answered {answer.status_code}")
+        return answer
 
 
 NO_REASON = "The carrier refused it, and did not say why."

@@ -95,7 +95,7 @@ class Labeller:
         """Ask for the waybills of a brand's parcels once; returns how many came.
 
         A parcel that its carrier refuses is an exception, with what it said; one that fails is
-        asked for again after a pause.
+        asked for again after a pause. Waybills that nobody uses any more are voided.
         """
         principal = system_principal(tenant_id, "labels")
         async with self._database.tenant_transaction(principal, read_only=True) as tx:
@@ -105,18 +105,46 @@ class Labeller:
                 if self._resting.get((tenant_id, code), 0.0) <= now()
             }
             rows: Sequence[Record] = []
+            voids: Sequence[Record] = []
             if accounts:
                 codes = list(accounts)
                 rows = await tx.fetch(SQL.parcels_to_label, tenant_id, codes, PARCELS_A_ROUND)
+                voids = await tx.fetch(SQL.waybills_to_void, tenant_id, codes, PARCELS_A_ROUND)
         room = asyncio.Semaphore(AT_ONCE)
+
+        async def void(row: Record) -> None:
+            async with room:
+                await self._void(tenant_id, row, accounts, http)
 
         async def ask(parcel: _Parcel) -> bool:
             async with room:
                 return await self._ask(tenant_id, parcel, accounts, http)
 
         labelled = sum(await asyncio.gather(*(ask(_Parcel(*row)) for row in rows)))
+        await asyncio.gather(*(void(row) for row in voids))
         await self._adopt(tenant_id)
         return labelled
+
+    async def _void(
+        self,
+        tenant_id: int,
+        row: Record,
+        accounts: Mapping[str, CarrierAccount],
+        http: httpx2.AsyncClient,
+    ) -> None:
+        """Tell a carrier that nobody uses a waybill; one that it carries is for somebody to see."""
+        carrier, waybill = row["carrier"], row["waybill"]
+        if row["is_used"]:  # it was given to the same parcel again
+            await self._note(tenant_id, SQL.delete_void, carrier, waybill)
+            return
+        status, said, pause = "done", "", 0
+        try:
+            await HttpCarrier(accounts[carrier], http).void(waybill)
+        except CarrierRefused as error:
+            status, said = "refused", str(error)
+        except CarrierAway as error:
+            status, said, pause = "due", str(error), _pause(row["attempts"])
+        await self._note(tenant_id, SQL.settle_void, carrier, waybill, status, said, pause)
 
     async def _adopt(self, tenant_id: int) -> None:
         """Adopt what was told just while a parcel got its waybill, each waybill by itself."""
@@ -142,7 +170,7 @@ class Labeller:
         try:
             said = await HttpCarrier(accounts[parcel.carrier], http).book(request)
         except CarrierAway as error:
-            pause = min(PAUSE_SECONDS_MAX, FIRST_PAUSE_SECONDS << min(parcel.attempts, 16))
+            pause = _pause(parcel.attempts)
             self._resting[resting] = now() + FIRST_PAUSE_SECONDS
             await self._note(tenant_id, SQL.label_later, *where, pause, str(error))
             return False
@@ -162,10 +190,19 @@ class Labeller:
         async with self._database.tenant_transaction(principal) as tx:
             await lock_orders_of(tx, [FulfilmentKey(parcel.order_id, parcel.fulfilment_no)])
             where = parcel.id, parcel.carrier
-            await tx.execute(SQL.label_parcel, tenant_id, *where, said.waybill, said.label_url)
+            kept = await tx.execute(
+                SQL.label_parcel, tenant_id, *where, said.waybill, said.label_url
+            )
+            if not kept:  # it is cancelled, or another carrier's, meanwhile
+                await tx.execute(SQL.void_waybill, tenant_id, parcel.carrier, said.waybill)
             await adopt_tracking(tx, parcel.carrier, said.waybill)
 
     async def _note(self, tenant_id: int, query: Query, *values: object) -> None:
         principal = system_principal(tenant_id, "labels")
         async with self._database.tenant_transaction(principal) as tx:
             await tx.execute(query, tenant_id, *values)
+
+
+def _pause(attempts: int) -> int:
+    """Return for how many seconds something is left alone that has failed so often before."""
+    return min(PAUSE_SECONDS_MAX, FIRST_PAUSE_SECONDS << min(attempts, 16))

@@ -88,3 +88,10 @@ class Carrier(Protocol):
         Raises CarrierAway and CarrierRefused.
         """
         ...
+
+    async def void(self, waybill: str) -> None:
+        """Let a waybill be void that was not used; one that is void, or unknown, is so already.
+
+        Raises CarrierAway and CarrierRefused: what it has picked up it carries.
+        """
+        ...
