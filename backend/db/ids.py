@@ -23,6 +23,7 @@ class OrderIds:
             if (lacking := count - len(self._left)) > 0:
                 blocks = -(-lacking // BLOCK)
                 async with self._database.platform_transaction() as tx:
-                    for row in await tx.fetch(SQL.take_order_ids, blocks):
-                        self._left.extend(range(row["first"], row["first"] + BLOCK))
+                    rows = await tx.fetch(SQL.take_order_ids, blocks)
+                for row in rows:  # what did not commit may be given to others
+                    self._left.extend(range(row["first"], row["first"] + BLOCK))
             return [self._left.popleft() for _ in range(count)]

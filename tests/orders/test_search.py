@@ -1,7 +1,7 @@
 """Orders are found by what they are: all that fit, none else, whoever may see them."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from random import Random
 from typing import Any
 
@@ -111,6 +111,15 @@ async def test_what_was_there_before_is_found_too(searching: Searching) -> None:
     assert await searching.find() == sorted(placed_before, reverse=True)
 
 
+async def test_blanks_and_repetitions_do_not_matter(searching: Searching) -> None:
+    address = AddressDraft("路 1 号", region_code=310101, name="张三\u3000", phone="１３８ 8000")
+    order = (await searching.place(address=address, external_id=" N1 ")).order_id
+    await searching.indexed()
+    assert await searching.find(buyer="张三") == [order]
+    assert await searching.find(number="N1") == [order]
+    assert await searching.find(phone="8000", statuses=(S.ALLOCATED, S.ALLOCATED)) == [order]
+
+
 async def test_pages_leave_nothing_out_and_repeat_nothing(searching: Searching) -> None:
     for _ in range(7):
         await searching.place()
@@ -210,6 +219,7 @@ async def test_the_indexer_takes_brands_with_news_and_stops_when_it_is_told(
         {"skus": ("A",) * 21},
         {"skus": ("\x00",)},
         {"placed_from": datetime(2026, 11, 11)},
+        {"placed_from": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=8)))},
         {
             "placed_from": datetime(2026, 11, 11, tzinfo=UTC),
             "placed_before": datetime(2026, 11, 11, tzinfo=UTC),

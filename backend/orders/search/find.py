@@ -7,6 +7,7 @@ import msgspec
 
 from backend.db.errors import YipanError
 from backend.db.pool import TenantTransaction
+from backend.moments import fault_of_time
 from backend.orders.model import TEXT_MAX, OrderStatus
 from backend.orders.search.index import SQL
 from backend.orders.search.terms import (
@@ -81,7 +82,7 @@ async def find_orders(
     """
     check_search(search)
     every = _terms(search, tx.principal.dealer_id)
-    statuses = [status_term(one) for one in search.statuses]
+    statuses = [status_term(one) for one in dict.fromkeys(search.statuses)]
     begin, end = search.placed_from or FOREVER_AGO, search.placed_before or FAR_OFF
     driving, others, is_one_of = statuses or ANY_STATUS, every, None
     if every:
@@ -136,8 +137,8 @@ def check_search(search: OrderSearch) -> None:
         ("placedFrom", search.placed_from),
         ("placedBefore", search.placed_before),
     ):
-        if moment is not None and moment.tzinfo is None:
-            raise InvalidSearch("Say a time with its time zone.", path=(name,))
+        if moment is not None and (fault := fault_of_time(moment)):
+            raise InvalidSearch(fault, path=(name,))
     begin, end = search.placed_from, search.placed_before
     if begin is not None and end is not None and begin >= end:
         raise InvalidSearch("The span of time is empty.", path=("placedBefore",))

@@ -4,14 +4,15 @@ Beside the intake and not in it: ten more index entries would cost an order a te
 whoever searches can wait a second. Orders that were there before are indexed backwards.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from backend.clock import now
 from backend.db.pool import Database, TenantTransaction
 from backend.db.sql import load_queries
-from backend.events.log import end_of_log, read_page
+from backend.events.log import PAGE, end_of_log, read_page
 from backend.events.model import Position
 from backend.metrics import SEARCH_LAG
 from tenants.brands import BrandDirectory
@@ -19,11 +20,15 @@ from tenants.principal import system_principal
 
 SQL = load_queries(__file__)
 
-OLDER_AT_ONCE = 500
+OLDER_AT_ONCE = 200
+LOOK_BACK = timedelta(days=3650)
+"""However long nobody has read: what is passed over would not be found for ever."""
 NEWEST = 2**62
 """Before this id there is everything."""
-LOOK_AT_ALL_SECONDS = 30.0
+LOOK_AT_ALL_SECONDS = 5.0
 """How often brands are looked at of which nobody told that there is news."""
+NEWS_LAST_SECONDS = 3.0
+"""For how long a brand with news is looked at again: a transaction beside it holds some back."""
 
 
 class Indexed(NamedTuple):
@@ -46,15 +51,16 @@ async def index_next(database: Database, tenant_id: int) -> Indexed:
         reading = await tx.fetch_row(SQL.take_reading, tx.tenant_id)
         if reading is None:
             return Indexed(await _begin(tx))
-        page = await read_page(tx, Position(*reading[:3]))
+        page = await read_page(tx, Position(*reading[:3]), LOOK_BACK)
         ids = sorted({event.order_id for event in page.events if event.order_id is not None})
         await index_orders(tx, ids)
         if page.position != Position(*reading[:3]):
             await tx.execute(SQL.move_reading, tx.tenant_id, *page.position)
-        if page.has_more or not reading["older_below"]:
-            until = page.events[-1].recorded_at if page.events else None
-            return Indexed(page.has_more, until)
-        return Indexed(await _index_older(tx, reading["older_below"]))
+        until = page.events[-1].recorded_at if page.events else None
+        has_more = page.has_more
+        if reading["older_below"] and len(page.events) < PAGE:
+            has_more = await _index_older(tx, reading["older_below"]) or has_more
+        return Indexed(has_more, until)
 
 
 async def index_orders(tx: TenantTransaction, ids: Sequence[int]) -> None:
@@ -85,15 +91,15 @@ class SearchIndexer:
     def __init__(self, database: Database, brands: BrandDirectory) -> None:
         self._database = database
         self._brands = brands
-        self._waiting: dict[int, None] = {}
-        """In the order in which they have their turn."""
+        self._waiting: dict[int, float] = {}
+        """Until when each is looked at; in the order in which they have their turn."""
         self._looked_at = float("-inf")
         self._behind: dict[int, datetime] = {}
         """Since when there is something to read of brands that are not read to the end."""
 
     def hear(self, tenant_id: int) -> None:
         """There is news of a brand."""
-        self._waiting.setdefault(tenant_id)
+        self._waiting[tenant_id] = now() + NEWS_LAST_SECONDS
 
     async def index(self, seconds: float, is_stopping: Callable[[], bool]) -> None:
         """Index for so long at most: what is left then is indexed the next time."""
@@ -102,12 +108,16 @@ class SearchIndexer:
             self._looked_at = now()
             for brand in await self._brands.all():
                 self.hear(brand.id)
-        while self._waiting and now() < until and not is_stopping():
-            tenant_id = next(iter(self._waiting))
-            del self._waiting[tenant_id]
+        turns = deque(self._waiting)
+        while turns and now() < until and not is_stopping():
+            tenant_id = turns.popleft()
+            look_until = self._waiting.pop(tenant_id)
             indexed = await index_next(self._database, tenant_id)
             if indexed.has_more:
                 self.hear(tenant_id)
+                turns.append(tenant_id)
+            elif now() < look_until:
+                self._waiting.setdefault(tenant_id, look_until)
             if indexed.has_more and indexed.until:
                 self._behind[tenant_id] = indexed.until
             else:

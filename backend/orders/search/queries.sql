@@ -34,8 +34,10 @@ with found as (
             select 't:' || o.status as term
             union all select 'h:' || o.shop_id
             union all select 'd:' || o.dealer_id where o.dealer_id is not null
-            union all select 'x:' || btrim(o.external_id) where o.external_id is not null
-            union all select 'b:' || lower(btrim(o.buyer_name)) where btrim(o.buyer_name) <> ''
+            union all select 'x:' || btrim(o.external_id, E' \t\u3000')
+                where o.external_id is not null
+            union all select 'b:' || lower(btrim(o.buyer_name, E' \t\u3000'))
+                where btrim(o.buyer_name, E' \t\u3000') <> ''
             union all select 'p:' || right(regexp_replace(o.buyer_phone, '\D', '', 'g'), 4)
                 where length(regexp_replace(o.buyer_phone, '\D', '', 'g')) >= 4
             union all select 'k:' || l.sku_code from order_line l
@@ -50,15 +52,17 @@ before as (
 removed as (
     delete from order_term t using (
         select f.id, f.placed_at, old.term
-        from before b join found f on f.id = b.order_id, unnest(b.terms) as old(term)
-        where not old.term = any(f.terms)) as g
+        from before b join found f on f.id = b.order_id
+        cross join lateral (
+            select unnest(b.terms) except select unnest(f.terms)) as old(term)) as g
     where t.tenant_id = $1 and t.term = g.term and t.placed_at = g.placed_at
       and t.order_id = g.id),
 added as (
     insert into order_term (tenant_id, term, placed_at, order_id, dealer_id)
     select $1::bigint, new.term, f.placed_at, f.id, f.dealer_id
-    from found f left join before b on b.order_id = f.id, unnest(f.terms) as new(term)
-    where b.order_id is null or not new.term = any(b.terms)
+    from found f left join before b on b.order_id = f.id
+    cross join lateral (
+        select unnest(f.terms) except select unnest(b.terms)) as new(term)
     order by new.term, f.placed_at, f.id)
 insert into order_indexed as i (tenant_id, order_id, terms)
 select $1::bigint, f.id, f.terms from found f

@@ -10,7 +10,9 @@ from backend.orders.model import OrderStatus
 
 SUFFIX_DIGITS = 4
 """Of a telephone number: people are asked for, and remember, the last four."""
-NOT_DIGITS = re.compile(r"\D")
+NOT_DIGITS = re.compile(r"\D", re.ASCII)
+BLANKS = " \t\u3000"
+"""Around names and numbers, the blank of Chinese texts among them."""
 
 
 def dealer_term(dealer_id: int) -> str:
@@ -27,11 +29,11 @@ def status_term(status: OrderStatus) -> str:
 
 def number_term(external_id: str) -> str:
     """Of the number that the channel gave the order."""
-    return f"x:{external_id.strip()}"
+    return f"x:{external_id.strip(BLANKS)}"
 
 
 def buyer_term(name: str) -> str:
-    return f"b:{name.strip().lower()}"
+    return f"b:{name.strip(BLANKS).lower()}"
 
 
 def phone_term(suffix: str) -> str:
