@@ -90,7 +90,13 @@ class ExchangeInput:
 
 @strawberry.input
 class ExchangePayInput(ExchangeInput):
+    amount_minor: BigInt = strawberry.field(description="What was paid: all that is due now.")
     reference: str = strawberry.field(description="What the payment is called.")
+
+
+@strawberry.input
+class ExchangeWaiveInput(ExchangeInput):
+    reason: str
 
 
 @strawberry.type
@@ -106,7 +112,7 @@ class ExchangesQuery:
         after = 0 if after_return_id is None else number_of("Return", after_return_id)
         async with info.context.reading() as tx:
             found = await page_of_exchanges(tx, after, 100)
-        requests = await info.context.returns.load_many([one.return_id for one in found])
+        requests = await info.context.returns.load_many(found)
         return [return_from(one) for one in requests if one is not None]
 
 
@@ -149,7 +155,21 @@ class ExchangesMutation:
             info.context.services.database,
             info.context.principal,
             number_of("Return", input.return_id),
+            input.amount_minor,
             input.reference,
+            seen=input.seen_version,
+            key=input.idempotency_key,
+        )
+        await _publish(info, done)
+        return ExchangeSaved(exchange=exchange_from(done.exchange))
+
+    @strawberry.mutation(description="Forgo the difference: what replaces it may be sent, or was.")
+    async def exchange_waive(self, info: YipanInfo, input: ExchangeWaiveInput) -> ExchangePayload:
+        done = await exchange.waive_exchange(
+            info.context.services.database,
+            info.context.principal,
+            number_of("Return", input.return_id),
+            input.reason,
             seen=input.seen_version,
             key=input.idempotency_key,
         )

@@ -63,6 +63,8 @@ class RefundChanged(Payload, frozen=True, rename="camel"):
     refund_no: int
     status: str
     amount_minor: int
+    offset_minor: int = 0
+    """So much of it is not paid back: it was exchanged for something."""
 
 
 class ExchangeChanged(Payload, frozen=True, rename="camel"):

@@ -9,11 +9,13 @@ from backend.after_sales.errors import (
     AlreadySent,
     ExchangeRefused,
     InvalidAfterSalesInput,
+    NotWhatIsDue,
     UnknownExchange,
 )
 from backend.after_sales.exchanging import (
     Exchanging,
     cancel_replacement,
+    credit_and_due,
     drop,
     finish,
     is_begun,
@@ -34,7 +36,7 @@ from backend.after_sales.model import (
     ReturnStatus,
     WantedLine,
 )
-from backend.after_sales.request import begin_request, check_draft
+from backend.after_sales.request import begin_request, check_draft, told_of
 from backend.after_sales.standing import SQL, returns_by_ids, set_return
 from backend.after_sales.states import EXCHANGE, RETURN
 from backend.catalog.find_skus import sku_ids_by_codes
@@ -43,6 +45,7 @@ from backend.db.errors import WriteRefused
 from backend.db.pool import Database, TenantTransaction
 from backend.inventory.counters import Counters
 from backend.orders.apportion import apportion
+from backend.orders.errors import TooBusy
 from backend.orders.intake import Hold
 from backend.orders.model import (
     AMOUNT_MINOR_MAX,
@@ -51,12 +54,14 @@ from backend.orders.model import (
     HoldKind,
     LineDraft,
     OrderDraft,
-    Placed,
+    OrderStatus,
+    Outcome,
     Refused,
     Shortage,
 )
-from backend.orders.place_orders import OrderIntake
-from backend.orders.step import changing_order
+from backend.orders.place_orders import RETRY_AFTER_SECONDS, OrderIntake
+from backend.orders.refunds import mark_paid
+from backend.orders.step import changing_order, tell_order
 from tenants.principal import Kind, Permission, PermissionMissing, Principal, system_principal
 
 WAITS = "It goes when what it is exchanged for is back."
@@ -86,16 +91,21 @@ async def request_exchange(
     async with changing_order(database, principal, order_id, Permission.ORDERS_CANCEL) as tx:
         content = ("request_exchange", draft)
         asked = await apply_once(tx, key, content, ReturnDone, partial(_ask, tx, draft))
-    order, exchange = await _to_order(database, principal, asked.request.id)
+    order, found = await _to_order(database, principal, asked.request.id)
     counters = Counters()
+    exchange = found.exchange
     if exchange.status is ExchangeStatus.ASKED:
-        waits_for = Hold(HoldKind.EXCHANGE, WAITS)
-        outcome = await intake.place(order, principal, waits_for=waits_for)
+        outcome: Outcome | None = None
+        if found.replacement is None:
+            waits_for = Hold(HoldKind.EXCHANGE, WAITS)
+            outcome = await intake.place(order, principal, waits_for=waits_for)
+            if isinstance(outcome, Refused) and outcome.code == TooBusy.code:
+                raise TooBusy(RETRY_AFTER_SECONDS)
         exchange, counters = await _link(database, principal, asked.request.id, outcome)
-        if isinstance(outcome, Refused):
-            raise ExchangeRefused(f"It cannot be ordered: {outcome.message}", path=("wanted",))
     async with database.tenant_transaction(principal, read_only=True) as tx:
         request = (await returns_by_ids(tx, [asked.request.id]))[asked.request.id]
+    if exchange.status is ExchangeStatus.CANCELLED and exchange.replacement_id is None:
+        raise ExchangeRefused(f"It cannot be ordered: {request.decision}", path=("wanted",))
     return request, ExchangeDone(exchange, counters)
 
 
@@ -103,30 +113,63 @@ async def pay_exchange(
     database: Database,
     principal: Principal,
     return_id: int,
+    amount_minor: int,
     reference: str,
     *,
     seen: int | None,
     key: str,
 ) -> ExchangeDone:
-    """Note that the difference was paid, once: then what replaces it may be sent.
+    """Note that the difference was paid, all of it, once: then what replaces it may be sent.
 
     For the brand. Locks the key, both orders, the exchange. Emits `exchange.changed`,
     `refund.changed`, `order.hold_released`. Raises PermissionMissing, WriteRefused,
-    UnknownExchange, ExchangeChanged, InvalidAfterSalesInput, CommandConflict; then nothing has
-    changed.
+    UnknownExchange, ExchangeChanged, NotWhatIsDue, InvalidAfterSalesInput, CommandConflict; then
+    nothing has changed.
     """
-    if not 0 < len(reference) <= TEXT_MAX:
-        raise InvalidAfterSalesInput(
-            f"Say what the payment is called, in 1 to {TEXT_MAX} characters.", path=("reference",)
-        )
+    _check_reference(reference)
 
     async def work(tx: TenantTransaction) -> ExchangeDone:
         found = await lock_for(tx, return_id, EXCHANGE.step("pay"), seen)
-        credit = found.exchange.credit_minor
-        return ExchangeDone(await finish(tx, found, credit=credit, reference=reference), Counters())
+        credit, due = await _what_is_due(tx, found)
+        if amount_minor != due:
+            raise NotWhatIsDue(f"{due} is to be paid now.", path=("amountMinor",))
+        done = await finish(tx, found, credit=credit, paid_beside=due, reference=reference)
+        return ExchangeDone(done, Counters())
 
-    content = ("pay_exchange", return_id, reference, seen)
+    content = ("pay_exchange", return_id, amount_minor, reference, seen)
     return await _apply(database, principal, return_id, key, content, work)
+
+
+async def waive_exchange(
+    database: Database,
+    principal: Principal,
+    return_id: int,
+    reason: str,
+    *,
+    seen: int | None,
+    key: str,
+) -> ExchangeDone:
+    """Forgo the difference, once: what replaces it may be sent, or was.
+
+    Guarantees and errors are those of `pay_exchange`.
+    """
+    _check_reference(reason)
+
+    async def work(tx: TenantTransaction) -> ExchangeDone:
+        found = await lock_for(tx, return_id, EXCHANGE.step("waive"), seen)
+        credit, _ = await _what_is_due(tx, found)
+        done = await finish(tx, found, credit=credit, paid_beside=0, reference=reason)
+        return ExchangeDone(done, Counters())
+
+    content = ("waive_exchange", return_id, reason, seen)
+    return await _apply(database, principal, return_id, key, content, work)
+
+
+async def _what_is_due(tx: TenantTransaction, found: Exchanging) -> tuple[int, int]:
+    """Return credit and difference as what replaces it costs now; raises NotWhatIsDue."""
+    if found.replacement is None or found.replacement["status"] == OrderStatus.CANCELLED:
+        raise NotWhatIsDue("What replaces it was cancelled: give the exchange up.")
+    return await credit_and_due(tx, found)
 
 
 async def drop_exchange(
@@ -189,6 +232,7 @@ async def _ask(tx: TenantTransaction, draft: ExchangeDraft) -> ReturnDone:
         order_id,
         order["dealer_id"],
         msgspec.json.encode(lines).decode(),
+        draft.wanted[0].unit_price_minor is None,
     )
     return asked
 
@@ -206,7 +250,7 @@ def _priced(wanted: tuple[WantedLine, ...], worth: int) -> tuple[LineDraft, ...]
 
 async def _to_order(
     database: Database, principal: Principal, return_id: int
-) -> tuple[OrderDraft, Exchange]:
+) -> tuple[OrderDraft, Exchanging]:
     """Return the order that replaces what comes back, and how the exchange stands."""
     system = system_principal(principal.tenant_id, principal.subject)
     async with database.tenant_transaction(system) as tx:
@@ -222,39 +266,38 @@ async def _to_order(
             phone=place["buyer_phone"],
         ),
         lines=DECODE_LINES.decode(found.wanted),
-        idempotency_key=f"exchange:{return_id}",
+        external_id=f"exchange-{return_id}",
         shortage=Shortage.BACKORDER,
     )
-    return order, found.exchange
+    return order, found
 
 
 async def _link(
-    database: Database, principal: Principal, return_id: int, outcome: Placed | Refused
+    database: Database, principal: Principal, return_id: int, outcome: Outcome | None
 ) -> tuple[Exchange, Counters]:
     """Note what was ordered; where the exchange has ended meanwhile, that is cancelled again."""
     system = system_principal(principal.tenant_id, principal.subject)
     async with database.tenant_transaction(system) as tx:
         found = await _locked(tx, return_id)
-        exchange = found.exchange
-        if isinstance(outcome, Refused):
-            if exchange.status is ExchangeStatus.ASKED:
-                exchange = await set_exchange(tx, exchange, ExchangeStatus.CANCELLED)
-                await _cancel_request(tx, return_id, outcome.message)
+        exchange, replacement = found.exchange, found.replacement
+        if exchange.status is not ExchangeStatus.ASKED:
+            if exchange.status is ExchangeStatus.CANCELLED and replacement is not None:
+                cancelled = await cancel_replacement(tx, replacement["id"], principal.subject)
+                return exchange, cancelled
             return exchange, Counters()
-        if exchange.status is ExchangeStatus.ASKED:
-            linked = await set_exchange(
-                tx, exchange, ExchangeStatus.WAITING, replacement_id=outcome.order_id
-            )
-            return linked, Counters()
-        if exchange.status is ExchangeStatus.CANCELLED:
-            return exchange, await cancel_replacement(tx, outcome.order_id, principal.subject)
-        return exchange, Counters()
+        if replacement is not None:
+            await mark_paid(tx, replacement["id"], 0, is_paid=False)
+            return await set_exchange(tx, found, ExchangeStatus.WAITING), Counters()
+        assert isinstance(outcome, Refused), "what was placed is found by its key"
+        await _cancel_request(tx, return_id, outcome.message)
+        return await set_exchange(tx, found, ExchangeStatus.CANCELLED), Counters()
 
 
 async def _cancel_request(tx: TenantTransaction, return_id: int, why: str) -> None:
     row = (await returns_by_ids(tx, [return_id]))[return_id]
     if row.status in RETURN.step("cancel").sources:
-        await set_return(tx, row, ReturnStatus.CANCELLED, decision=why[:TEXT_MAX])
+        after = await set_return(tx, row, ReturnStatus.CANCELLED, decision=why[:TEXT_MAX])
+        await tell_order(tx, row.order_id, told_of(after))
 
 
 async def _locked(tx: TenantTransaction, return_id: int) -> Exchanging:
@@ -277,3 +320,11 @@ def _check_wanted(draft: ExchangeDraft) -> None:
             raise InvalidAfterSalesInput(
                 "A unit price is 0 or more.", path=("wanted", at, "unitPriceMinor")
             )
+
+
+def _check_reference(text: str) -> None:
+    if not 0 < len(text) <= TEXT_MAX:
+        raise InvalidAfterSalesInput(
+            f"Say what the payment is called, or why, in 1 to {TEXT_MAX} characters.",
+            path=("reference",),
+        )

@@ -27,21 +27,28 @@ class Exchanging(NamedTuple):
 
     exchange: Exchange
     replacement: Record | None
-    """None while it is not ordered."""
+    """None while it is not ordered; it may be, and not be linked yet."""
     wanted: str
+    is_even: bool
+
+    @property
+    def replacement_id(self) -> int | None:
+        return None if self.replacement is None else int(self.replacement["id"])
 
 
 async def lock_exchange(tx: TenantTransaction, return_id: int) -> Exchanging | None:
     """Lock what is exchanged for a request, its orders first; None where nothing is."""
-    ids = await tx.fetch_row(SQL.order_of_exchange, tx.tenant_id, return_id)
-    if ids is None:
-        return None
-    keys = [FulfilmentKey(one, 0) for one in ids if one is not None]
-    orders = {order["id"]: order for order in await lock_orders_of(tx, keys)}
-    row = await tx.fetch_row(SQL.lock_exchange, tx.tenant_id, return_id)
-    assert row is not None, "exchanges are not deleted"
-    exchange = exchange_of(row)
-    return Exchanging(exchange, orders.get(exchange.replacement_id), row["wanted"])
+    while True:
+        ids = await tx.fetch_row(SQL.order_of_exchange, tx.tenant_id, return_id)
+        if ids is None:
+            return None
+        keys = [FulfilmentKey(one, 0) for one in ids if one is not None]
+        orders = {order["id"]: order for order in await lock_orders_of(tx, keys)}
+        row = await tx.fetch_row(SQL.lock_exchange, tx.tenant_id, return_id)
+        assert row is not None, "exchanges are not deleted"
+        if row["replacement_id"] in (None, ids["placed_id"]):  # else it was linked meanwhile
+            replacement = orders.get(ids["placed_id"])
+            return Exchanging(exchange_of(row), replacement, row["wanted"], row["is_even"])
 
 
 async def lock_for(
@@ -60,48 +67,62 @@ async def lock_for(
     return found
 
 
-async def settle(tx: TenantTransaction, found: Exchanging | None) -> None:
+async def settle(tx: TenantTransaction, found: Exchanging | None, *, is_all: bool) -> int | None:
     """Exchange what came back, and is owed, for the replacement: then that may be sent.
 
-    Where it is worth less, the difference is to be paid first, and what is owed is kept until then.
-    Where the replacement was cancelled, it stays owed. Emits `exchange.changed`, `refund.changed`.
+    Where it is worth less, the difference is to be paid first, and what is owed is kept until then;
+    not of an even exchange of which all came back. Where the replacement was cancelled, it stays
+    owed. Returns what is exchanged or kept of it, and so is not to be paid back now; None where
+    nothing is exchanged. Emits `exchange.changed`, `refund.changed`.
     """
     if found is None or found.exchange.status in EXCHANGE.final:
-        return
+        return None
     exchange, replacement = found.exchange, found.replacement
     if replacement is None or replacement["status"] == OrderStatus.CANCELLED:
-        await set_exchange(tx, exchange, ExchangeStatus.CANCELLED)
-        return
-    price = await tx.fetch_value(SQL.price_left, tx.tenant_id, replacement["id"])
-    row = await tx.fetch_row(
-        SQL.refund_of_return, tx.tenant_id, exchange.order_id, exchange.return_id
-    )
+        await set_exchange(tx, found, ExchangeStatus.CANCELLED)
+        return None
+    price = await price_of(tx, replacement["id"])
+    row = await _refund(tx, exchange)
     worth = row["amount_minor"] if row is not None else 0
-    credit, due = min(worth, price), max(0, price - worth)
-    if due:
-        await _set_refund(tx, row, "keep", RefundStatus.KEPT)
-        await set_exchange(tx, exchange, ExchangeStatus.UNPAID, credit=credit, due=due)
-        return
-    await finish(tx, found, credit=credit)
+    if worth < price and not (found.is_even and is_all):
+        if row is not None and row["status"] == RefundStatus.DUE:
+            await _set_refund(tx, row, "keep", RefundStatus.KEPT)
+        await set_exchange(tx, found, ExchangeStatus.UNPAID, credit=worth, due=price - worth)
+        return int(worth)
+    await finish(tx, found, credit=min(worth, price), paid_beside=0)
+    return int(min(worth, price))
 
 
 async def finish(
-    tx: TenantTransaction, found: Exchanging, *, credit: int, reference: str = ""
+    tx: TenantTransaction,
+    found: Exchanging,
+    *,
+    credit: int,
+    paid_beside: int,
+    reference: str = "",
 ) -> Exchange:
-    """Let the replacement be sent: it is paid, by what came back and what was paid beside it."""
+    """Let the replacement be sent: by what came back (`credit`), and what was paid beside it."""
     exchange, replacement = found.exchange, found.replacement
     assert replacement is not None, "it is ordered"
-    row = await tx.fetch_row(
-        SQL.refund_of_return, tx.tenant_id, exchange.order_id, exchange.return_id
-    )
-    if row is not None and credit:
+    row = await _refund(tx, exchange)
+    if row is not None and row["status"] in REFUND.step("exchange").sources:
         rest = RefundStatus.DUE if row["amount_minor"] > credit else RefundStatus.PAID
         await _set_refund(tx, row, "exchange", rest, offset=credit)
-    await mark_paid(tx, replacement["id"])
+    await mark_paid(tx, replacement["id"], credit + paid_beside)
     await release_kind(tx, replacement, HoldKind.EXCHANGE)
     return await set_exchange(
-        tx, exchange, ExchangeStatus.DONE, credit=credit, due=exchange.due_minor, paid=reference
+        tx, found, ExchangeStatus.DONE, credit=credit, due=paid_beside, paid=reference
     )
+
+
+async def credit_and_due(tx: TenantTransaction, found: Exchanging) -> tuple[int, int]:
+    """Return what came back is worth of an unpaid exchange as its replacement costs now, and what
+    is to be paid beside that."""
+    assert found.replacement is not None, "it is ordered"
+    price = await price_of(tx, found.replacement["id"])
+    row = await _refund(tx, found.exchange)
+    worth = row["amount_minor"] if row is not None else 0
+    return min(worth, price), max(0, price - worth)
 
 
 async def abandon(tx: TenantTransaction, found: Exchanging | None, actor: str) -> Counters:
@@ -117,21 +138,18 @@ async def abandon(tx: TenantTransaction, found: Exchanging | None, actor: str) -
         return Counters()
     replacement = found.replacement
     if replacement is not None and await is_begun(tx, replacement["id"]):
-        price = await tx.fetch_value(SQL.price_left, tx.tenant_id, replacement["id"])
-        await set_exchange(tx, found.exchange, ExchangeStatus.UNPAID, due=price)
+        price = await price_of(tx, replacement["id"])
+        await set_exchange(tx, found, ExchangeStatus.UNPAID, due=price)
         return Counters()
     return await drop(tx, found, actor)
 
 
 async def drop(tx: TenantTransaction, found: Exchanging, actor: str) -> Counters:
     """Cancel a replacement that no node has begun with; what came back is owed."""
-    exchange = found.exchange
-    row = await tx.fetch_row(
-        SQL.refund_of_return, tx.tenant_id, exchange.order_id, exchange.return_id
-    )
+    row = await _refund(tx, found.exchange)
     if row is not None and row["status"] == RefundStatus.KEPT:
         await _set_refund(tx, row, "let_go", RefundStatus.DUE)
-    await set_exchange(tx, exchange, ExchangeStatus.CANCELLED)
+    await set_exchange(tx, found, ExchangeStatus.CANCELLED)
     if found.replacement is None:
         return Counters()
     return await cancel_replacement(tx, found.replacement["id"], actor)
@@ -153,24 +171,34 @@ async def is_begun(tx: TenantTransaction, order_id: int) -> bool:
     return any(line.at_node + line.shipped + line.delivered for line in lines)
 
 
+async def is_replacement(tx: TenantTransaction, order_id: int) -> bool:
+    """Whether an order is to replace something, and that is open."""
+    return await tx.fetch_value(SQL.open_exchange_of, tx.tenant_id, order_id) is not None
+
+
+async def price_of(tx: TenantTransaction, order_id: int) -> int:
+    """Return what an order costs without what was cancelled of it."""
+    return int(await tx.fetch_value(SQL.price_of_order, tx.tenant_id, order_id))
+
+
 async def set_exchange(
     tx: TenantTransaction,
-    before: Exchange,
+    found: Exchanging,
     status: ExchangeStatus,
     *,
-    replacement_id: int | None = None,
     credit: int = 0,
     due: int = 0,
     paid: str = "",
 ) -> Exchange:
-    """Let a locked exchange stand elsewhere, and tell of it."""
+    """Let a locked exchange stand elsewhere, with what replaces it, and tell of it."""
+    before = found.exchange
     assert EXCHANGE.allows(before.status, status), f"no step from {before.status} to {status}"
     row = await tx.fetch_row(
         SQL.set_exchange,
         tx.tenant_id,
         before.return_id,
         status.value,
-        before.replacement_id if replacement_id is None else replacement_id,
+        found.replacement_id,
         credit,
         due,
         paid,
@@ -189,11 +217,16 @@ async def set_exchange(
     return after
 
 
+async def _refund(tx: TenantTransaction, exchange: Exchange) -> Record | None:
+    """Return what is owed for what came back, locked; None where nothing is, or was waived."""
+    return await tx.fetch_row(
+        SQL.refund_of_return, tx.tenant_id, exchange.order_id, exchange.return_id
+    )
+
+
 async def _set_refund(
-    tx: TenantTransaction, row: Record | None, name: str, status: RefundStatus, *, offset: int = 0
+    tx: TenantTransaction, row: Record, name: str, status: RefundStatus, *, offset: int = 0
 ) -> None:
-    if row is None:
-        return
     before = refund_of(row)
     step = REFUND.step(name)
     assert before.status in step.sources, f"a refund that is {before.status} is not exchanged"
@@ -205,7 +238,7 @@ async def _set_refund(
         status.value,
         offset,
     )
-    payload = RefundChanged(before.order_id, before.refund_no, status, before.amount_minor)
+    payload = RefundChanged(before.order_id, before.refund_no, status, before.amount_minor, offset)
     await tell_order(tx, before.order_id, payload)
 
 
@@ -228,7 +261,7 @@ async def exchanges_by_returns(tx: TenantTransaction, ids: Iterable[int]) -> dic
     return {row["return_id"]: exchange_of(row) for row in rows}
 
 
-async def page_of_exchanges(tx: TenantTransaction, after: int, limit: int) -> list[Exchange]:
-    """Return exchanges with which something is to be done, the oldest first, after an id."""
+async def page_of_exchanges(tx: TenantTransaction, after: int, limit: int) -> list[int]:
+    """Return requests for which something is to be exchanged, the oldest first, after an id."""
     rows = await tx.fetch(SQL.page_of_exchanges, tx.tenant_id, after, limit)
-    return [exchange_of(row) for row in rows]
+    return [row["return_id"] for row in rows]

@@ -63,7 +63,7 @@ async def move_refund(
             row = await tx.fetch_row(SQL.set_refund, tx.tenant_id, *refund, target.value, named)
             assert row is not None, "it is locked"
             after = refund_of(row)
-            told = RefundTold(*refund, after.status, after.amount_minor)
+            told = RefundTold(*refund, after.status, after.amount_minor, before.offset_minor)
             await tell_order(tx, after.order_id, told)
             return after
 

@@ -11,8 +11,11 @@ select $1::bigint, $2::bigint, r.line_no, r.sku_id, $3::bigint, $4::bigint, r.qu
 from unnest($5::integer[], $6::bigint[], $7::bigint[]) as r(line_no, sku_id, quantity)
 
 -- order_of_return --
--- The order that a request is of.
-select order_id from return_request where tenant_id = $1 and id = $2
+-- The order that a request is of, and the one that replaces what comes back, if there is one.
+select r.order_id, e.replacement_id
+from return_request r
+left join exchange e on e.tenant_id = $1 and e.return_id = r.id
+where r.tenant_id = $1 and r.id = $2
 
 -- lock_return --
 -- A request, locked; its order is locked before.
@@ -122,30 +125,42 @@ select $1::bigint, r.* from unnest($2::text[], $3::text[], $4::integer[], $5::bo
 
 -- insert_exchange --
 -- Keep what is wanted for what comes back with a request.
-insert into exchange (tenant_id, return_id, order_id, dealer_id, status, wanted)
-values ($1, $2, $3, $4, 'asked', $5)
+insert into exchange (tenant_id, return_id, order_id, dealer_id, status, wanted, is_even)
+values ($1, $2, $3, $4, 'asked', $5, $6)
 
 -- order_of_exchange --
--- The orders that an exchange is between.
-select order_id, replacement_id from exchange where tenant_id = $1 and return_id = $2
+-- The orders that an exchange is between: that which replaces it may be placed, and not linked yet.
+select e.order_id,
+       coalesce(e.replacement_id, (
+           select k.order_id from command_key k
+           join orders o on o.tenant_id = $1 and o.id = e.order_id
+           where k.tenant_id = $1
+             and k.key = 'x:' || o.shop_id || ':exchange-' || e.return_id)) as placed_id
+from exchange e where e.tenant_id = $1 and e.return_id = $2
 
 -- lock_exchange --
 -- An exchange, locked; its orders are locked before.
 select return_id, order_id, replacement_id, status, version, credit_minor, due_minor, reference,
-       changed_at, wanted
+       changed_at, wanted, is_even
 from exchange where tenant_id = $1 and return_id = $2 for no key update
 
 -- exchanges_by_returns --
--- The exchanges of requests.
-select return_id, order_id, replacement_id, status, version, credit_minor, due_minor, reference,
-       changed_at
+-- The exchanges of requests; what is due of one that is not paid, as its order costs now.
+select return_id, order_id, replacement_id, status, version, credit_minor,
+       case when status = 'unpaid'
+            then greatest(0, price_of_order($1, replacement_id) - credit_minor)
+            else due_minor end as due_minor,
+       reference, changed_at
 from exchange where tenant_id = $1 and return_id = any($2::bigint[])
+
+-- open_exchange_of --
+-- The exchange that an order is the replacement in, while that is open.
+select return_id from exchange
+where tenant_id = $1 and replacement_id = $2 and status in ('asked', 'waiting', 'unpaid')
 
 -- page_of_exchanges --
 -- A page of exchanges with which something is to be done, the oldest first, after an id.
-select return_id, order_id, replacement_id, status, version, credit_minor, due_minor, reference,
-       changed_at
-from exchange
+select return_id from exchange
 where tenant_id = $1 and status in ('asked', 'waiting', 'unpaid') and return_id > $2
 order by return_id limit $3
 
@@ -159,10 +174,15 @@ returning return_id, order_id, replacement_id, status, version, credit_minor, du
 
 -- worth_of_units --
 -- What units of the lines of an order would be owed if they came back now.
-select coalesce(sum(
-    div(greatest(0, l.amount_minor)::numeric * (coalesce(b.quantity, 0) + w.quantity), l.quantity)
-    - div(greatest(0, l.amount_minor)::numeric * coalesce(b.quantity, 0), l.quantity)), 0)::bigint
-    as worth_minor
+select greatest(0, least(
+    paid_of_order($1, $2) - coalesce((
+        select sum(r.amount_minor) from refund r
+        where r.tenant_id = $1 and r.order_id = $2 and r.status <> 'waived'), 0),
+    coalesce(sum(
+        div(greatest(0, l.amount_minor)::numeric * (coalesce(b.quantity, 0) + w.quantity),
+            l.quantity)
+        - div(greatest(0, l.amount_minor)::numeric * coalesce(b.quantity, 0), l.quantity)), 0)
+    ))::bigint as worth_minor
 from unnest($3::integer[], $4::bigint[]) as w(line_no, quantity)
 join order_line l on l.tenant_id = $1 and l.order_id = $2 and l.line_no = w.line_no
 left join (
@@ -172,15 +192,9 @@ left join (
     where p.tenant_id = $1 and p.order_id = $2 and r.status <> 'waived'
     group by 1) as b on b.line_no = w.line_no
 
--- price_left --
+-- price_of_order --
 -- What an order costs without what was cancelled of it.
-select (coalesce(sum(div(greatest(0, l.amount_minor)::numeric * (l.quantity - l.cancelled),
-                         l.quantity)), 0)
-        + o.freight_minor + o.fees_minor)::bigint as price_minor
-from orders o
-left join order_line l on l.tenant_id = $1 and l.order_id = o.id
-where o.tenant_id = $1 and o.id = $2
-group by o.freight_minor, o.fees_minor
+select price_of_order($1, $2) as price_minor
 
 -- place_of_order --
 -- Where an order went, from which shop.

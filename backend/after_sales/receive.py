@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
+import msgspec
+
 from backend.after_sales.errors import (
     InvalidAfterSalesInput,
     NoPlaceForReturns,
@@ -210,10 +212,14 @@ async def _inspect(
             return_id=request.id,
             reason=request.reason,
         )
-    if owed is not None:
-        await tell_order(tx, request.order_id, owed)
-    await settle(tx, exchanging)
-    return ReturnDone(after, owed.amount_minor if owed else 0, counters)
+    asked = sum(line.quantity for line in found.lines)
+    is_all = sum(accepted.values()) == asked
+    exchanged = await settle(tx, exchanging, is_all=is_all) or 0
+    net = owed.amount_minor - exchanged if owed else 0
+    if owed is not None and net > 0:
+        due = msgspec.structs.replace(owed, amount_minor=net)
+        await tell_order(tx, request.order_id, due)
+    return ReturnDone(after, max(0, net), counters)
 
 
 FOUND = ("good", "defective", "scrapped", "denied")

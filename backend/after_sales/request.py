@@ -12,7 +12,7 @@ from backend.after_sales.errors import (
     UnknownReturn,
 )
 from backend.after_sales.events import ReturnChanged, ReturnRequested
-from backend.after_sales.exchanging import abandon, lock_exchange
+from backend.after_sales.exchanging import abandon, is_replacement, lock_exchange
 from backend.after_sales.model import (
     LINES_MAX,
     TEXT_MAX,
@@ -187,8 +187,11 @@ async def look_at_lines(
 ) -> tuple[Mapping[int, Record], Verdict]:
     """Return the lines of a locked order that a request names, and what the rules say of them.
 
-    Raises TooManyReturned, InvalidAfterSalesInput.
+    Raises TooManyReturned, InvalidAfterSalesInput, NotReturnable for what replaces something that
+    is not settled: nobody has paid for it yet.
     """
+    if await is_replacement(tx, draft.order_id):
+        raise NotReturnable("It is exchanged for something: settle that exchange first.")
     sold = {
         row["line_no"]: row for row in await tx.fetch(SQL.sold_lines, tx.tenant_id, draft.order_id)
     }
@@ -276,9 +279,13 @@ async def _approved(tx: TenantTransaction, found: Standing, node_id: int | None)
     return ReturnDone(done.request, owed.amount_minor, Counters())
 
 
+def told_of(after: Return) -> ReturnChanged:
+    """Return the event that a request stands elsewhere."""
+    return ReturnChanged(after.order_id, after.id, after.status, after.decision)
+
+
 async def _told(tx: TenantTransaction, after: Return) -> ReturnDone:
-    payload = ReturnChanged(after.order_id, after.id, after.status, after.decision)
-    await tell_order(tx, after.order_id, payload, after.node_id)
+    await tell_order(tx, after.order_id, told_of(after), after.node_id)
     return ReturnDone(after, 0, Counters())
 
 

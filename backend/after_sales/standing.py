@@ -36,19 +36,21 @@ async def lock_return(
 ) -> Standing:
     """Lock a request that may take a step, as it was seen: by its version, if given.
 
-    Locks the order first. Raises UnknownReturn, ReturnChanged.
+    Locks the order first, with the one that replaces what comes back. Raises UnknownReturn,
+    ReturnChanged.
     """
-    order_id = await tx.fetch_value(SQL.order_of_return, tx.tenant_id, return_id)
-    if order_id is None:
+    ids = await tx.fetch_row(SQL.order_of_return, tx.tenant_id, return_id)
+    if ids is None:
         raise UnknownReturn
-    orders = await lock_orders_of(tx, [FulfilmentKey(order_id, 0)])
+    keys = [FulfilmentKey(one, 0) for one in ids if one is not None]
+    orders = {order["id"]: order for order in await lock_orders_of(tx, keys)}
     row = await tx.fetch_row(SQL.lock_return, tx.tenant_id, return_id)
     assert row is not None, "requests are not deleted"
     request = return_of(row)
     if request.status not in step.sources or seen not in (None, request.version):
         raise ReturnChanged(request)
     lines = (await lines_of_returns(tx, [return_id]))[return_id]
-    return Standing(request, orders[0], tuple(lines))
+    return Standing(request, orders[ids["order_id"]], tuple(lines))
 
 
 async def set_return(

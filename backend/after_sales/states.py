@@ -76,8 +76,14 @@ EXCHANGE = Machine(
         step(
             "order", [E.ASKED], [E.WAITING], by=_PLACE, stock="reserved", event="exchange.changed"
         ),
-        step("settle", [E.WAITING], [E.UNPAID, E.DONE, E.CANCELLED], event="exchange.changed"),
+        step(
+            "settle",
+            [E.ASKED, E.WAITING],
+            [E.UNPAID, E.DONE, E.CANCELLED],
+            event="exchange.changed",
+        ),
         step("pay", [E.UNPAID], [E.DONE], by=_ASK, event="exchange.changed"),
+        step("waive", [E.UNPAID], [E.DONE], by=_ASK, event="exchange.changed"),
         step(
             "drop",
             [E.ASKED, E.WAITING, E.UNPAID],

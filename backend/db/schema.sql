@@ -1343,6 +1343,8 @@ create table orders (
     pickup_node_id       bigint,
     -- The node that somebody chose for it by hand; null: routing chooses.
     node_by_hand_id      bigint,
+    -- What was paid for what something was exchanged for; null: its total, where it is paid.
+    paid_minor           bigint,
     primary key (tenant_id, id),
     constraint orders_total_check check (
         total_minor = goods_minor - line_discount_minor - order_discount_minor
@@ -1902,10 +1904,14 @@ create table exchange (
     -- What whoever was paid the difference calls it.
     reference      text not null default '',
     changed_at     timestamptz not null default clock_timestamp(),
+    -- Whether what replaces it is to cost what comes back is worth.
+    is_even        boolean not null default false,
     primary key (tenant_id, return_id),
     foreign key (tenant_id, return_id) references return_request,
     foreign key (tenant_id, order_id) references orders
 );
+create index exchange_replacement_idx on exchange (tenant_id, replacement_id)
+    where replacement_id is not null;
 create index exchange_open_idx on exchange (tenant_id, return_id)
     where status in ('asked', 'waiting', 'unpaid');
 call protect('exchange', 'dealer');
@@ -2154,7 +2160,8 @@ $$;
 -- arrives: what has left, and freight and fees with the first of it.
 create function paid_of_order(of_tenant bigint, of_order bigint) returns bigint
 language sql stable set search_path = public, pg_temp as $$
-    select case when o.is_paid then o.total_minor
+    select case when o.paid_minor is not null then o.paid_minor
+                when o.is_paid then o.total_minor
                 else least(o.total_minor, s.gone_minor + case when s.has_gone
                                                               then o.freight_minor + o.fees_minor
                                                               else 0 end) end
@@ -2165,6 +2172,18 @@ language sql stable set search_path = public, pg_temp as $$
                coalesce(bool_or(l.shipped + l.delivered > 0), false) as has_gone
         from order_line l where l.tenant_id = of_tenant and l.order_id = of_order) as s
     where o.tenant_id = of_tenant and o.id = of_order
+$$;
+
+-- What an order costs without what was cancelled of it.
+create function price_of_order(of_tenant bigint, of_order bigint) returns bigint
+language sql stable set search_path = public, pg_temp as $$
+    select (coalesce(sum(div(greatest(0, l.amount_minor)::numeric * (l.quantity - l.cancelled),
+                             l.quantity)), 0)
+            + o.freight_minor + o.fees_minor)::bigint
+    from orders o
+    left join order_line l on l.tenant_id = of_tenant and l.order_id = o.id
+    where o.tenant_id = of_tenant and o.id = of_order
+    group by o.freight_minor, o.fees_minor
 $$;
 
 -- Units that a line waits for and for which nothing was received: that goes to earlier lines first.
@@ -2302,5 +2321,5 @@ revoke execute on all functions in schema public from public;
 grant execute on all functions in schema platform to yipan_app;
 revoke execute on function platform.note from yipan_app;
 grant execute on function ensure_partitions, closed_nodes, retired_skus, mark_events, claim_keys,
-    append_events, promised_of_supply, awaited_by_line, node_in_use, paid_of_order,
+    append_events, promised_of_supply, awaited_by_line, node_in_use, paid_of_order, price_of_order,
     orders_placed_before to yipan_app;

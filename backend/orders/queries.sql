@@ -677,8 +677,8 @@ new_lines as (
 select refund_no, amount_minor from new_refund
 
 -- set_paid --
--- An order is paid now.
-update orders set is_paid = true where tenant_id = $1 and id = $2
+-- So much is paid of an order; whether it counts as paid.
+update orders set is_paid = $3, paid_minor = $4 where tenant_id = $1 and id = $2
 
 -- editable_order --
 -- What of a locked order may be edited.

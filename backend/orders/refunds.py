@@ -22,9 +22,14 @@ class RefundCause(StrEnum):
     GOODWILL = "goodwill"
 
 
-async def mark_paid(tx: TenantTransaction, order_id: int) -> None:
-    """Let a locked order count as paid: what is cancelled of it from now on is owed."""
-    await tx.execute(SQL.set_paid, tx.tenant_id, order_id)
+async def mark_paid(
+    tx: TenantTransaction, order_id: int, paid_minor: int, *, is_paid: bool = True
+) -> None:
+    """Let so much be paid of a locked order, and no more be paid back of it.
+
+    Where it counts as paid, what is cancelled of it from now on is owed.
+    """
+    await tx.execute(SQL.set_paid, tx.tenant_id, order_id, is_paid, paid_minor)
 
 
 async def owe_refund(

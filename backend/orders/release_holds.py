@@ -13,7 +13,7 @@ from backend.orders.events import OrderHoldReleased
 from backend.orders.model import HoldKind, OrderStatus
 from backend.orders.states import check_step, derive_status
 from backend.orders.step import StepEvent, changing_order, lines_of_order, under_holds, write_step
-from tenants.principal import Permission, Principal
+from tenants.principal import Kind, Permission, Principal
 
 
 class HoldUnresolved(OrderRefused):
@@ -52,7 +52,7 @@ async def release_hold(
             key,
             ("release", order_id, resolution),
             OrderStatus,
-            lambda: _release(tx, order_id, resolution, regions, principal.subject),
+            lambda: _release(tx, order_id, resolution, regions, principal),
         )
 
 
@@ -61,15 +61,19 @@ async def _release(
     order_id: int,
     resolution: Resolution,
     regions: RegionTable,
-    actor: str,
+    principal: Principal,
 ) -> OrderStatus:
     order = (await tx.fetch(SQL.lock_orders, tx.tenant_id, [order_id]))[0]
     holds = await tx.fetch(SQL.open_holds, tx.tenant_id, order_id)
     hold = next((row for row in holds if row["hold_no"] == resolution.hold_no), None)
     if hold is None:
         raise UnknownHold
+    if hold["kind"] == HoldKind.EXCHANGE and principal.kind is Kind.DEALER:
+        raise HoldUnresolved(
+            "The brand decides whether it is sent before what it replaces is back."
+        )
     await _resolve(tx, order_id, hold, resolution, regions)
-    await tx.execute(SQL.release_hold, tx.tenant_id, order_id, [hold["hold_no"]], actor)
+    await tx.execute(SQL.release_hold, tx.tenant_id, order_id, [hold["hold_no"]], principal.subject)
     rest = [HoldKind(row["kind"]) for row in holds if row is not hold]
     return await _advance(tx, order, rest, HoldKind(hold["kind"]))
 

@@ -10,9 +10,17 @@ from backend.after_sales.errors import (
     ExchangeChanged,
     ExchangeRefused,
     InvalidAfterSalesInput,
+    NothingToRefund,
+    NotReturnable,
+    NotWhatIsDue,
     TooManyReturned,
 )
-from backend.after_sales.exchange import drop_exchange, pay_exchange, request_exchange
+from backend.after_sales.exchange import (
+    drop_exchange,
+    pay_exchange,
+    request_exchange,
+    waive_exchange,
+)
 from backend.after_sales.exchanging import exchanges_by_returns
 from backend.after_sales.model import (
     Exchange,
@@ -25,16 +33,17 @@ from backend.after_sales.model import (
 )
 from backend.catalog.errors import UnknownSku
 from backend.fulfilment.errors import NothingToRelease
-from backend.orders.cancel_orders import cancel_order
+from backend.orders.cancel_orders import CancelLine, cancel_order
+from backend.orders.errors import TooBusy
 from backend.orders.find_orders import orders_by_ids
 from backend.orders.model import OrderStatus, Placed
-from backend.orders.release_holds import Resolution, release_hold
-from tenants.principal import PermissionMissing
+from backend.orders.release_holds import HoldUnresolved, Resolution, release_hold
+from tenants.principal import PermissionMissing, Principal
 from tests.after_sales.desk import AUTOMATIC, PRICE, Desk
 from tests.catalogue import Connection
 from tests.orders.checks import assert_clean
 from tests.refusals import refused
-from tests.world import fresh_key, receive
+from tests.world import HANGZHOU, draft, fresh_key, receive
 
 E = ExchangeStatus
 S = OrderStatus
@@ -87,12 +96,41 @@ class Exchanging(Desk):
         query = "select is_paid from orders where id = $1"
         return bool(await self.admin.fetchval(query, order_id))
 
-    async def pay(self, exchange: Exchange, **given: Any) -> Exchange:
-        given = {"seen": None, "key": fresh_key()} | given
+    async def pay(self, exchange: Exchange, amount_minor: int = 500) -> Exchange:
         done = await pay_exchange(
-            self.database, self.world.brand, exchange.return_id, "WX-1", **given
+            self.database,
+            self.world.brand,
+            exchange.return_id,
+            amount_minor,
+            "WX-1",
+            seen=None,
+            key=fresh_key(),
         )
         return done.exchange
+
+    async def waive(self, exchange: Exchange) -> Exchange:
+        done = await waive_exchange(
+            self.database,
+            self.world.brand,
+            exchange.return_id,
+            "老客户",
+            seen=None,
+            key=fresh_key(),
+        )
+        return done.exchange
+
+    async def let_go(self, exchange: Exchange, who: Principal | None = None) -> Placed:
+        """Let what replaces it be sent before; returns that."""
+        assert exchange.replacement_id is not None
+        await release_hold(
+            self.database,
+            who or self.world.brand,
+            exchange.replacement_id,
+            Resolution(1),
+            self.runtime.regions,
+            fresh_key(),
+        )
+        return Placed(exchange.replacement_id, S.ALLOCATED, ())
 
     async def cancel(self, order_id: int) -> None:
         done = await cancel_order(self.database, self.world.brand, order_id, None, fresh_key())
@@ -200,22 +238,12 @@ async def test_what_does_not_come_back_is_not_replaced(
 async def test_the_brand_may_send_it_before(desk: Exchanging) -> None:
     order = await desk.arrived(3, is_paid=True, external_id="X1")
     exchange = await desk.exchange(order)
-    assert exchange.replacement_id is not None
-    runtime, world = desk.runtime, desk.world
-    await release_hold(
-        desk.database,
-        world.brand,
-        exchange.replacement_id,
-        Resolution(1),
-        runtime.regions,
-        fresh_key(),
-    )
-    sent = Placed(exchange.replacement_id, S.ALLOCATED, ())
+    sent = await desk.let_go(exchange)
     await desk.working.until(sent, "ship")
     done = await desk.back(exchange, good=1)
     assert done.status is E.DONE
     assert await desk.replacement(done) == (S.SHIPPED, True, PRICE)
-    await assert_clean(runtime, world)
+    await assert_clean(desk.runtime, desk.world)
 
 
 async def test_what_was_sent_and_nothing_came_for_is_to_be_paid(
@@ -223,22 +251,14 @@ async def test_what_was_sent_and_nothing_came_for_is_to_be_paid(
 ) -> None:
     order = await desk.arrived(3)
     exchange = await desk.exchange(order)
-    assert exchange.replacement_id is not None
-    await release_hold(
-        desk.database,
-        desk.world.brand,
-        exchange.replacement_id,
-        Resolution(1),
-        desk.runtime.regions,
-        fresh_key(),
-    )
-    await desk.working.until(Placed(exchange.replacement_id, S.ALLOCATED, ()), "ship")
+    sent = await desk.let_go(exchange)
+    await desk.working.until(sent, "ship")
     await desk.end(exchange.return_id, is_rejected=False)
     unpaid = await desk.stands(exchange)
     assert (unpaid.status, unpaid.due_minor) == (E.UNPAID, PRICE)
     async with refused(admin, "ALREADY_SENT"):
         await desk.drop(unpaid)
-    assert (await desk.pay(unpaid)).status is E.DONE
+    assert (await desk.pay(unpaid, PRICE)).status is E.DONE
     await assert_clean(desk.runtime, desk.world)
 
 
@@ -360,3 +380,172 @@ async def test_even_exchanges_cost_what_comes_back_to_the_last_fen(desk: Exchang
     assert (await desk.replacement(exchange))[2] == worth
     done = await desk.back(exchange, good=2)
     assert (done.status, done.credit_minor, done.due_minor) == (E.DONE, worth, 0)
+
+
+async def test_what_is_due_follows_what_replaces_it(desk: Exchanging, admin: Connection) -> None:
+    order = await desk.arrived(3, is_paid=True, external_id="X1")
+    exchange = await desk.exchange(order, (WantedLine("B", 2, 1_000),))
+    assert (await desk.back(exchange, good=1)).due_minor == 1_000
+    assert exchange.replacement_id is not None
+    await cancel_order(
+        desk.database,
+        desk.world.brand,
+        exchange.replacement_id,
+        [CancelLine(1, 1)],
+        fresh_key(),
+    )
+    assert (await desk.stands(exchange)).due_minor == 0
+    async with refused(admin, NotWhatIsDue.code):
+        await desk.pay(exchange, 1_000)
+    assert (await desk.pay(exchange, 0)).status is E.DONE
+    assert await desk.refunds(order) == [("returned", "paid", PRICE)]
+
+
+async def test_nobody_pays_for_what_was_cancelled(desk: Exchanging, admin: Connection) -> None:
+    order = await desk.arrived(3, is_paid=True, external_id="X1")
+    exchange = await desk.exchange(order, (WantedLine("B", 1, 1_500),))
+    await desk.back(exchange, good=1)
+    assert exchange.replacement_id is not None
+    await desk.cancel(exchange.replacement_id)
+    async with refused(admin, NotWhatIsDue.code):
+        await desk.pay(exchange)
+    async with refused(admin, NotWhatIsDue.code):
+        await desk.waive(exchange)
+    assert (await desk.drop(exchange)).status is E.CANCELLED
+    assert await desk.refunds(order) == [("returned", "due", PRICE)]
+    await assert_clean(desk.runtime, desk.world)
+
+
+async def test_no_more_is_paid_back_of_it_than_was_paid(desk: Exchanging) -> None:
+    order = await desk.arrived(3, is_paid=True, external_id="X1")
+    exchange = await desk.exchange(order, (WantedLine("B", 2, 1_000),))
+    assert exchange.replacement_id is not None
+    done = await cancel_order(
+        desk.database,
+        desk.world.brand,
+        exchange.replacement_id,
+        [CancelLine(1, 1)],
+        fresh_key(),
+    )
+    await desk.runtime.publish_counters(desk.world.tenant_id, done.counters)
+    assert (await desk.back(exchange, good=1)).status is E.DONE
+    await desk.cancel(exchange.replacement_id)
+    replacement = Placed(exchange.replacement_id, S.CANCELLED, ())
+    assert await desk.refunds(replacement) == [("cancelled", "due", PRICE)]
+    await assert_clean(desk.runtime, desk.world)
+
+
+async def test_what_replaces_it_comes_back_when_it_is_settled(
+    desk: Exchanging, admin: Connection
+) -> None:
+    order = await desk.arrived(3, is_paid=True, external_id="X1")
+    exchange = await desk.exchange(order)
+    sent = await desk.let_go(exchange)
+    await desk.working.until(sent, "deliver")
+    async with refused(admin, NotReturnable.code):
+        await desk.ask(sent)
+    async with refused(admin, NothingToRefund.code):
+        await desk.grant(sent, 100)
+    await desk.back(exchange, good=1)
+    back = (await desk.ask(sent)).request
+    await desk.receive(back.id)
+    await desk.inspect(back.id, good=1)
+    assert await desk.refunds(sent) == [("returned", "due", PRICE)]
+    await assert_clean(desk.runtime, desk.world)
+
+
+async def test_what_was_given_away_is_exchanged_for_its_price(desk: Exchanging) -> None:
+    order = await desk.arrived(1, order_discount_minor=PRICE, is_paid=True, external_id="X1")
+    exchange = await desk.exchange(order, (WantedLine("B", 1, 500),))
+    unpaid = await desk.back(exchange, good=1)
+    assert (unpaid.status, unpaid.credit_minor, unpaid.due_minor) == (E.UNPAID, 0, 500)
+    assert (await desk.pay(unpaid)).status is E.DONE
+    await assert_clean(desk.runtime, desk.world)
+
+
+async def test_the_difference_may_be_forgone(desk: Exchanging) -> None:
+    order = await desk.arrived(3, is_paid=True, external_id="X1")
+    exchange = await desk.exchange(order)
+    sent = await desk.let_go(exchange)
+    await desk.working.until(sent, "ship")
+    assert (await desk.back(exchange, denied=1)).status is E.UNPAID
+    assert (await desk.waive(exchange)).status is E.DONE
+    query = "select is_paid, paid_minor from orders where id = $1"
+    assert tuple(await desk.admin.fetchrow(query, exchange.replacement_id) or ()) == (True, 0)
+    await assert_clean(desk.runtime, desk.world)
+
+
+async def test_only_what_is_paid_back_is_told(desk: Exchanging) -> None:
+    order = await desk.arrived(3, is_paid=True, external_id="X1")
+    even = await desk.exchange(order)
+    await desk.receive(even.return_id)
+    assert (await desk.inspect(even.return_id, good=1)).owed_minor == 0
+    cheaper = await desk.exchange(order, (WantedLine("B", 1, 400),))
+    await desk.receive(cheaper.return_id)
+    assert (await desk.inspect(cheaper.return_id, good=1)).owed_minor == PRICE - 400
+    query = "select payload->>'amountMinor' from outbox where type = 'refund.due'"
+    assert [row[0] for row in await desk.admin.fetch(query)] == [str(PRICE - 400)]
+
+
+@pytest.mark.parametrize("ending", ["inspect", "drop", "reject"])
+async def test_what_was_ordered_and_not_noted_is_found(
+    desk: Exchanging, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    order = await desk.arrived(3, is_paid=True, external_id="X1")
+
+    async def breaks_off(*_: Any) -> Any:
+        raise ConnectionError
+
+    if ending == "reject":
+        await desk.rule(replace(AUTOMATIC, is_automatic=False))
+    monkeypatch.setattr("backend.after_sales.exchange._link", breaks_off)
+    with pytest.raises(ConnectionError):
+        await desk.exchange(order)
+    monkeypatch.undo()
+    return_id = await desk.admin.fetchval("select return_id from exchange")
+    async with desk.database.tenant_transaction(desk.world.brand, read_only=True) as tx:
+        exchange = (await exchanges_by_returns(tx, [return_id]))[return_id]
+    assert (exchange.status, exchange.replacement_id) == (E.ASKED, None)
+    if ending == "inspect":
+        exchange = await desk.back(exchange, good=1)
+        assert exchange.status is E.DONE
+    elif ending == "drop":
+        exchange = await desk.drop(exchange)
+    else:
+        await desk.end(return_id, is_rejected=True)
+        exchange = await desk.stands(exchange)
+    wanted = S.ALLOCATED if ending == "inspect" else S.CANCELLED
+    assert (await desk.replacement(exchange))[0] is wanted
+    await assert_clean(desk.runtime, desk.world)
+
+
+async def test_who_is_too_busy_ends_nothing(
+    desk: Exchanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order, key = await desk.arrived(3, is_paid=True, external_id="X1"), fresh_key()
+    monkeypatch.setattr("backend.orders.lane.QUEUE_MAX", 0)
+    with pytest.raises(TooBusy):
+        await desk.exchange(order, key=key)
+    monkeypatch.undo()
+    assert (await desk.exchange(order, key=key)).status is E.WAITING
+
+
+async def test_a_dealer_sends_nothing_before(desk: Exchanging, admin: Connection) -> None:
+    world = desk.world
+    await receive(desk.database, world.brand, "store", "A", 5)
+    order = await desk.place(draft({"A": 1}, region=HANGZHOU, shop="dshop"))
+    await desk.working.until(order, "deliver")
+    exchange = await desk.exchange(order)
+    async with refused(admin, HoldUnresolved.code):
+        await desk.let_go(exchange, world.dealer)
+    await desk.let_go(exchange)
+
+
+async def test_even_is_even_whichever_units_come_first(desk: Exchanging) -> None:
+    order = await desk.arrived(
+        4, stock=9, is_paid=True, external_id="X1", order_discount_minor=3_798
+    )
+    first, second = await desk.exchange(order), await desk.exchange(order)
+    assert (await desk.back(second, good=1)).status is E.DONE
+    assert (await desk.back(first, good=1)).status is E.DONE
+    await assert_clean(desk.runtime, desk.world)

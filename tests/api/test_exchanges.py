@@ -61,6 +61,7 @@ async def test_it_is_asked_for_comes_back_and_is_paid(api: Api, desk: Desk) -> N
     await desk.receive(int(return_id))
     await desk.inspect(int(return_id), good=1)
     given = {"idempotencyKey": fresh_key(), "returnId": listed["id"], "reference": "WX-1"}
+    given["amountMinor"] = 500
     paid = (await api.data(PAY, brand, input=given))["exchangePay"]
     assert paid["exchange"]["status"] == "DONE"
     assert (paid["exchange"]["creditMinor"], paid["exchange"]["dueMinor"]) == (1_000, 500)

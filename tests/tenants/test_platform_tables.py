@@ -35,6 +35,7 @@ PUBLIC = {
     "promised_of_supply(bigint,bigint)",
     "awaited_by_line(bigint,bigint,integer)",
     "paid_of_order(bigint,bigint)",
+    "price_of_order(bigint,bigint)",
     "node_in_use(bigint,bigint)",
     "orders_placed_before(bigint,bigint[],timestamp with time zone)",
 }
