@@ -37,11 +37,10 @@ from backend.after_sales.model import (
     WantedLine,
 )
 from backend.after_sales.request import begin_request, check_draft, told_of
-from backend.after_sales.standing import SQL, returns_by_ids, set_return
+from backend.after_sales.standing import SQL, deciding, returns_by_ids, set_return
 from backend.after_sales.states import EXCHANGE, RETURN
 from backend.catalog.find_skus import sku_ids_by_codes
 from backend.db.commands import apply_once
-from backend.db.errors import WriteRefused
 from backend.db.pool import Database, TenantTransaction
 from backend.inventory.counters import Counters
 from backend.orders.apportion import apportion
@@ -62,7 +61,7 @@ from backend.orders.model import (
 from backend.orders.place_orders import RETRY_AFTER_SECONDS, OrderIntake
 from backend.orders.refunds import mark_paid
 from backend.orders.step import changing_order, tell_order
-from tenants.principal import Kind, Permission, PermissionMissing, Principal, system_principal
+from tenants.principal import Kind, Permission, Principal, system_principal
 
 WAITS = "It goes when what it is exchanged for is back."
 DECODE_LINES = msgspec.json.Decoder(tuple[LineDraft, ...])
@@ -201,16 +200,10 @@ async def _apply(
     content: tuple[object, ...],
     work: Callable[[TenantTransaction], Awaitable[ExchangeDone]],
 ) -> ExchangeDone:
-    principal.require(Permission.ORDERS_CANCEL)
-    if principal.kind in (Kind.STORE, Kind.DEALER):  # money: the brand's
-        raise PermissionMissing(Permission.ORDERS_CANCEL)
-    if principal.is_read_only:
-        raise WriteRefused
-    async with database.tenant_transaction(principal, read_only=True) as tx:
-        if await tx.fetch_row(SQL.order_of_exchange, tx.tenant_id, return_id) is None:
-            raise UnknownExchange
-    system = system_principal(principal.tenant_id, principal.subject)
-    async with database.tenant_transaction(system) as tx:
+    """Carry a command out about money, which is the brand's."""
+    known = SQL.order_of_exchange, UnknownExchange()
+    never = (Kind.STORE, Kind.DEALER)
+    async with deciding(database, principal, return_id, known, never) as tx:
         return await apply_once(tx, key, content, ExchangeDone, partial(work, tx))
 
 

@@ -23,17 +23,23 @@ from backend.after_sales.model import (
     ReturnStatus,
 )
 from backend.after_sales.rules import Verdict, return_rules, verdict_of
-from backend.after_sales.standing import SQL, Standing, lock_return, return_of, set_return
+from backend.after_sales.standing import (
+    SQL,
+    Standing,
+    deciding,
+    lock_return,
+    return_of,
+    set_return,
+)
 from backend.after_sales.states import RETURN
 from backend.db.commands import apply_once
-from backend.db.errors import WriteRefused
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.inventory.counters import Counters
 from backend.inventory.levels import database_time
 from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
 from backend.orders.refunds import RefundCause, owe_refund
 from backend.orders.step import changing_order, tell_order
-from tenants.principal import Kind, Permission, PermissionMissing, Principal, system_principal
+from tenants.principal import Kind, Permission, PermissionMissing, Principal
 
 CAUSE_OF = {
     ReturnKind.RETURN: RefundCause.RETURNED,
@@ -154,17 +160,9 @@ async def _apply(
     content: tuple[object, ...],
     work: Work,
 ) -> ReturnDone:
-    """Carry a command out as the system, for who may see the order of the request."""
-    principal.require(Permission.ORDERS_CANCEL)
-    if principal.kind is Kind.STORE:  # it receives and inspects; who sold it decides
-        raise PermissionMissing(Permission.ORDERS_CANCEL)
-    if principal.is_read_only:
-        raise WriteRefused
-    async with database.tenant_transaction(principal, read_only=True) as tx:
-        if await tx.fetch_value(SQL.order_of_return, tx.tenant_id, return_id) is None:
-            raise UnknownReturn
-    system = system_principal(principal.tenant_id, principal.subject)
-    async with database.tenant_transaction(system) as tx:
+    """Carry a command out; a store receives and inspects, and who sold it decides."""
+    known = SQL.order_of_return, UnknownReturn()
+    async with deciding(database, principal, return_id, known, (Kind.STORE,)) as tx:
         return await apply_once(tx, key, content, ReturnDone, partial(work, tx))
 
 

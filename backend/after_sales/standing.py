@@ -1,7 +1,8 @@
 """How requests and refunds stand: read, locked and set."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from backend.after_sales.errors import ReturnChanged, UnknownReturn
@@ -14,13 +15,42 @@ from backend.after_sales.model import (
     ReturnStatus,
 )
 from backend.after_sales.states import RETURN
-from backend.db.pool import Record, TenantTransaction
-from backend.db.sql import load_queries
+from backend.db.errors import WriteRefused, YipanError
+from backend.db.pool import Database, Record, TenantTransaction
+from backend.db.sql import Query, load_queries
 from backend.machines import Step
 from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
 from backend.orders.refunds import RefundCause
+from tenants.principal import Kind, Permission, PermissionMissing, Principal, system_principal
 
 SQL = load_queries(__file__)
+
+
+@asynccontextmanager
+async def deciding(
+    database: Database,
+    principal: Principal,
+    return_id: int,
+    known: tuple[Query, YipanError],
+    not_for: Collection[Kind],
+) -> AsyncIterator[TenantTransaction]:
+    """Open the door to decide about a request: as the system, in the name of who may see it.
+
+    `known` asks whether that is so, and says what to raise where not. Raises that,
+    PermissionMissing, also for some kinds of principals, and WriteRefused.
+    """
+    principal.require(Permission.ORDERS_CANCEL)
+    if principal.kind in not_for:
+        raise PermissionMissing(Permission.ORDERS_CANCEL)
+    if principal.is_read_only:
+        raise WriteRefused
+    query, unknown = known
+    async with database.tenant_transaction(principal, read_only=True) as tx:
+        if await tx.fetch_row(query, tx.tenant_id, return_id) is None:
+            raise unknown
+    system = system_principal(principal.tenant_id, principal.subject)
+    async with database.tenant_transaction(system) as tx:
+        yield tx
 
 
 class Standing(NamedTuple):
