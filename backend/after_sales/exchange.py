@@ -81,7 +81,8 @@ async def request_exchange(
     is wanted costs what comes back is worth. A command that broke off is carried on by giving it
     again. Locks the key, the order; then what placing an order does. Emits what `request_return`
     and `OrderIntake.place` do, and `exchange.changed`. Raises what `request_return` does,
-    UnknownSku, ExchangeRefused; then nothing has changed, or the request is cancelled.
+    UnknownSku, TooBusy, ExchangeRefused; then nothing has changed, or the request is cancelled,
+    or (TooBusy) waits to be given again.
     """
     check_draft(draft.back)
     _check_wanted(draft)
