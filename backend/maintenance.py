@@ -33,6 +33,7 @@ from backend.metrics import DRIFTED
 from backend.network.regions.table import RegionTable
 from backend.orders.allocate_backorders import BackorderAllocator
 from backend.orders.auditing.auditor import audit_placed
+from backend.orders.deposits.deposits import end_deposits
 from backend.orders.find_orders import units_sold_by_shop
 from backend.orders.hold_orders import release_expired
 from backend.orders.price_stock import StockPricer
@@ -70,6 +71,7 @@ AUDIT_EVERY_SECONDS, AUDIT_PAGES = 1.0, 100
 RELEASE_HOLDS_EVERY_SECONDS = 5.0
 PICKUPS_EVERY_SECONDS = 15.0
 WAVES_EVERY_SECONDS = 15.0
+DEPOSITS_EVERY_SECONDS = 15.0
 DEADLINES_EVERY_SECONDS = 15.0
 """How soon somebody learns that a step lasts too long; the shortest deadline is a minute."""
 PRICE_EVERY_SECONDS = 1800.0
@@ -149,6 +151,7 @@ class Maintenance:
             group.create_task(self._every(WATCH_EVERY_SECONDS, self._watch.look))
             group.create_task(self._every(OVERDUE_EVERY_SECONDS, self._routing.cancel_overdue))
             group.create_task(self._every(DEADLINES_EVERY_SECONDS, self.tell_overdue))
+            group.create_task(self._every(DEPOSITS_EVERY_SECONDS, self.end_deposits))
             group.create_task(self._every(WAVES_EVERY_SECONDS, self.release_due_waves))
             group.create_task(self._every(AUDIT_EVERY_SECONDS, self.audit_placed))
             group.create_task(self._every(INDEX_EVERY_SECONDS, self.index_orders))
@@ -235,6 +238,13 @@ class Maintenance:
             if ended:
                 await self._publish_counters(brand.id, counters)
             await remind_of_pickups(self._database, brand.id)
+
+    async def end_deposits(self) -> None:
+        """Cancel orders whose rest was not paid in time."""
+        for brand in await self._brands.all():
+            ended, counters = await end_deposits(self._database, brand.id)
+            if ended:
+                await self._publish_counters(brand.id, counters)
 
     async def audit_placed(self) -> None:
         """Ask the rules of brands about what was placed, and hold what they say."""

@@ -42,6 +42,7 @@ from backend.network.nodes import list_nodes
 from backend.network.regions.table import RegionTable
 from backend.network.slots import slot_providers_by_ids, slots_by_ids
 from backend.orders import find_orders
+from backend.orders.deposits.deposits import deposits_of_orders
 from backend.orders.find_work import deadlines_of_orders
 from backend.orders.place_orders import OrderIntake
 from backend.pickups.model import Pickup
@@ -238,6 +239,10 @@ class Context:
     @cached_property
     def return_lines(self) -> "DataLoader[int, list[ReturnLine]]":
         return self._loader_of(lines_of_returns)
+
+    @cached_property
+    def deposits(self) -> "DataLoader[int, list[Record]]":
+        return self._loader_of(deposits_of_orders)
 
     @cached_property
     def exchanges(self) -> "DataLoader[int, Exchange | None]":

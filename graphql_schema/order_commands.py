@@ -26,6 +26,7 @@ from backend.orders.release_holds import Resolution, release_hold
 from backend.orders.report_shortage import ShortPick, report_shortage
 from graphql_schema.appointments import AppointmentInput
 from graphql_schema.context import YipanInfo
+from graphql_schema.deposits import OrderDepositInput
 from graphql_schema.errors import (
     AmountsDoNotAddUp,
     InputRefused,
@@ -41,7 +42,7 @@ from graphql_schema.scalars import BigInt
 
 strawberry.enum(ShortageCause, name="ShortageCause", description="Why units cannot be sent.")
 
-OPTIONAL = ("hold", "traits", "appointment", "pickup")
+OPTIONAL = ("hold", "traits", "appointment", "pickup", "deposit")
 """What stands nowhere in a draft if it is left out."""
 ORDERS_PER_CALL_MAX = 100
 """Orders of one `ordersPlace`; more go to POST /intake/orders, which streams."""
@@ -129,6 +130,9 @@ class OrderPlaceInput:
     )
     pickup: OrderPickupInput | None = strawberry.field(
         default=None, description="It is fetched there; left out: it is sent."
+    )
+    deposit: OrderDepositInput | None = strawberry.field(
+        default=None, description="What was paid ahead; it goes when the rest is paid (尾款)."
     )
 
 

@@ -14,6 +14,7 @@ from backend.pickups.model import Pickup as PickupRecord
 from backend.pickups.model import PickupStatus
 from graphql_schema.catalog import Sku, load_sku
 from graphql_schema.context import YipanInfo
+from graphql_schema.deposits import OrderDeposit, deposit_from
 from graphql_schema.events import OrderEvent, order_event_from
 from graphql_schema.money import Money
 from graphql_schema.network import Location, Shop, load_location, load_shop
@@ -278,6 +279,11 @@ class Order(relay.Node):
     async def pickup(self, info: YipanInfo) -> Pickup | None:
         found = await info.context.pickups.load(self.number)
         return pickup_from(found) if found else None
+
+    @strawberry.field(description="What was paid ahead, where it is paid in two.")
+    async def deposit(self, info: YipanInfo) -> OrderDeposit | None:
+        found = await info.context.deposits.load(self.number)
+        return deposit_from(found[0]) if found else None
 
     @strawberry.field(description="What the customer sent back, or claimed.")
     async def returns(self, info: YipanInfo) -> list[Return]:

@@ -20,6 +20,7 @@ from graphql_schema.carrier_lanes import CarrierLanesMutation, CarrierLanesQuery
 from graphql_schema.carriers import CarriersMutation, CarriersQuery
 from graphql_schema.catalog import CatalogMutation, CatalogQuery
 from graphql_schema.deadlines import DeadlinesMutation, DeadlinesQuery
+from graphql_schema.deposits import DepositsMutation
 from graphql_schema.documents import Documents
 from graphql_schema.earmarks import EarmarksMutation, EarmarksQuery
 from graphql_schema.errors import HANDLERS
@@ -114,6 +115,7 @@ class Mutation(
     MembersMutation,
     OrdersMutation,
     OrderEditsMutation,
+    DepositsMutation,
     HoldsMutation,
     AuditRulesMutation,
     FulfilmentMutation,

@@ -15,7 +15,7 @@ from backend.machines import Step
 from backend.orders.cancel_orders import cancel_units
 from backend.orders.model import HoldKind, OrderStatus
 from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
-from backend.orders.refunds import mark_paid
+from backend.orders.refunds import mark_paid, price_of
 from backend.orders.release_holds import release_kind
 from backend.orders.step import lines_of_order, tell_order
 
@@ -174,11 +174,6 @@ async def is_begun(tx: TenantTransaction, order_id: int) -> bool:
 async def is_replacement(tx: TenantTransaction, order_id: int) -> bool:
     """Whether an order is to replace something, and that is open."""
     return await tx.fetch_value(SQL.open_exchange_of, tx.tenant_id, order_id) is not None
-
-
-async def price_of(tx: TenantTransaction, order_id: int) -> int:
-    """Return what an order costs without what was cancelled of it."""
-    return int(await tx.fetch_value(SQL.price_of_order, tx.tenant_id, order_id))
 
 
 async def set_exchange(

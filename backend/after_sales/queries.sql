@@ -192,10 +192,6 @@ left join (
     where p.tenant_id = $1 and p.order_id = $2 and r.status <> 'waived'
     group by 1) as b on b.line_no = w.line_no
 
--- price_of_order --
--- What an order costs without what was cancelled of it.
-select price_of_order($1, $2) as price_minor
-
 -- place_of_order --
 -- Where an order went, from which shop.
 select s.code as shop, o.dealer_id, o.buyer_name, o.buyer_phone, o.region_code, o.address

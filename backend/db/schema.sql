@@ -1430,7 +1430,7 @@ create table order_hold (
     dealer_id   bigint,
     kind        text not null constraint order_hold_kind_check check (kind in (
         'sku_unknown', 'address_unresolved', 'amount_mismatch', 'audit', 'routing',
-        'appointment', 'manual', 'pickup', 'exchange')),
+        'appointment', 'manual', 'pickup', 'exchange', 'deposit')),
     reason      text not null,
     recorded_at timestamptz not null default clock_timestamp(),
     released_at timestamptz,
@@ -2033,6 +2033,26 @@ create table audit_mark (
     primary key (tenant_id, kind, mark, placed_at, order_id)
 );
 call protect('audit_mark', 'brand');
+
+-- What was paid ahead for an order (定金), and until when the rest (尾款) is to be paid.
+create table order_deposit (
+    tenant_id    bigint not null,
+    order_id     bigint not null,
+    dealer_id    bigint,
+    amount_minor bigint not null constraint order_deposit_amount_check check (amount_minor > 0),
+    pay_by       timestamptz not null,
+    -- Whether it is kept where the rest is not paid.
+    is_kept      boolean not null,
+    status       text not null default 'open' constraint order_deposit_status_check
+                 check (status in ('open', 'paid', 'ended')),
+    -- What whoever was paid the rest calls it.
+    reference    text not null default '',
+    changed_at   timestamptz not null default clock_timestamp(),
+    primary key (tenant_id, order_id),
+    foreign key (tenant_id, order_id) references orders
+);
+create index order_deposit_due_idx on order_deposit (tenant_id, pay_by) where status = 'open';
+call protect('order_deposit', 'dealer');
 
 -- ----------------------------------------------------------------------------------- search
 

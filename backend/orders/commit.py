@@ -41,6 +41,7 @@ from backend.orders.accept import (
     with_freed,
 )
 from backend.orders.claim import SQL, KeyRow, claim_keys, delete_keys, key_rows, refused
+from backend.orders.deposits.deposits import insert_deposits
 from backend.orders.errors import (
     InsufficientStock,
     InvalidOrder,
@@ -408,6 +409,8 @@ async def insert_rows(tx: TenantTransaction, shaped: Shaped, keys: Sequence[KeyR
     if shaped.pickups:
         columns = zip(*shaped.pickups, strict=True)
         await tx.execute(SQL.insert_pickups, tx.tenant_id, *map(list, columns))
+    if shaped.deposits:
+        await insert_deposits(tx, shaped.deposits)
     return bool(claimed == len(keys))
 
 

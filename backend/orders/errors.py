@@ -214,6 +214,18 @@ class InvalidShortage(OrderRefused):
     code = "INVALID_SHORTAGE"
 
 
+class NothingToPay(OrderRefused):
+    """Nothing was paid ahead for this order, the rest is paid, or it was not in time."""
+
+    code = "NOTHING_TO_PAY"
+
+
+class WrongAmount(OrderRefused):
+    """Not what is to be paid for the order as it is now; the message says what is."""
+
+    code = "WRONG_AMOUNT"
+
+
 class NothingToCancel(OrderRefused):
     """There are not that many units in this line with which no node has begun."""
 

@@ -210,6 +210,16 @@ class OrderExpected(Payload, frozen=True, rename="camel"):
     lines: tuple[ExpectedLine, ...]
 
 
+class OrderPaid(Payload, frozen=True, rename="camel"):
+    """The rest of an order was paid."""
+
+    TYPE: ClassVar[str] = "order.paid"
+
+    order_id: int
+    amount_minor: int
+    reference: str
+
+
 PAYLOADS: tuple[type[Payload], ...] = (
     OrderPlaced,
     OrderAllocated,
@@ -218,6 +228,7 @@ PAYLOADS: tuple[type[Payload], ...] = (
     OrderHeld,
     OrderHoldReleased,
     OrderExpected,
+    OrderPaid,
     OrderAppointmentSet,
     OrderAppointmentLost,
     OrderRerouted,

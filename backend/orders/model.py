@@ -79,6 +79,8 @@ class HoldKind(StrEnum):
     have it sent."""
     EXCHANGE = "exchange"
     """It goes when what it is exchanged for has come back, and the difference is paid (换货)."""
+    DEPOSIT = "deposit"
+    """It goes when the rest is paid (尾款)."""
     MANUAL = "manual"
     """Somebody, or a platform in their name, says that it must not be sent for now (人工挂起)."""
 
@@ -90,7 +92,12 @@ class HoldKind(StrEnum):
     @property
     def stops_parcels(self) -> bool:
         """Held for these, not even what a node has packed is handed over."""
-        return self in (HoldKind.AUDIT, HoldKind.EXCHANGE, HoldKind.MANUAL)
+        return self in (
+            HoldKind.AUDIT,
+            HoldKind.DEPOSIT,
+            HoldKind.EXCHANGE,
+            HoldKind.MANUAL,
+        )
 
 
 class LineDraft(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -134,6 +141,15 @@ class Pickup(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=
     location: str
 
 
+class Deposit(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """What was paid of an order ahead (定金), and until when the rest is to be paid."""
+
+    amount_minor: int
+    pay_by: datetime
+    is_kept: bool = True
+    """Whether it is kept where the rest is not paid (定金不退); else it is paid back."""
+
+
 class OrderDraft(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """An order as it comes in, from whichever entrance."""
 
@@ -163,6 +179,14 @@ class OrderDraft(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
 
     pickup: Pickup | msgspec.UnsetType = msgspec.UNSET
     """Where it is fetched; left out it is sent, and stands nowhere, as above."""
+
+    deposit: Deposit | msgspec.UnsetType = msgspec.UNSET
+    """What was paid ahead; left out it stands nowhere, as above."""
+
+    @property
+    def paid_ahead(self) -> Deposit | None:
+        """What was paid of it ahead, where something was."""
+        return None if self.deposit is msgspec.UNSET else self.deposit
 
     @property
     def fetched_at(self) -> Pickup | None:

@@ -15,6 +15,7 @@ from backend.catalog.model import Sku
 from backend.channels.errors import UnknownShop
 from backend.channels.model import Shop
 from backend.db.commands import KEY_LENGTH_MAX, command_key, fingerprint_in_order
+from backend.moments import fault_of_time
 from backend.network.model import Node, Region
 from backend.network.ranges import MINUTES_A_DAY
 from backend.network.regions.table import RegionTable
@@ -29,6 +30,7 @@ from backend.orders.model import (
     TEXT_MAX,
     AddressDraft,
     Appointment,
+    Deposit,
     HoldKind,
     OrderDraft,
     Shortage,
@@ -81,6 +83,8 @@ def normalise(
         if not draft.is_paid:
             raise mismatch
         holds.append(Hold(HoldKind.AMOUNT_MISMATCH, mismatch.message))
+    if draft.paid_ahead is not None and hold is None:
+        holds.append(_rest_to_pay(draft.paid_ahead, amounts))
     ordered_at = draft.ordered_at or datetime.now(UTC)
     return Intake(
         principal=principal,
@@ -143,6 +147,30 @@ def check_shape(draft: OrderDraft, *, is_bulk: bool) -> None:
             raise InvalidOrder("What has no lines comes at no time.", path=("appointment",))
     if draft.fetched_at is not None:
         _check_pickup(draft)
+    if draft.paid_ahead is not None:
+        _check_deposit(draft, draft.paid_ahead)
+
+
+def _check_deposit(draft: OrderDraft, deposit: Deposit) -> None:
+    if draft.is_paid:
+        raise InvalidOrder("What is paid has no deposit.", path=("deposit",))
+    if not 0 < deposit.amount_minor <= AMOUNT_MINOR_MAX:
+        raise InvalidOrder("A deposit is 1 or more.", path=("deposit", "amountMinor"))
+    if fault := fault_of_time(deposit.pay_by):
+        raise InvalidOrder(fault, path=("deposit", "payBy"))
+    if not draft.lines:
+        raise InvalidOrder("What has no lines has no deposit.", path=("deposit",))
+
+
+def _rest_to_pay(deposit: Deposit, amounts: Amounts) -> Hold:
+    """Return what an order with a deposit waits for; raises InvalidOrder."""
+    if deposit.amount_minor >= amounts.total:
+        raise InvalidOrder(
+            "A deposit is less than the order costs.", path=("deposit", "amountMinor")
+        )
+    if deposit.pay_by <= datetime.now(UTC):
+        raise InvalidOrder("The rest is to be paid later than now.", path=("deposit", "payBy"))
+    return Hold(HoldKind.DEPOSIT, f"The rest is to be paid until {deposit.pay_by.isoformat()}.")
 
 
 def _check_pickup(draft: OrderDraft) -> None:

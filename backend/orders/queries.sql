@@ -676,6 +676,10 @@ new_lines as (
     from new_refund r cross join share s)
 select refund_no, amount_minor from new_refund
 
+-- price_of_order --
+-- What an order costs without what was cancelled of it.
+select price_of_order($1, $2) as price_minor
+
 -- set_paid --
 -- So much is paid of an order; whether it counts as paid.
 update orders set is_paid = $3, paid_minor = $4 where tenant_id = $1 and id = $2

@@ -32,6 +32,11 @@ async def mark_paid(
     await tx.execute(SQL.set_paid, tx.tenant_id, order_id, is_paid, paid_minor)
 
 
+async def price_of(tx: TenantTransaction, order_id: int) -> int:
+    """Return what an order costs without what was cancelled of it."""
+    return int(await tx.fetch_value(SQL.price_of_order, tx.tenant_id, order_id))
+
+
 async def owe_refund(
     tx: TenantTransaction,
     order: Record,

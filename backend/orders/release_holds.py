@@ -105,6 +105,8 @@ async def _resolve(
         )
     elif kind is HoldKind.PICKUP:
         raise HoldUnresolved("Choose where it is fetched, or that it is sent (pickupMove).")
+    elif kind is HoldKind.DEPOSIT:
+        raise HoldUnresolved("It goes when the rest is paid (orderPayRest).")
     elif kind is HoldKind.ADDRESS_UNRESOLVED:
         if resolution.region_code is None:
             raise HoldUnresolved

@@ -78,6 +78,7 @@ class Shaped:
         self.routing_waits: Rows = []
         self.appointments: Rows = []
         self.pickups: Rows = []
+        self.deposits: Rows = []
         self.moved_lines: Rows = []
         self.updated_orders: Rows = []
 
@@ -105,6 +106,9 @@ class Shaped:
             self._add_appointment(work, intake.draft.agreed, status, counts)
         if intake.pickup_at is not None:
             self._add_pickup(work, intake.pickup_at, status, counts)
+        if (ahead := intake.draft.paid_ahead) is not None:
+            terms = (ahead.amount_minor, ahead.pay_by, ahead.is_kept)
+            self.deposits.append((work.order_id, dealer_id, *terms))
         ship_to = ShipTo(address.name, address.phone, intake.region_code, address.detail)
         parcels = self._add_shares(work, shares, counts, dealer_id, ship_to)
         self._add_decision(work, counts)

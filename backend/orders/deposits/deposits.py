@@ -1,0 +1,129 @@
+"""Deposits (定金): an order is paid in part, reserved, and goes when the rest (尾款) is paid."""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+import structlog
+
+from backend.db.commands import apply_once
+from backend.db.errors import YipanError
+from backend.db.pool import Database, Record, TenantTransaction
+from backend.db.sql import load_queries
+from backend.inventory.counters import Counters
+from backend.orders.cancel_orders import cancel_units
+from backend.orders.errors import NothingToPay, OrderRefused, WrongAmount
+from backend.orders.events import OrderPaid
+from backend.orders.model import TEXT_MAX, HoldKind, OrderStatus
+from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
+from backend.orders.refunds import RefundCause, mark_paid, owe_refund, price_of
+from backend.orders.release_holds import release_kind
+from backend.orders.step import changing_order, lines_of_order, tell_order
+from tenants.principal import Permission, Principal, system_principal
+
+SQL = load_queries(__file__)
+log = structlog.get_logger(__name__)
+
+NOT_PAID = "the rest was not paid in time"
+ENDED_AT_ONCE = 200
+REFERENCE_MAX = 200
+
+
+async def insert_deposits(tx: TenantTransaction, rows: Sequence[tuple[object, ...]]) -> None:
+    """Note what was paid ahead for new orders, in the transaction that stores them."""
+    columns = zip(*rows, strict=True)
+    await tx.execute(SQL.insert_deposits, tx.tenant_id, *map(list, columns))
+
+
+async def pay_rest(
+    database: Database,
+    principal: Principal,
+    order_id: int,
+    amount_minor: int,
+    reference: str,
+    key: str,
+) -> OrderStatus:
+    """Note that the rest of an order was paid, all that it costs now, once: then it may be sent.
+
+    Locks the key, the order, its deposit. Emits `order.paid`, `order.hold_released`. Raises
+    PermissionMissing, WriteRefused, UnknownOrder, NothingToPay, WrongAmount, CommandConflict; then
+    nothing has changed.
+    """
+    if not 0 < len(reference) <= min(REFERENCE_MAX, TEXT_MAX):
+        raise OrderRefused(
+            f"Say what the payment is called, in 1 to {REFERENCE_MAX} characters.",
+            path=("reference",),
+        )
+    async with changing_order(database, principal, order_id, Permission.ORDERS_PLACE) as tx:
+        content = ("pay_rest", order_id, amount_minor, reference)
+        work = partial(_pay, tx, order_id, amount_minor, reference)
+        return await apply_once(tx, key, content, OrderStatus, work)
+
+
+async def _pay(
+    tx: TenantTransaction, order_id: int, amount_minor: int, reference: str
+) -> OrderStatus:
+    (order,) = await lock_orders_of(tx, [FulfilmentKey(order_id, 0)])
+    deposit = await tx.fetch_row(SQL.lock_deposit, tx.tenant_id, order_id)
+    if deposit is None or deposit["status"] != "open" or order["status"] == OrderStatus.CANCELLED:
+        raise NothingToPay
+    price = await price_of(tx, order_id)
+    due = max(0, price - deposit["amount_minor"])
+    if amount_minor != due:
+        raise WrongAmount(f"{due} is to be paid now.", path=("amountMinor",))
+    await mark_paid(tx, order_id, deposit["amount_minor"] + due)
+    await tx.execute(SQL.set_deposit, tx.tenant_id, order_id, "paid", reference)
+    await release_kind(tx, order, HoldKind.DEPOSIT)
+    return await tell_order(tx, order_id, OrderPaid(order_id, amount_minor, reference))
+
+
+async def end_deposits(database: Database, tenant_id: int) -> tuple[int, Counters]:
+    """Cancel orders whose rest was not paid in time, each by itself; their units are free again.
+
+    What was paid ahead is owed, unless it is kept. Returns how many, and the counters that are to
+    be published. Several processes may do so at once. Locks the order, its deposit, then what
+    cancelling does. Emits `order.cancelled`, `refund.due`.
+    """
+    principal = system_principal(tenant_id, "deposits")
+    async with database.tenant_transaction(principal, read_only=True) as tx:
+        rows = await tx.fetch(SQL.due_deposits, tx.tenant_id, ENDED_AT_ONCE)
+    done, counters = 0, Counters()
+    for row in rows:
+        try:
+            async with database.tenant_transaction(principal) as tx:
+                freed = await _end(tx, row["order_id"])
+        except YipanError as error:
+            log.info("deposits.not_ended", order=row["order_id"], why=error.code)
+        except Exception:  # one order that cannot be ended does not keep the others
+            log.exception("deposits.ending_failed", order=row["order_id"])
+        else:
+            done, counters = done + 1, counters.and_also(freed)
+    return done, counters
+
+
+async def _end(tx: TenantTransaction, order_id: int) -> Counters:
+    (order,) = await lock_orders_of(tx, [FulfilmentKey(order_id, 0)])
+    deposit = await tx.fetch_row(SQL.lock_deposit, tx.tenant_id, order_id)
+    if deposit is None or deposit["status"] != "open":
+        return Counters()
+    await tx.execute(SQL.set_deposit, tx.tenant_id, order_id, "ended", "")
+    owed = None
+    if not deposit["is_kept"]:
+        amount = deposit["amount_minor"]
+        owed = await owe_refund(
+            tx, order, {}, RefundCause.CANCELLED, amount_minor=amount, reason=NOT_PAID
+        )
+    lines = await lines_of_order(tx, order_id)
+    left = {line.line_no: line.reserved + line.backordered + line.held for line in lines}
+    counters = Counters()
+    if any(left.values()):
+        cancelled = await cancel_units(tx, order_id, left, tx.principal.subject, NOT_PAID)
+        counters = cancelled.counters
+    if owed is not None:
+        await tell_order(tx, order_id, owed)
+    return counters
+
+
+async def deposits_of_orders(tx: TenantTransaction, ids: Iterable[int]) -> dict[int, list[Record]]:
+    """Return what was paid ahead for orders, and what is to be paid as they cost now."""
+    rows = await tx.fetch(SQL.deposits_of_orders, tx.tenant_id, list(ids))
+    return {row["order_id"]: [row] for row in rows}
