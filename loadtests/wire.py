@@ -22,19 +22,30 @@ class Trap:
     """What a wire does when a client sends what it waits for: that connection stands still.
 
     `passes` says whether the bytes still reach the server. `cuts` breaks the connection instead
-    of letting it stand still. It springs `times` times.
+    of letting it stand still. It springs `times` times; with `after`, no sooner than that was sent.
     """
 
     def __init__(
-        self, marker: re.Pattern[bytes], *, passes: bool, cuts: bool = False, times: int = 1
+        self,
+        marker: re.Pattern[bytes],
+        *,
+        passes: bool,
+        cuts: bool = False,
+        times: int = 1,
+        after: re.Pattern[bytes] | None = None,
     ) -> None:
         self.marker = marker
+        self.after = after
         self.passes = passes
         self.cuts = cuts
         self.times = times
         self.sprung = asyncio.Event()
 
     def catches(self, chunk: bytes) -> bool:
+        if self.after is not None:
+            if self.after.search(chunk) is None:
+                return False
+            self.after = None
         return self.times > 0 and self.marker.search(chunk) is not None
 
 
@@ -106,9 +117,7 @@ class Wire:
     ) -> None:
         while chunk := await reader.read(CHUNK_BYTES):
             trap = self.trap
-            is_caught = (
-                trap is not None and trap.times > 0 and trap.marker.search(chunk) is not None
-            )
+            is_caught = trap is not None and trap.catches(chunk)
             if is_caught:
                 still.set()
             if trap is None or not is_caught or trap.passes:

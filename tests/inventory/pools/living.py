@@ -65,7 +65,8 @@ class Living:
     async def freshen(self) -> None:
         """Let the process look at what may have changed."""
         live = await self.runtime.books.open(self.world.tenant_id)
-        await live.settled()  # what others have begun looks at what was before
+        await self.runtime.settle()  # what others have begun looks at what was before
+        await live.settled()
         await live.freshen()
         await live.settled()
 
