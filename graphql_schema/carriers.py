@@ -8,6 +8,7 @@ import strawberry
 from backend.fulfilment.carriers.accounts import carrier_accounts, set_carrier_account
 from backend.fulfilment.carriers.change_carrier import change_carrier
 from backend.fulfilment.find import open_voids, unknown_tracking
+from backend.fulfilment.model import VoidStatus
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import InputRefused, PermissionDenied
 from graphql_schema.paging import number_of
@@ -22,11 +23,14 @@ class CarrierAccount:
     is_active: bool
 
 
+strawberry.enum(VoidStatus, name="VoidStatus", description="Where a waybill nobody uses stands.")
+
+
 @strawberry.type(description="A waybill that nobody uses, and that is not void yet (运单作废).")
 class WaybillVoid:
     carrier: str
     waybill: str
-    status: str = strawberry.field(description="due, or refused: somebody has to look.")
+    status: VoidStatus
     said: str
     due_at: datetime
 
@@ -108,7 +112,10 @@ class CarriersQuery:
     async def waybill_voids(self, info: YipanInfo) -> list[WaybillVoid]:
         info.context.principal.require(Permission.ORDERS_READ)
         async with info.context.reading() as tx:
-            return [WaybillVoid(**row) for row in await open_voids(tx)]
+            return [
+                WaybillVoid(**{**row, "status": VoidStatus(row["status"])})
+                for row in await open_voids(tx)
+            ]
 
 
 @strawberry.type

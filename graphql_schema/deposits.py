@@ -7,10 +7,13 @@ import strawberry
 
 from backend.db.pool import Record
 from backend.orders.deposits.deposits import pay_rest
+from backend.orders.model import DepositStatus
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import InputRefused, PermissionDenied
 from graphql_schema.paging import number_of
 from graphql_schema.scalars import BigInt
+
+strawberry.enum(DepositStatus, name="DepositStatus", description="Where paying in two stands.")
 
 
 @strawberry.type(description="What was paid of an order ahead (定金).")
@@ -18,9 +21,7 @@ class OrderDeposit:
     amount_minor: BigInt
     pay_by: datetime
     is_kept: bool = strawberry.field(description="Where the rest is not paid; else it is owed.")
-    status: str = strawberry.field(
-        description="open: the rest (尾款) is to be paid; paid; or ended: it was not, in time."
-    )
+    status: DepositStatus
     due_minor: BigInt = strawberry.field(description="To be paid, as the order costs now.")
     reference: str = strawberry.field(description="What the payment of the rest is called.")
 
@@ -30,7 +31,7 @@ def deposit_from(row: Record) -> OrderDeposit:
         amount_minor=row["amount_minor"],
         pay_by=row["pay_by"],
         is_kept=row["is_kept"],
-        status=row["status"],
+        status=DepositStatus(row["status"]),
         due_minor=row["due_minor"],
         reference=row["reference"],
     )

@@ -68,12 +68,6 @@ class ExchangeRefused(YipanError):
     code = "EXCHANGE_REFUSED"
 
 
-class NotWhatIsDue(YipanError):
-    """Not what is to be paid for what replaces it; the message says what is."""
-
-    code = "NOT_WHAT_IS_DUE"
-
-
 class AlreadySent(YipanError):
     """What replaces it has left, or its node works on it; let it come back, or stop it, first."""
 

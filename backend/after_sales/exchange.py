@@ -9,12 +9,11 @@ from backend.after_sales.errors import (
     AlreadySent,
     ExchangeRefused,
     InvalidAfterSalesInput,
-    NotWhatIsDue,
     UnknownExchange,
 )
 from backend.after_sales.exchanging import (
+    NOTHING_CAME,
     Exchanging,
-    cancel_replacement,
     credit_and_due,
     drop,
     finish,
@@ -44,7 +43,8 @@ from backend.db.commands import apply_once
 from backend.db.pool import Database, TenantTransaction
 from backend.inventory.counters import Counters
 from backend.orders.apportion import apportion
-from backend.orders.errors import TooBusy
+from backend.orders.cancel_orders import cancel_rest
+from backend.orders.errors import NothingToPay, TooBusy, WrongAmount
 from backend.orders.intake import Hold
 from backend.orders.model import (
     AMOUNT_MINOR_MAX,
@@ -123,8 +123,8 @@ async def pay_exchange(
 
     For the brand. Locks the key, both orders, the exchange. Emits `exchange.changed`,
     `refund.changed`, `order.hold_released`. Raises PermissionMissing, WriteRefused,
-    UnknownExchange, ExchangeChanged, NotWhatIsDue, InvalidAfterSalesInput, CommandConflict; then
-    nothing has changed.
+    UnknownExchange, ExchangeChanged, WrongAmount, NothingToPay, InvalidAfterSalesInput,
+    CommandConflict; then nothing has changed.
     """
     _check_reference(reference)
 
@@ -132,7 +132,7 @@ async def pay_exchange(
         found = await lock_for(tx, return_id, EXCHANGE.step("pay"), seen)
         credit, due = await _what_is_due(tx, found)
         if amount_minor != due:
-            raise NotWhatIsDue(f"{due} is to be paid now.", path=("amountMinor",))
+            raise WrongAmount(f"{due} is to be paid now.", path=("amountMinor",))
         done = await finish(tx, found, credit=credit, paid_beside=due, reference=reference)
         return ExchangeDone(done, Counters())
 
@@ -166,9 +166,9 @@ async def waive_exchange(
 
 
 async def _what_is_due(tx: TenantTransaction, found: Exchanging) -> tuple[int, int]:
-    """Return credit and difference as what replaces it costs now; raises NotWhatIsDue."""
+    """Return credit and difference as what replaces it costs now; raises NothingToPay."""
     if found.replacement is None or found.replacement["status"] == OrderStatus.CANCELLED:
-        raise NotWhatIsDue("What replaces it was cancelled: give the exchange up.")
+        raise NothingToPay("What replaces it was cancelled: give the exchange up.")
     return await credit_and_due(tx, found)
 
 
@@ -276,8 +276,8 @@ async def _link(
         exchange, replacement = found.exchange, found.replacement
         if exchange.status is not ExchangeStatus.ASKED:
             if exchange.status is ExchangeStatus.CANCELLED and replacement is not None:
-                cancelled = await cancel_replacement(tx, replacement["id"], principal.subject)
-                return exchange, cancelled
+                who = principal.subject
+                return exchange, await cancel_rest(tx, replacement["id"], who, NOTHING_CAME)
             return exchange, Counters()
         if replacement is not None:
             await mark_paid(tx, replacement["id"], 0, is_paid=False)

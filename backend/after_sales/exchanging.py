@@ -12,7 +12,7 @@ from backend.after_sales.states import EXCHANGE, REFUND
 from backend.db.pool import Record, TenantTransaction
 from backend.inventory.counters import Counters
 from backend.machines import Step
-from backend.orders.cancel_orders import cancel_units
+from backend.orders.cancel_orders import cancel_rest
 from backend.orders.model import HoldKind, OrderStatus
 from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
 from backend.orders.refunds import mark_paid, price_of
@@ -67,20 +67,20 @@ async def lock_for(
     return found
 
 
-async def settle(tx: TenantTransaction, found: Exchanging | None, *, is_all: bool) -> int | None:
+async def settle(tx: TenantTransaction, found: Exchanging | None, *, is_all: bool) -> int:
     """Exchange what came back, and is owed, for the replacement: then that may be sent.
 
     Where it is worth less, the difference is to be paid first, and what is owed is kept until then;
     not of an even exchange of which all came back. Where the replacement was cancelled, it stays
-    owed. Returns what is exchanged or kept of it, and so is not to be paid back now; None where
-    nothing is exchanged. Emits `exchange.changed`, `refund.changed`.
+    owed. Returns what is exchanged or kept of it, and so is not to be paid back now. Emits
+    `exchange.changed`, `refund.changed`.
     """
     if found is None or found.exchange.status in EXCHANGE.final:
-        return None
+        return 0
     exchange, replacement = found.exchange, found.replacement
     if replacement is None or replacement["status"] == OrderStatus.CANCELLED:
         await set_exchange(tx, found, ExchangeStatus.CANCELLED)
-        return None
+        return 0
     price = await price_of(tx, replacement["id"])
     row = await _refund(tx, exchange)
     worth = row["amount_minor"] if row is not None else 0
@@ -152,17 +152,7 @@ async def drop(tx: TenantTransaction, found: Exchanging, actor: str) -> Counters
     await set_exchange(tx, found, ExchangeStatus.CANCELLED)
     if found.replacement is None:
         return Counters()
-    return await cancel_replacement(tx, found.replacement["id"], actor)
-
-
-async def cancel_replacement(tx: TenantTransaction, order_id: int, actor: str) -> Counters:
-    """Cancel what is left of an order with which no node has begun."""
-    await lock_orders_of(tx, [FulfilmentKey(order_id, 0)])
-    lines = await lines_of_order(tx, order_id)
-    left = {line.line_no: line.reserved + line.backordered + line.held for line in lines}
-    if not any(left.values()):
-        return Counters()
-    return (await cancel_units(tx, order_id, left, actor, NOTHING_CAME)).counters
+    return await cancel_rest(tx, found.replacement["id"], actor, NOTHING_CAME)
 
 
 async def is_begun(tx: TenantTransaction, order_id: int) -> bool:

@@ -214,7 +214,7 @@ async def _inspect(
         )
     asked = sum(line.quantity for line in found.lines)
     is_all = sum(accepted.values()) == asked
-    exchanged = await settle(tx, exchanging, is_all=is_all) or 0
+    exchanged = await settle(tx, exchanging, is_all=is_all)
     net = owed.amount_minor - exchanged if owed else 0
     if owed is not None and net > 0:
         due = msgspec.structs.replace(owed, amount_minor=net)

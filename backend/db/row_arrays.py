@@ -45,4 +45,4 @@ class RowArrayConnection(asyncpg.Connection):
 
 
 def _not_read(data: bytes) -> object:
-    raise NotImplementedError("arrays of rows are passed, never read")
+    raise TypeError("arrays of rows are passed, never read")

@@ -32,6 +32,16 @@ class ParcelStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+class VoidStatus(StrEnum):
+    """Where a waybill stands that nobody uses (运单作废)."""
+
+    DUE = "due"
+    """Its carrier is to be told."""
+    DONE = "done"
+    REFUSED = "refused"
+    """Its carrier carries it: somebody has to look."""
+
+
 class InterceptState(StrEnum):
     """What became of a request to stop."""
 

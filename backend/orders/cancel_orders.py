@@ -86,6 +86,15 @@ async def cancel_units(
     return await _Cancellation(tx, order_id).carry_out(lambda _: units, actor, reason)
 
 
+async def cancel_rest(tx: TenantTransaction, order_id: int, actor: str, reason: str) -> Counters:
+    """Cancel what is left of a locked order and no node has begun with, if anything is."""
+    rows = await tx.fetch(SQL.lines_of_orders, tx.tenant_id, [order_id])
+    left = _left([line_outcome(row) for row in rows])
+    if not any(left.values()):
+        return Counters()
+    return (await cancel_units(tx, order_id, left, actor, reason)).counters
+
+
 async def _apply(
     database: Database,
     principal: Principal,
@@ -210,7 +219,7 @@ def _waiting(lines: Sequence[LineOutcome]) -> dict[int, int]:
 
 def _wanted(wanted: Sequence[CancelLine] | None, lines: Sequence[LineOutcome]) -> dict[int, int]:
     """Return the units to be cancelled of each line; raises NothingToCancel."""
-    left = {line.line_no: line.reserved + line.backordered + line.held for line in lines}
+    left = _left(lines)
     if wanted is None:
         if not any(left.values()):
             raise NothingToCancel(AT_NODES if any(line.at_node for line in lines) else NOTHING_LEFT)
@@ -223,3 +232,8 @@ def _wanted(wanted: Sequence[CancelLine] | None, lines: Sequence[LineOutcome]) -
         if item.quantity < 1 or sums[item.line_no] > left.get(item.line_no, 0):
             raise NothingToCancel(path=("lines", item.line_no))
     return sums
+
+
+def _left(lines: Sequence[LineOutcome]) -> dict[int, int]:
+    """Return the units of each line with which no node has begun."""
+    return {line.line_no: line.reserved + line.backordered + line.held for line in lines}

@@ -215,7 +215,7 @@ class InvalidShortage(OrderRefused):
 
 
 class NothingToPay(OrderRefused):
-    """Nothing was paid ahead for this order, the rest is paid, or it was not in time."""
+    """Nothing is to be paid for this order: it is paid, cancelled, or not to be paid in two."""
 
     code = "NOTHING_TO_PAY"
 

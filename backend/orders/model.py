@@ -141,6 +141,16 @@ class Pickup(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=
     location: str
 
 
+class DepositStatus(StrEnum):
+    """Where paying in two stands."""
+
+    OPEN = "open"
+    """The rest (尾款) is to be paid."""
+    PAID = "paid"
+    ENDED = "ended"
+    """It was not paid in time, or the order was cancelled before."""
+
+
 class Deposit(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """What was paid of an order ahead (定金), and until when the rest is to be paid."""
 

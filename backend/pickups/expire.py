@@ -2,12 +2,11 @@
 
 from datetime import datetime
 
-import structlog
-
 from backend.db.errors import YipanError
 from backend.db.pool import Database, TenantTransaction
 from backend.inventory.counters import Counters
 from backend.inventory.levels import database_time
+from backend.orders.each_by_itself import end_each
 from backend.orders.give_up import give_up
 from backend.orders.model import FulfilmentStatus
 from backend.orders.step import is_to_send, tell_order
@@ -19,8 +18,6 @@ from backend.pickups.standing import SQL, lock_pickup, set_pickup
 from backend.pickups.states import PICKUP
 from backend.pickups.terms import pickup_terms
 from tenants.principal import system_principal
-
-log = structlog.get_logger(__name__)
 
 AT_ONCE = 200
 """Orders of one round; more have their turn in the next one."""
@@ -37,17 +34,11 @@ async def expire_pickups(database: Database, tenant_id: int) -> tuple[int, Count
     async with database.tenant_transaction(principal, read_only=True) as tx:
         moment = await database_time(tx)
         rows = await tx.fetch(SQL.due_pickups, tx.tenant_id, moment, AT_ONCE)
-    done, counters = 0, Counters()
-    for row in rows:
-        try:
-            freed = await expire_pickup(database, tenant_id, row["order_id"], moment)
-        except YipanError as error:  # it was fetched, moved, or is asked to stop, meanwhile
-            log.info("pickups.not_expired", order=row["order_id"], why=error.code)
-        except Exception:  # one order that cannot be expired does not keep the others
-            log.exception("pickups.expiring_failed", order=row["order_id"])
-        else:
-            done, counters = done + 1, counters.and_also(freed)
-    return done, counters
+    return await end_each(
+        [row["order_id"] for row in rows],
+        lambda order_id: expire_pickup(database, tenant_id, order_id, moment),
+        "pickups",
+    )
 
 
 async def expire_pickup(

@@ -31,7 +31,7 @@ async def test_it_is_ordered_shown_and_paid(api: Api, runtime: Runtime, world: W
     assert found["order"]["deposit"] == {
         "amountMinor": 100,
         "isKept": True,
-        "status": "open",
+        "status": "OPEN",
         "dueMinor": 900,
     }
     given = {"orderId": found["orderId"], "reference": "WX-1"}
@@ -42,5 +42,5 @@ async def test_it_is_ordered_shown_and_paid(api: Api, runtime: Runtime, world: W
     shown = (await api.data(SHOW, world.brand, id=found["orderId"]))["order"]
     assert shown == {
         "status": "ALLOCATED",
-        "deposit": {"status": "paid", "dueMinor": 0, "reference": "WX-1"},
+        "deposit": {"status": "PAID", "dueMinor": 0, "reference": "WX-1"},
     }

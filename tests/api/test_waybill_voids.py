@@ -51,7 +51,7 @@ async def test_a_carrier_that_fails_is_told_again(carried: Carried, admin: Conne
     for attempt in (1, 2):
         await carried.label()
         (left,) = await voids(carried)
-        assert (left["status"], left["waybill"]) == ("due", waybill)
+        assert (left["status"], left["waybill"]) == ("DUE", waybill)
         await carried.label()  # it is left alone for a while
         assert await admin.fetchval("select attempts from waybill_void") == attempt
         await at_once(admin)
@@ -67,7 +67,7 @@ async def test_what_was_picked_up_is_for_somebody_to_see(carried: Carried) -> No
     assert left == {
         "carrier": "sim",
         "waybill": waybill,
-        "status": "refused",
+        "status": "REFUSED",
         "said": "It is on its way.",
     }
 

@@ -16,6 +16,10 @@ from tests.world import World, draft, paid
 class Searching(Working):
     """A brand whose orders are looked for."""
 
+    def __init__(self, runtime: Runtime, world: World) -> None:
+        super().__init__(runtime, world)
+        self.orders: dict[int, dict[str, Any]] = {}
+
     async def index(self) -> None:
         """Index all there is."""
         while (await index_next(self.runtime.database, self.world.tenant_id)).has_more:
@@ -31,10 +35,6 @@ class Searching(Working):
             return bool(found) and found[0] >= newest
 
         await until(is_found)
-
-    def __init__(self, runtime: Runtime, world: World) -> None:
-        super().__init__(runtime, world)
-        self.orders: dict[int, dict[str, Any]] = {}
 
     async def place(self, who: Principal | None = None, **changes: Any) -> Placed:
         order = draft(**changes) if "external_id" not in changes else paid(**changes)

@@ -131,6 +131,20 @@ async def test_the_brand_may_pay_back_what_is_kept_and_no_more(paying: Paying) -
     assert (await paying.grant(order, 300)).amount_minor == 300
 
 
+async def test_a_payment_has_a_name(paying: Paying, admin: Connection) -> None:
+    order = await paying.ordered()
+    for reference in ("", "x" * 201):
+        async with refused(admin, "INVALID_ORDER"):
+            await pay_rest(
+                paying.database,
+                paying.world.brand,
+                order.order_id,
+                1_700,
+                reference,
+                fresh_key(),
+            )
+
+
 async def test_paying_counts_once(paying: Paying, admin: Connection) -> None:
     order, key = await paying.ordered(), fresh_key()
     statuses = await asyncio.gather(*(paying.pay(order, 1_700, key) for _ in range(3)))

@@ -23,6 +23,7 @@ from backend.fulfilment.carriers.model import (
     WaybillRequest,
 )
 from backend.fulfilment.carriers.tracking import adopt_tracking
+from backend.fulfilment.model import VoidStatus
 from backend.fulfilment.waves import SQL
 from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
 from tenants.brands import BrandDirectory
@@ -137,14 +138,15 @@ class Labeller:
         if row["is_used"]:  # it was given to the same parcel again
             await self._note(tenant_id, SQL.delete_void, carrier, waybill)
             return
-        status, said, pause = "done", "", 0
+        status, said, pause = VoidStatus.DONE, "", 0
         try:
             await HttpCarrier(accounts[carrier], http).void(waybill)
         except CarrierRefused as error:
-            status, said = "refused", str(error)
+            status, said = VoidStatus.REFUSED, str(error)
         except CarrierAway as error:
-            status, said, pause = "due", str(error), _pause(row["attempts"])
-        await self._note(tenant_id, SQL.settle_void, carrier, waybill, status, said, pause)
+            status, said, pause = VoidStatus.DUE, str(error), _pause(row["attempts"])
+        what = (carrier, waybill, status.value, said, pause)
+        await self._note(tenant_id, SQL.settle_void, *what)
 
     async def _adopt(self, tenant_id: int) -> None:
         """Adopt what was told just while a parcel got its waybill, each waybill by itself."""

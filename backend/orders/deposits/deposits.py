@@ -3,25 +3,22 @@
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-import structlog
-
 from backend.db.commands import apply_once
-from backend.db.errors import YipanError
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.db.sql import load_queries
 from backend.inventory.counters import Counters
-from backend.orders.cancel_orders import cancel_units
-from backend.orders.errors import NothingToPay, OrderRefused, WrongAmount
+from backend.orders.cancel_orders import cancel_rest
+from backend.orders.each_by_itself import end_each
+from backend.orders.errors import InvalidOrder, NothingToPay, WrongAmount
 from backend.orders.events import OrderPaid
-from backend.orders.model import TEXT_MAX, HoldKind, OrderStatus
+from backend.orders.model import DepositStatus, HoldKind, OrderStatus
 from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
 from backend.orders.refunds import RefundCause, mark_paid, owe_refund, price_of
 from backend.orders.release_holds import release_kind
-from backend.orders.step import changing_order, lines_of_order, tell_order
+from backend.orders.step import changing_order, tell_order
 from tenants.principal import Permission, Principal, system_principal
 
 SQL = load_queries(__file__)
-log = structlog.get_logger(__name__)
 
 NOT_PAID = "the rest was not paid in time"
 ENDED_AT_ONCE = 200
@@ -45,11 +42,11 @@ async def pay_rest(
     """Note that the rest of an order was paid, all that it costs now, once: then it may be sent.
 
     Locks the key, the order, its deposit. Emits `order.paid`, `order.hold_released`. Raises
-    PermissionMissing, WriteRefused, UnknownOrder, NothingToPay, WrongAmount, CommandConflict; then
-    nothing has changed.
+    PermissionMissing, WriteRefused, UnknownOrder, InvalidOrder, NothingToPay, WrongAmount,
+    CommandConflict; then nothing has changed.
     """
-    if not 0 < len(reference) <= min(REFERENCE_MAX, TEXT_MAX):
-        raise OrderRefused(
+    if not 0 < len(reference) <= REFERENCE_MAX:
+        raise InvalidOrder(
             f"Say what the payment is called, in 1 to {REFERENCE_MAX} characters.",
             path=("reference",),
         )
@@ -64,14 +61,18 @@ async def _pay(
 ) -> OrderStatus:
     (order,) = await lock_orders_of(tx, [FulfilmentKey(order_id, 0)])
     deposit = await tx.fetch_row(SQL.lock_deposit, tx.tenant_id, order_id)
-    if deposit is None or deposit["status"] != "open" or order["status"] == OrderStatus.CANCELLED:
+    if (
+        deposit is None
+        or deposit["status"] != DepositStatus.OPEN
+        or order["status"] == OrderStatus.CANCELLED
+    ):
         raise NothingToPay
     price = await price_of(tx, order_id)
     due = max(0, price - deposit["amount_minor"])
     if amount_minor != due:
         raise WrongAmount(f"{due} is to be paid now.", path=("amountMinor",))
     await mark_paid(tx, order_id, deposit["amount_minor"] + due)
-    await tx.execute(SQL.set_deposit, tx.tenant_id, order_id, "paid", reference)
+    await tx.execute(SQL.set_deposit, tx.tenant_id, order_id, DepositStatus.PAID.value, reference)
     await release_kind(tx, order, HoldKind.DEPOSIT)
     return await tell_order(tx, order_id, OrderPaid(order_id, amount_minor, reference))
 
@@ -86,38 +87,27 @@ async def end_deposits(database: Database, tenant_id: int) -> tuple[int, Counter
     principal = system_principal(tenant_id, "deposits")
     async with database.tenant_transaction(principal, read_only=True) as tx:
         rows = await tx.fetch(SQL.due_deposits, tx.tenant_id, ENDED_AT_ONCE)
-    done, counters = 0, Counters()
-    for row in rows:
-        try:
-            async with database.tenant_transaction(principal) as tx:
-                freed = await _end(tx, row["order_id"])
-        except YipanError as error:
-            log.info("deposits.not_ended", order=row["order_id"], why=error.code)
-        except Exception:  # one order that cannot be ended does not keep the others
-            log.exception("deposits.ending_failed", order=row["order_id"])
-        else:
-            done, counters = done + 1, counters.and_also(freed)
-    return done, counters
+
+    async def end(order_id: int) -> Counters:
+        async with database.tenant_transaction(principal) as tx:
+            return await _end(tx, order_id)
+
+    return await end_each([row["order_id"] for row in rows], end, "deposits")
 
 
 async def _end(tx: TenantTransaction, order_id: int) -> Counters:
     (order,) = await lock_orders_of(tx, [FulfilmentKey(order_id, 0)])
     deposit = await tx.fetch_row(SQL.lock_deposit, tx.tenant_id, order_id)
-    if deposit is None or deposit["status"] != "open":
+    if deposit is None or deposit["status"] != DepositStatus.OPEN:
         return Counters()
-    await tx.execute(SQL.set_deposit, tx.tenant_id, order_id, "ended", "")
+    await tx.execute(SQL.set_deposit, tx.tenant_id, order_id, DepositStatus.ENDED.value, "")
     owed = None
     if not deposit["is_kept"]:
         amount = deposit["amount_minor"]
         owed = await owe_refund(
             tx, order, {}, RefundCause.CANCELLED, amount_minor=amount, reason=NOT_PAID
         )
-    lines = await lines_of_order(tx, order_id)
-    left = {line.line_no: line.reserved + line.backordered + line.held for line in lines}
-    counters = Counters()
-    if any(left.values()):
-        cancelled = await cancel_units(tx, order_id, left, tx.principal.subject, NOT_PAID)
-        counters = cancelled.counters
+    counters = await cancel_rest(tx, order_id, tx.principal.subject, NOT_PAID)
     if owed is not None:
         await tell_order(tx, order_id, owed)
     return counters
