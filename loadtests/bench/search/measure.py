@@ -1,9 +1,9 @@
 """Finding orders among two million, over HTTP: by number, buyer, telephone, SKU, node, state, time.
 
-A year of orders of one brand: 5,000 SKUs and 50 nodes of which a few have most, 300,000 buyers, a
-fifth of them with one of 500 common names; all but the newest are delivered or cancelled. Four
-clients each ask for the first page of 20 with its lines, and for the next kind of question when
-they have their answer; one that has spent its budget of requests waits, as it is told to. The
+A year of orders of one brand: 5,000 SKUs and 50 nodes of which a few have most, 200,000 names of
+buyers, of which 500 stand on a fifth of all orders; all but the newest are delivered or cancelled.
+Four clients each ask for the first page of 20 with its lines, and for the next kind of question
+when they have their answer; one that has spent its budget of requests waits, as it is told to. The
 orders are made once and kept: that takes minutes.
 """
 
