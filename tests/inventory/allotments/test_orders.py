@@ -313,7 +313,7 @@ async def test_one_that_is_learnt_of_in_the_middle_counts_from_the_next_batch_on
     async def learn_and_look(*given: object) -> object:
         monkeypatch.setattr(commit, "_look_again", look_again)
         await set_(stocked.runtime.database, stocked.brand, line_of("dshop", 9))
-        await stocked.look()
+        await stocked.freshen()
         return await look_again(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(commit, "_look_again", learn_and_look)

@@ -63,12 +63,10 @@ class Living:
         await until(lambda: self.shop(shop) == units)
 
     async def freshen(self) -> None:
-        """Let the process look at what may have changed, once all that it took in is answered."""
-        await self.runtime.settle()  # what others have begun looks at what was before
-        await self.look()
+        """Let the process look at what may have changed.
 
-    async def look(self) -> None:
-        """Let the process look at what may have changed, also in the middle of an order."""
+        What looks for waiting orders beside it may look at what was before: settle first.
+        """
         live = await self.runtime.books.open(self.world.tenant_id)
         await live.settled()
         await live.freshen()

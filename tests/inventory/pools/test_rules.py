@@ -32,6 +32,12 @@ async def save(live: Living, *skus: SkuDraft) -> None:
         await save_skus(tx, skus)
 
 
+async def receive(live: Living, warehouse: str, units: int, sku: str = "A") -> None:
+    """Receive units, and let what looks for waiting orders have looked."""
+    await live.receive(warehouse, units, sku)
+    await live.runtime.settle()
+
+
 def clock(monkeypatch: pytest.MonkeyPatch, *moment: int) -> None:
     """Let it be some time where the brand is."""
     monkeypatch.setattr(Brand, "local_time", lambda brand: datetime(*moment))  # type: ignore[arg-type]
@@ -41,7 +47,7 @@ async def test_a_rule_holds_for_the_skus_it_names_and_no_others(live: Living) ->
     await save(live, SkuDraft(code="B", name="B", category="TV"))
     await live.lay_out(ruled(rule("sku.category", "in", "TV", "audio")))
     for sku in "AB":
-        await live.receive("wh", 10, sku)
+        await receive(live, "wh", 10, sku)
     await live.freshen()
     assert [live.shop("shop", sku) for sku in "AB"] == [5, 10]
 
@@ -75,20 +81,20 @@ async def test_rules_ask_about_sku_and_shop(
         attributes={"brand": "own", "season": "冬", "tags": ["new", 7]},
     )
     await save(live, changes)
-    await live.receive("wh", 10)
+    await receive(live, "wh", 10)
     await live.lay_out(ruled(rule(attribute, operator, value)))
     assert live.shop("shop") == 10
 
 
 async def test_an_attribute_of_the_wrong_kind_is_unknown(live: Living) -> None:
     await save(live, SkuDraft(code="A", name="A", attributes={"brand": 7, "tags": "new"}))
-    await live.receive("wh", 10)
+    await receive(live, "wh", 10)
     await live.lay_out(ruled(rule("sku.brand", "equals", "7"), rule("sku.tags", "contains", "new")))
     assert live.shop("shop") == 5
 
 
 async def test_of_several_rules_the_first_that_holds_counts(live: Living) -> None:
-    await live.receive("wh", 100)
+    await receive(live, "wh", 100)
     rules = [
         rule("sku.code", "equals", "B", ratio_bp=1_000),
         rule("sku.code", "equals", "A", ratio_bp=2_000),
@@ -114,7 +120,7 @@ async def test_of_several_rules_the_first_that_holds_counts(live: Living) -> Non
 async def test_a_rule_changes_only_the_figures_it_gives(
     live: Living, figures: dict[str, int], units: int
 ) -> None:
-    await live.receive("wh", 100)
+    await receive(live, "wh", 100)
     always = Rule(when=when("sku.code", "equals", "A"), **figures)
     own = share("all", "shop", 5_000, reserve=20, most=30, rules=(always,))
     await live.lay_out(Layout(pools=(supply("all", "wh"),), shares=(own,)))
@@ -122,7 +128,7 @@ async def test_a_rule_changes_only_the_figures_it_gives(
 
 
 async def test_rules_of_pools_hold_as_those_of_shares(live: Living) -> None:
-    await live.receive("wh", 100)
+    await receive(live, "wh", 100)
     most = Rule(when=when("sku.code", "equals", "A"), most=30)
     pools = (supply("all", "wh", rules=(most,)), dispatch("some", "all", rules=(most,)))
     shares = (share("all", "shop"), share("some", "dshop", 5_000))
@@ -153,7 +159,7 @@ async def test_rules_ask_about_the_time_where_the_brand_is(
     units: int,
 ) -> None:
     clock(monkeypatch, *moment)
-    await live.receive("wh", 10)
+    await receive(live, "wh", 10)
     await live.lay_out(ruled(rule(attribute, operator, *values)))
     assert live.shop("shop") == units
 
@@ -161,7 +167,7 @@ async def test_rules_ask_about_the_time_where_the_brand_is(
 async def test_a_rule_begins_and_ends_with_its_time(
     live: Living, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await live.receive("wh", 10)
+    await receive(live, "wh", 10)
     clock(monkeypatch, 2026, 11, 11, 19, 59)
     await live.lay_out(ruled(rule("time.of_day", "between", "20:00", "21:00")))
     found = [live.shop("shop")]
@@ -191,16 +197,17 @@ async def test_a_rule_begins_and_ends_with_its_time(
 async def test_rules_ask_about_stock(
     live: Living, attribute: str, operator: str, value: str, units: int
 ) -> None:
-    await live.receive("wh", 10)
-    await live.receive("far", 2)
-    await live.receive("store", 5)
+    await receive(live, "wh", 10)
+    await receive(live, "far", 2)
+    await receive(live, "store", 5)
     await live.adjust("store", -5)
+    await live.runtime.settle()
     await live.lay_out(ruled(rule(attribute, operator, value)))
     assert live.shop("shop") == units
 
 
 async def test_rules_ask_about_what_was_sold(live: Living) -> None:
-    await live.receive("wh", 156)
+    await receive(live, "wh", 156)
     placed(await live.runtime.intake.place(draft({"A": 56}), live.brand))
     await live.lay_out(ruled(rule("sales.units_per_day", "equals", "2")))
     assert live.shop("shop") == 100
@@ -209,10 +216,11 @@ async def test_rules_ask_about_what_was_sold(live: Living) -> None:
 
 
 async def test_rules_follow_the_stock_when_they_are_looked_at_again(live: Living) -> None:
-    await live.receive("wh", 100)
+    await receive(live, "wh", 100)
     await live.lay_out(ruled(rule("stock.units", "at_most", "50")))
     await live.adjust("wh", -60)
     assert live.shop("shop") == 20
+    await live.runtime.settle()
     await live.freshen()
     assert live.shop("shop") == 40
 
@@ -223,7 +231,7 @@ async def test_rules_are_looked_at_again_only_every_so_often(
     seconds = [1_000.0]
     monkeypatch.setattr(live_book, "RULES_SECONDS", 60.0)
     monkeypatch.setattr(live_book, "now", lambda: seconds[0])
-    await live.receive("wh", 10)
+    await receive(live, "wh", 10)
     await live.lay_out(ruled(rule("sku.category", "equals", "TV")))
     await save(live, SkuDraft(code="A", name="A", category="TV"))
     found = []
@@ -237,8 +245,8 @@ async def test_listeners_hear_of_numbers_that_a_rule_changed(
     live: Living, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock(monkeypatch, 2026, 11, 10)
-    await live.receive("wh", 10)
-    await live.receive("wh", 10, "B")
+    await receive(live, "wh", 10)
+    await receive(live, "wh", 10, "B")
     of_a = Rule(when=when("time.month", "equals", "12"), ratio_bp=0)
     await live.lay_out(ruled(of_a))
     heard: set[int] = set()
