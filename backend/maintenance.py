@@ -82,6 +82,8 @@ SIMULATE_EVERY_SECONDS = 5.0
 MARK_EVERY_SECONDS = 5.0
 PARTITIONS_EVERY_SECONDS = 6 * 3600.0
 
+Work = Callable[[], Awaitable[None]]
+
 
 def count_old(bases: Sequence[Base], known: Sequence[tuple[int, int, int] | None]) -> int:
     """Return how many counters Valkey knows in an older version."""
@@ -138,33 +140,43 @@ class Maintenance:
         self._used: list[int] = []
         self._swept_at: dict[int, datetime] = {}
 
+    def _works(self) -> list[tuple[float, Work]]:
+        """Return what is done, and after how many seconds again."""
+        return [
+            (REAP_EVERY_SECONDS, self.reap),
+            (SWEEP_EVERY_SECONDS, self.sweep),
+            (ALLOCATE_EVERY_SECONDS, self.allocate),
+            (EXPIRE_HOLDS_EVERY_SECONDS, self.expire_holds),
+            (CLOSE_EARMARKS_EVERY_SECONDS, self.close_earmarks),
+            (KEEP_BACK_EVERY_SECONDS, self.keep_back),
+            (LEND_EVERY_SECONDS, self.lend),
+            (WATCH_EVERY_SECONDS, self._watch.look),
+            (OVERDUE_EVERY_SECONDS, self._routing.cancel_overdue),
+            (DEADLINES_EVERY_SECONDS, self.tell_overdue),
+            (DEPOSITS_EVERY_SECONDS, self.end_deposits),
+            (WAVES_EVERY_SECONDS, self.release_due_waves),
+            (AUDIT_EVERY_SECONDS, self.audit_placed),
+            (INDEX_EVERY_SECONDS, self.index_orders),
+            (PICKUPS_EVERY_SECONDS, self.end_pickups),
+            (RELEASE_HOLDS_EVERY_SECONDS, self.release_expired_holds),
+            (PRICE_EVERY_SECONDS, self._pricer.price_all),
+            (REROUTE_EVERY_SECONDS, self._rerouter.reroute_all),
+            (JUDGE_EVERY_SECONDS, self._routing.judge_rollouts),
+            (SIMULATE_EVERY_SECONDS, self._simulations.run_waiting),
+            (MARK_EVERY_SECONDS, self.mark_events),
+            (PARTITIONS_EVERY_SECONDS, self.ensure_partitions),
+        ]
+
     async def run(self) -> None:
         """Do everything in its rhythm, until `stop`."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._every(REAP_EVERY_SECONDS, self.reap))
-            group.create_task(self._every(SWEEP_EVERY_SECONDS, self.sweep))
-            group.create_task(self._every(ALLOCATE_EVERY_SECONDS, self.allocate))
-            group.create_task(self._every(EXPIRE_HOLDS_EVERY_SECONDS, self.expire_holds))
-            group.create_task(self._every(CLOSE_EARMARKS_EVERY_SECONDS, self.close_earmarks))
-            group.create_task(self._every(KEEP_BACK_EVERY_SECONDS, self.keep_back))
-            group.create_task(self._every(LEND_EVERY_SECONDS, self.lend))
-            group.create_task(self._every(WATCH_EVERY_SECONDS, self._watch.look))
-            group.create_task(self._every(OVERDUE_EVERY_SECONDS, self._routing.cancel_overdue))
-            group.create_task(self._every(DEADLINES_EVERY_SECONDS, self.tell_overdue))
-            group.create_task(self._every(DEPOSITS_EVERY_SECONDS, self.end_deposits))
-            group.create_task(self._every(WAVES_EVERY_SECONDS, self.release_due_waves))
-            group.create_task(self._every(AUDIT_EVERY_SECONDS, self.audit_placed))
-            group.create_task(self._every(INDEX_EVERY_SECONDS, self.index_orders))
-            group.create_task(self._every(PICKUPS_EVERY_SECONDS, self.end_pickups))
-            ending = self.release_expired_holds
-            group.create_task(self._every(RELEASE_HOLDS_EVERY_SECONDS, ending))
-            group.create_task(self._every(PRICE_EVERY_SECONDS, self._pricer.price_all))
-            group.create_task(self._every(REROUTE_EVERY_SECONDS, self._rerouter.reroute_all))
-            group.create_task(self._every(JUDGE_EVERY_SECONDS, self._routing.judge_rollouts))
-            simulate = self._simulations.run_waiting
-            group.create_task(self._every(SIMULATE_EVERY_SECONDS, simulate))
-            group.create_task(self._every(MARK_EVERY_SECONDS, self.mark_events))
-            group.create_task(self._every(PARTITIONS_EVERY_SECONDS, self.ensure_partitions))
+            for seconds, work in self._works():
+                group.create_task(self._every(seconds, work))
+
+    async def once(self) -> None:
+        """Do everything once, one after the other: for who lets time pass by hand."""
+        for _, work in self._works():
+            await work()
 
     def stop(self) -> None:
         """Let `run` end once the piece of work in hand is done."""
@@ -305,7 +317,7 @@ class Maintenance:
         async with self._database.platform_transaction() as tx:
             await tx.fetch_value(SQL.ensure_partitions)
 
-    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    async def _every(self, seconds: float, work: Work) -> None:
         while not self._stopping.is_set():
             started = now()
             try:
