@@ -49,12 +49,12 @@ with found as (
 before as (
     select order_id, terms from order_indexed
     where tenant_id = $1 and order_id = any($2::bigint[])),
+gone as materialized (  -- few, by their whole key: else the index is read through for each order
+    select f.id, f.placed_at, old.term
+    from before b join found f on f.id = b.order_id
+    cross join lateral (select unnest(b.terms) except select unnest(f.terms)) as old(term)),
 removed as (
-    delete from order_term t using (
-        select f.id, f.placed_at, old.term
-        from before b join found f on f.id = b.order_id
-        cross join lateral (
-            select unnest(b.terms) except select unnest(f.terms)) as old(term)) as g
+    delete from order_term t using gone g
     where t.tenant_id = $1 and t.term = g.term and t.placed_at = g.placed_at
       and t.order_id = g.id),
 added as (
