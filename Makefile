@@ -5,7 +5,7 @@ PYTHON ?= python3
 SOURCES := backend core_ext graphql_schema tenants loadtests tests setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench torture load load-day pool-day clean lock
+.PHONY: help demo test lint bench torture load load-day pool-day week clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ load-day: $(VENV)/dev.stamp ## a promotion day in ten minutes, with its own thre
 
 pool-day: $(VENV)/dev.stamp ## a day of 40 shops: a promotion, late purchase orders, a platform that fails
 	@$(BIN)/python -m loadtests.pool_day.run
+
+week: $(VENV)/dev.stamp ## a week of the demo's brand by seed: 10,000 orders and everything that is done to them
+	@$(BIN)/python -m loadtests.week.run
 
 lock: ## lock the packages of requirements*.in anew
 	@$(PYTHON) -m venv $(VENV)

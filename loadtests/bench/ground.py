@@ -140,11 +140,14 @@ class Serving(NamedTuple):
 
 
 @asynccontextmanager
-async def serving(ground: Ground, *, workers: int) -> AsyncIterator[Serving]:
+async def serving(
+    ground: Ground, *, workers: int, with_worker: bool = True
+) -> AsyncIterator[Serving]:
     """Run `yipan serve` and `yipan worker` as in production, and stop them at the end."""
     address = ("127.0.0.1", free_port())
     environment = ground.environment(port=str(address[1]))
-    processes = [start_role(role, environment) for role in (f"serve --workers={workers}", "worker")]
+    roles = [f"serve --workers={workers}", *(["worker"] if with_worker else [])]
+    processes = [start_role(role, environment) for role in roles]
     try:
         await wait_until_ready(address, processes[0])
         yield Serving(address, processes[0])

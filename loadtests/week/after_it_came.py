@@ -1,0 +1,240 @@
+"""What customers and the service want of an order that has come: back, paid back, or another."""
+
+from collections.abc import AsyncIterator
+
+from backend.after_sales.exchange import drop_exchange, pay_exchange, request_exchange
+from backend.after_sales.exchanging import exchanges_by_returns
+from backend.after_sales.model import (
+    ExchangeDraft,
+    ExchangeStatus,
+    Inspected,
+    Return,
+    ReturnDraft,
+    ReturnKind,
+    ReturnStatus,
+    ReturnUnits,
+    WantedLine,
+)
+from backend.after_sales.pay_back import grant_refund
+from backend.after_sales.receive import Arrived, inspect_return, receive_return, take_back
+from backend.after_sales.request import approve_return, end_return, request_return, send_back
+from backend.after_sales.standing import lines_of_returns, returns_by_ids
+from backend.demo.brand import STORES
+from backend.orders.find_orders import lines_of_orders
+from backend.orders.model import OrderStatus
+from loadtests.week.plan import Fate
+from loadtests.week.week import Sold, Story, Week, rounds
+
+GOODWILL_MINOR = 1_000
+DEARER = "PURIFIER-01"
+CARRIER = "sf"
+
+
+async def _sent_back(week: Week, sold: Sold) -> AsyncIterator[None]:
+    """Send all of it back, or a unit; it is received, inspected and paid back."""
+    async for _ in _came(week, sold):
+        yield
+    if sold.status is OrderStatus.CANCELLED or len(week.owners_of(sold)) > 1:
+        return
+    units = await _units(week, sold, is_part=sold.planned.fate is Fate.SENT_BACK_IN_PART)
+    request = await _ask(week, sold, ReturnKind.RETURN, units)
+    async for _ in _travels_back(week, sold, request):
+        yield
+
+
+async def _travels_back(week: Week, sold: Sold, request: Return) -> AsyncIterator[None]:
+    """Approve a request, and let the goods come back to a warehouse."""
+    yield
+    if request.status is ReturnStatus.REQUESTED:
+        approvals = [
+            approve_return(week.database, who, request.id, seen=request.version, key=week.key())
+            for who in week.people[: 2 if sold.planned.fate is Fate.APPROVED_TWICE else 1]
+        ]
+        if len(approvals) == 2:
+            await week.at_once("approved", *approvals)
+        else:
+            await week.do("return approved", approvals[0])
+    yield
+    if sold.planned.fate is Fate.NOT_SENT_BACK:
+        ended = end_return(
+            week.database,
+            week.clerk,
+            request.id,
+            is_rejected=False,
+            reason="还是留着",
+            seen=None,
+            key=week.key(),
+        )
+        await week.do("return cancelled", ended)
+        return
+    sent_by = (CARRIER, f"BACK{request.id}")
+    sent = send_back(week.database, week.clerk, request.id, sent_by, seen=None, key=week.key())
+    await week.do("return sent back", sent)
+    async for _ in rounds(8 + sold.random.randrange(6)):
+        yield
+    node_id = sold.sent_from
+    arrived, worker = Arrived(node_id), week.worker(node_id)
+    received = receive_return(week.database, worker, request.id, arrived, seen=None, key=week.key())
+    await week.do("return received", received)
+    yield
+    await _inspect(week, sold, request, node_id)
+
+
+async def _taken_back(week: Week, sold: Sold) -> AsyncIterator[None]:
+    """Give it back at a store."""
+    async for _ in _came(week, sold):
+        yield
+    if sold.status is OrderStatus.CANCELLED:
+        return
+    await give_back_at_a_store(week, sold)
+
+
+async def give_back_at_a_store(week: Week, sold: Sold) -> None:
+    """Give what has come of an order back at some store, which inspects it."""
+    node_id = week.node(sold.random.choice(STORES).code)
+    lines = await _units(week, sold, is_part=False)
+    draft = ReturnDraft(sold.id, ReturnKind.RETURN, lines, "门店退货", node_id)
+    taken = take_back(week.database, week.worker(node_id), draft, week.key())
+    if week.owners_of(sold) != {None}:
+        await week.refused("a dealer's goods at a store", "NO_PLACE_FOR_RETURNS", taken)
+        return
+    request = (await week.do("given back at a store", taken)).request
+    await _inspect(week, sold, request, node_id)
+
+
+async def _paid_back_only(week: Week, sold: Sold) -> AsyncIterator[None]:
+    """Have a unit paid back that stays with the customer, or did not come, or have nothing."""
+    async for _ in _came(week, sold):
+        yield
+    if sold.status is OrderStatus.CANCELLED:
+        return
+    fate = sold.planned.fate
+    kind = ReturnKind.MISSING if fate is Fate.MISSING else ReturnKind.REFUND_ONLY
+    request = await _ask(week, sold, kind, await _units(week, sold, is_part=True))
+    yield
+    if fate is Fate.DECLINED:
+        ended = end_return(
+            week.database,
+            week.clerk,
+            request.id,
+            is_rejected=True,
+            reason="照片看不出问题",
+            seen=None,
+            key=week.key(),
+        )
+        await week.do("claim declined", ended)
+    elif request.status is ReturnStatus.REQUESTED:
+        approved = approve_return(week.database, week.clerk, request.id, seen=None, key=week.key())
+        await week.do(f"approved: {kind}", approved)
+
+
+async def _exchanged(week: Week, sold: Sold) -> AsyncIterator[None]:
+    """Want a unit exchanged: for the same, for something dearer, or not after all."""
+    async for _ in _came(week, sold):
+        yield
+    if sold.status is OrderStatus.CANCELLED or len(week.owners_of(sold)) > 1:
+        return
+    fate = sold.planned.fate
+    sku = DEARER if fate is Fate.EXCHANGED_DEARER else sold.planned.draft.lines[0].sku
+    back = ReturnDraft(sold.id, ReturnKind.RETURN, await _units(week, sold, is_part=True), "换货")
+    wanted = (WantedLine(sku, 1, 400_000 if fate is Fate.EXCHANGED_DEARER else None),)
+    asked = request_exchange(
+        week.database, week.runtime.intake, week.clerk, ExchangeDraft(back, wanted), week.key()
+    )
+    request, exchange = await asked
+    week.done["exchange asked for"] += 1
+    await week.publish(exchange)
+    if fate is Fate.EXCHANGE_DROPPED:
+        yield
+        dropped = drop_exchange(week.database, week.clerk, request.id, seen=None, key=week.key())
+        await week.do("exchange given up", dropped)
+        return
+    async for _ in _travels_back(week, sold, request):
+        yield
+    yield
+    async with week.reading() as tx:
+        stands = (await exchanges_by_returns(tx, [request.id]))[request.id]
+    if stands.status is ExchangeStatus.UNPAID:
+        paid = pay_exchange(
+            week.database,
+            week.clerk,
+            request.id,
+            stands.due_minor,
+            "补差价",
+            seen=None,
+            key=week.key(),
+        )
+        await week.do("difference paid", paid)
+
+
+async def _goodwill(week: Week, sold: Sold) -> AsyncIterator[None]:
+    """Give something back for goodwill; never more than was paid."""
+    async for _ in _came(week, sold):
+        yield
+    if sold.status is OrderStatus.CANCELLED:
+        return
+    too_much = grant_refund(week.database, week.clerk, sold.id, 10**9, "补偿", week.key())
+    await week.refused("a refund above what was paid", "NOTHING_TO_REFUND", too_much)
+    granted = grant_refund(week.database, week.clerk, sold.id, GOODWILL_MINOR, "补偿", week.key())
+    await week.do("paid back for goodwill", granted)
+
+
+async def _came(week: Week, sold: Sold) -> AsyncIterator[None]:
+    """Wait until it has come, and a while."""
+    async for _ in week.until(sold):
+        yield
+    async for _ in rounds(2 + sold.random.randrange(8)):
+        yield
+
+
+async def _ask(week: Week, sold: Sold, kind: ReturnKind, units: tuple[ReturnUnits, ...]) -> Return:
+    draft = ReturnDraft(sold.id, kind, units, "不合适")
+    asked = request_return(week.database, week.clerk, draft, week.key())
+    return (await week.do(f"asked: {kind}", asked)).request
+
+
+async def _units(week: Week, sold: Sold, *, is_part: bool) -> tuple[ReturnUnits, ...]:
+    """Return what has come of an order: a unit of its first line, or all."""
+    async with week.reading() as tx:
+        rows = (await lines_of_orders(tx, [sold.id]))[sold.id]
+    came = [row for row in rows if row["delivered"]]
+    if is_part:
+        return (ReturnUnits(came[0]["line_no"], 1),)
+    return tuple(ReturnUnits(row["line_no"], row["delivered"]) for row in came)
+
+
+async def _inspect(week: Week, sold: Sold, request: Return, node_id: int) -> None:
+    """Find each unit good, defective or worth nothing; now and then it is not ours."""
+    async with week.reading() as tx:
+        stands = (await returns_by_ids(tx, [request.id]))[request.id]
+        lines = (await lines_of_returns(tx, [request.id]))[request.id]
+    if stands.status is not ReturnStatus.RECEIVED:
+        return
+    found = []
+    for line in lines:
+        counts = {"good": 0, "defective": 0, "scrapped": 0, "denied": 0}
+        for _ in range(line.received):
+            chosen = sold.random.choices(list(counts), (80, 12, 6, 2))[0]
+            counts[chosen] += 1
+        found.append(Inspected(line.line_no, **counts))
+    inspected = inspect_return(
+        week.database, week.worker(node_id), request.id, found, seen=None, key=week.key()
+    )
+    await week.do("return inspected", inspected)
+
+
+STORIES: dict[Fate, Story] = {
+    Fate.SENT_BACK: _sent_back,
+    Fate.APPROVED_TWICE: _sent_back,
+    Fate.SENT_BACK_IN_PART: _sent_back,
+    Fate.NOT_SENT_BACK: _sent_back,
+    Fate.TAKEN_BACK: _taken_back,
+    Fate.REFUND_ONLY: _paid_back_only,
+    Fate.MISSING: _paid_back_only,
+    Fate.DECLINED: _paid_back_only,
+    Fate.EXCHANGED: _exchanged,
+    Fate.EXCHANGED_DEARER: _exchanged,
+    Fate.EXCHANGE_DROPPED: _exchanged,
+    Fate.GOODWILL: _goodwill,
+}
+"""What is done once it has come."""
