@@ -11,6 +11,7 @@ from typing import NamedTuple
 import asyncpg
 import pytest
 import redis
+from hypothesis import settings
 
 from backend.db.migrate import migrate
 from backend.db.pool import Database
@@ -29,6 +30,10 @@ HASTY = ("fsync", "full_page_writes", "synchronous_commit")
 which what `alter system` says does not change."""
 IN_MEMORY, ROOM_BYTES = Path("/dev/shm"), 3 * 2**30
 SECRET = "a secret for tests, of more than 32 characters"
+
+settings.register_profile("unhurried", deadline=None)
+"""How long an example takes is for benchmarks: a machine that is busy fails no test."""
+settings.load_profile("unhurried")
 
 
 class Servers(NamedTuple):

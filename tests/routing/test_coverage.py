@@ -352,7 +352,7 @@ def holds(condition: Condition | None, facts: Any) -> bool:
     return condition is None or compile_condition(condition, ORDER_ATTRIBUTES)(facts)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(narrow)
 def test_what_is_said_to_match_never_matches_nothing(condition: Condition) -> None:
     found = findings(first("odd", when=condition), strategy())
@@ -360,7 +360,7 @@ def test_what_is_said_to_match_never_matches_nothing(condition: Condition) -> No
     assert never is not any(holds(condition, facts) for facts in orders(condition))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(policies())
 def test_an_example_is_an_order_of_which_it_is_true(policy: PolicyDocument) -> None:
     by_name = {one.name: one for one in policy.strategies}
