@@ -171,6 +171,14 @@ class ReturnTakeBackInput:
 
 
 @strawberry.input
+class ParcelTakeInInput:
+    idempotency_key: str
+    parcel_id: strawberry.ID
+    location_id: strawberry.ID = strawberry.field(description="Where it is now.")
+    reason: str = strawberry.field(description="Why nobody accepted it.")
+
+
+@strawberry.input
 class RefundInput:
     idempotency_key: str
     order_id: strawberry.ID
@@ -347,6 +355,20 @@ class AfterSalesMutation:
         )
         done = await receive.take_back(
             info.context.services.database, info.context.principal, draft, input.idempotency_key
+        )
+        return await _saved(info, done)
+
+    @strawberry.mutation(
+        description="Take a parcel in that nobody accepted (拒收入库): then it is inspected."
+    )
+    async def parcel_take_in(self, info: YipanInfo, input: ParcelTakeInInput) -> ReturnPayload:
+        at = receive.ReturnedTo(number_of("Location", input.location_id), input.reason)
+        done = await receive.take_in_parcel(
+            info.context.services.database,
+            info.context.principal,
+            number_of("Parcel", input.parcel_id),
+            at,
+            input.idempotency_key,
         )
         return await _saved(info, done)
 

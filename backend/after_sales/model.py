@@ -23,6 +23,8 @@ class ReturnKind(StrEnum):
     """To be paid back, and keep them (仅退款)."""
     MISSING = "missing"
     """To be paid back what never came (少件)."""
+    REFUSED = "refused"
+    """Nothing: a parcel was not accepted, and came back (拒收)."""
 
 
 class ReturnStatus(StrEnum):

@@ -82,7 +82,8 @@ where l.tenant_id = $1 and l.return_id = $2 and l.line_no = d.line_no
 
 -- claimed_units --
 -- Units of the lines of an order that are sent back, or claimed: what was denied is not.
-select l.line_no, sum(case when r.status = 'closed' and r.kind = 'return' then l.received - l.denied
+select l.line_no, sum(case when r.status = 'closed' and r.kind in ('return', 'refused')
+                                then l.received - l.denied
                            else l.quantity end)::bigint as units
 from return_line l
 join return_request r on r.tenant_id = $1 and r.id = l.return_id

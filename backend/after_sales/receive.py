@@ -15,6 +15,7 @@ from backend.after_sales.errors import (
 from backend.after_sales.events import ReturnInspected, ReturnReceived
 from backend.after_sales.exchanging import lock_exchange, settle
 from backend.after_sales.model import (
+    TEXT_MAX,
     Inspected,
     Return,
     ReturnDone,
@@ -30,6 +31,8 @@ from backend.after_sales.states import RETURN
 from backend.db.commands import apply_once
 from backend.db.pool import Database, TenantTransaction
 from backend.fulfilment.bulk import working
+from backend.fulfilment.come_back import lock_parcel, take_parcel_in
+from backend.fulfilment.errors import UnknownParcel
 from backend.inventory import ledger
 from backend.inventory.counters import Counters
 from backend.inventory.model import CauseKind, LevelKey, Movement
@@ -41,7 +44,7 @@ from backend.orders.refunds import owe_refund
 from backend.orders.step import tell_order
 from tenants.principal import Principal
 
-AT_THE_COUNTER = "at the counter"
+AT_THE_COUNTER, REFUSED = "at the counter", "not accepted"
 
 
 class Arrived(NamedTuple):
@@ -49,6 +52,13 @@ class Arrived(NamedTuple):
 
     node_id: int
     lines: Sequence[ReturnUnits] | None = None
+
+
+class ReturnedTo(NamedTuple):
+    """Where a parcel is that nobody accepted, and why."""
+
+    node_id: int
+    reason: str
 
 
 async def receive_return(
@@ -102,15 +112,51 @@ async def take_back(
         request = await keep_request(
             tx, orders[0], draft, lines, ReturnStatus.APPROVED, AT_THE_COUNTER
         )
-        found = Standing(
-            request, orders[0], tuple((await lines_of_returns(tx, [request.id]))[request.id])
-        )
+        found = Standing(request, orders[0], await _lines(tx, request))
         return await _receive(tx, found, Arrived(node_id))
 
     async with working(database, principal) as tx:
         if not tx.principal.may_work_at(node_id, None):
             raise UnknownReturn
         return await apply_once(tx, key, ("take_back", draft), ReturnDone, partial(work, tx))
+
+
+async def take_in_parcel(
+    database: Database, principal: Principal, parcel_id: int, at: ReturnedTo, key: str
+) -> ReturnDone:
+    """Take a parcel in that nobody has accepted (拒收), once, in whichever node it is now.
+
+    What is in it is a request of kind REFUSED that was received, to be inspected; then it is
+    owed. No rule is asked. With the last of its parcels, what the node sent has ended. Locks the
+    key, the order, its levels in order. Emits `return.requested`, `return.received`, and
+    `fulfilment.refused` or `fulfilment.delivered`. Raises PermissionMissing, WriteRefused,
+    UnknownParcel, ParcelNotOnItsWay, InvalidAfterSalesInput, TooManyReturned where something of it
+    was paid back as missing, NotReturnable, NoPlaceForReturns, CommandConflict; then nothing has
+    changed.
+    """
+    if not 0 < len(at.reason) <= TEXT_MAX:
+        raise InvalidAfterSalesInput(f"Say why, in 1 to {TEXT_MAX} characters.", path=("reason",))
+
+    async def work(tx: TenantTransaction) -> ReturnDone:
+        parcel = await lock_parcel(tx, parcel_id)
+        order = (await lock_orders_of(tx, [parcel.key]))[0]
+        lines = tuple(ReturnUnits(*one) for one in sorted(parcel.units.items()))
+        draft = ReturnDraft(order["id"], ReturnKind.REFUSED, lines, at.reason, at.node_id)
+        await take_parcel_in(tx, parcel_id, parcel)
+        sold, _ = await look_at_lines(tx, draft)
+        request = await keep_request(tx, order, draft, sold, ReturnStatus.APPROVED, REFUSED)
+        if parcel.waybill:
+            sent_by = parcel.carrier, parcel.waybill
+            request = await set_return(tx, request, ReturnStatus.SENT_BACK, sent_by=sent_by)
+        found = Standing(request, order, (await _lines(tx, request)))
+        return await _receive(tx, found, Arrived(at.node_id))
+
+    async with working(database, principal) as tx:
+        if not tx.principal.may_work_at(at.node_id, None):
+            raise UnknownParcel
+        return await apply_once(
+            tx, key, ("take_in_parcel", parcel_id, at), ReturnDone, partial(work, tx)
+        )
 
 
 async def inspect_return(
@@ -144,9 +190,13 @@ async def inspect_return(
         return await apply_once(tx, key, content, ReturnDone, partial(work, tx))
 
 
+async def _lines(tx: TenantTransaction, request: Return) -> tuple[ReturnLine, ...]:
+    return tuple((await lines_of_returns(tx, [request.id]))[request.id])
+
+
 async def _receive(tx: TenantTransaction, found: Standing, arrived: Arrived) -> ReturnDone:
     request = found.request
-    if request.kind is not ReturnKind.RETURN:
+    if request.kind not in (ReturnKind.RETURN, ReturnKind.REFUSED):
         raise InvalidAfterSalesInput("Nothing comes back of this request.")
     units = _units(found.lines, arrived.lines)
     places = await _Places.read(tx, request.order_id, arrived.node_id)

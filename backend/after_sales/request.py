@@ -45,7 +45,10 @@ CAUSE_OF = {
     ReturnKind.RETURN: RefundCause.RETURNED,
     ReturnKind.REFUND_ONLY: RefundCause.GOODWILL,
     ReturnKind.MISSING: RefundCause.MISSING,
+    ReturnKind.REFUSED: RefundCause.RETURNED,
 }
+ON_ITS_WAY = (ReturnKind.MISSING, ReturnKind.REFUSED)
+"""What may concern units that have not arrived."""
 Work = Callable[[TenantTransaction], Awaitable[ReturnDone]]
 
 
@@ -168,6 +171,10 @@ async def _apply(
 
 async def begin_request(tx: TenantTransaction, draft: ReturnDraft) -> ReturnDone:
     """Ask for after-sales service in a transaction; what `request_return` does under its key."""
+    if draft.kind is ReturnKind.REFUSED:
+        raise InvalidAfterSalesInput(
+            "What was not accepted is taken in by parcelTakeIn, once it is there.", path=("kind",)
+        )
     order = (await lock_orders_of(tx, [FulfilmentKey(draft.order_id, 0)]))[0]
     lines, verdict = await look_at_lines(tx, draft)
     if verdict.refused:
@@ -200,7 +207,7 @@ async def look_at_lines(
     for at, part in enumerate(draft.lines):
         line = sold.get(part.line_no)
         has = 0 if line is None else line["delivered"]
-        if line is not None and draft.kind is ReturnKind.MISSING:
+        if line is not None and draft.kind in ON_ITS_WAY:
             has += line["shipped"]
         left = has - claimed.get(part.line_no, 0)
         if part.quantity > left:

@@ -1637,7 +1637,7 @@ create table parcel (
     carrier       text not null,
     weight_g      bigint not null constraint parcel_weight_check check (weight_g >= 0),
     status        text not null constraint parcel_status_check check (status in (
-        'packed', 'labelled', 'shipped', 'delivered', 'exception', 'cancelled')),
+        'packed', 'labelled', 'shipped', 'delivered', 'returned', 'exception', 'cancelled')),
     -- What the carrier calls it (运单号), and where its label is to be had.
     waybill       text,
     label_url     text,
@@ -1838,7 +1838,7 @@ create table return_request (
     node_id      bigint,
     dealer_id    bigint,
     kind         text not null constraint return_request_kind_check
-                 check (kind in ('return', 'refund_only', 'missing')),
+                 check (kind in ('return', 'refund_only', 'missing', 'refused')),
     status       text not null constraint return_request_status_check check (status in (
         'requested', 'approved', 'sent_back', 'received', 'closed', 'rejected', 'cancelled')),
     version      integer not null default 1,

@@ -63,6 +63,12 @@ class InvalidSignature(YipanError):
     code = "INVALID_SIGNATURE"
 
 
+class ParcelNotOnItsWay(YipanError):
+    """The parcel was not handed over, has arrived, or was taken in; `parcels` says which."""
+
+    code = "PARCEL_NOT_ON_ITS_WAY"
+
+
 class UnknownParcel(YipanError):
     """There is no such parcel that still stands."""
 

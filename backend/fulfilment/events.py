@@ -70,6 +70,16 @@ class FulfilmentDelivered(Payload, frozen=True, rename="camel"):
     node_id: int
 
 
+class FulfilmentRefused(Payload, frozen=True, rename="camel"):
+    """All that a node sent of an order came back, and nobody had accepted it."""
+
+    TYPE: ClassVar[str] = "fulfilment.refused"
+
+    order_id: int
+    fulfilment_no: int
+    node_id: int
+
+
 class InterceptAsked(Payload, frozen=True, rename="camel"):
     """A node is asked to stop what it has begun with."""
 
@@ -145,6 +155,7 @@ PAYLOADS: tuple[type[Payload], ...] = (
     FulfilmentPacked,
     FulfilmentShipped,
     FulfilmentDelivered,
+    FulfilmentRefused,
     InterceptAsked,
     InterceptRefused,
     FulfilmentIntercepted,

@@ -27,6 +27,8 @@ class ParcelStatus(StrEnum):
     LABELLED = "labelled"
     SHIPPED = "shipped"
     DELIVERED = "delivered"
+    RETURNED = "returned"
+    """Taken in by a node again, without having been accepted (拒收)."""
     EXCEPTION = "exception"
     """The carrier refuses it, or says that something went wrong: somebody has to look."""
     CANCELLED = "cancelled"

@@ -78,7 +78,15 @@ update parcel p
 set status = case when p.status = 'exception' and $4 <> 'delivered' then p.status else $4 end
 from unnest($2::bigint[], $3::integer[]) as k(order_id, fulfilment_no)
 where p.tenant_id = $1 and p.order_id = k.order_id and p.fulfilment_no = k.fulfilment_no
-  and p.status <> 'cancelled'
+  and p.status not in ('cancelled', 'returned')
+
+-- return_parcel --
+-- Let a parcel be in a node again, without having been accepted; its order is locked.
+update parcel set status = 'returned'
+where tenant_id = $1 and id = $2 and status in ('shipped', 'exception')
+  and exists (select from fulfilment f where f.tenant_id = $1 and f.order_id = parcel.order_id
+              and f.fulfilment_no = parcel.fulfilment_no and f.status = 'shipped')
+returning id
 
 -- insert_intercept --
 -- Ask a node to stop; nothing where it is asked already.
@@ -266,15 +274,19 @@ returning event_id
 update parcel set said = $3, said_at = $4, status = $5 where tenant_id = $1 and id = $2
 
 -- arrived_fulfilments --
--- Which of these were handed over, and have all their parcels where they were to go.
-select f.order_id, f.fulfilment_no
+-- Which of these were handed over, and have no parcel on its way; whether any was accepted.
+select f.order_id, f.fulfilment_no,
+       exists (select from parcel p where p.tenant_id = $1 and p.order_id = f.order_id
+               and p.fulfilment_no = f.fulfilment_no
+               and p.status not in ('cancelled', 'returned')) as is_accepted
 from unnest($2::bigint[], $3::integer[]) as k(order_id, fulfilment_no)
 join fulfilment f on f.tenant_id = $1 and f.order_id = k.order_id
      and f.fulfilment_no = k.fulfilment_no and f.status = 'shipped'
 where exists (select from parcel p where p.tenant_id = $1 and p.order_id = f.order_id
               and p.fulfilment_no = f.fulfilment_no and p.status <> 'cancelled')
   and not exists (select from parcel p where p.tenant_id = $1 and p.order_id = f.order_id
-                  and p.fulfilment_no = f.fulfilment_no and p.status <> 'cancelled'
+                  and p.fulfilment_no = f.fulfilment_no
+                  and p.status not in ('cancelled', 'returned')
                   and (p.said <> 'delivered' or p.said_at is null))
 
 -- unknown_tracking --

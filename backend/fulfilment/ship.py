@@ -9,7 +9,12 @@ from backend.events.model import Payload
 from backend.fulfilment.bulk import Done, carry_out
 from backend.fulfilment.carriers.accounts import labelling_accounts
 from backend.fulfilment.errors import NoWaybill
-from backend.fulfilment.events import FulfilmentDelivered, FulfilmentShipped, SentParcel
+from backend.fulfilment.events import (
+    FulfilmentDelivered,
+    FulfilmentRefused,
+    FulfilmentShipped,
+    SentParcel,
+)
 from backend.fulfilment.model import ParcelStatus
 from backend.fulfilment.waves import SQL
 from backend.orders.errors import InterceptPending
@@ -24,7 +29,7 @@ from backend.orders.states import FULFILMENT
 from tenants.principal import Principal
 
 SHIP = FULFILMENT.step("ship")
-DELIVER = FULFILMENT.step("deliver")
+DELIVER, REFUSE = FULFILMENT.step("deliver"), FULFILMENT.step("refuse")
 
 
 async def ship_fulfilments(
@@ -97,12 +102,23 @@ async def deliver(tx: TenantTransaction, keys: Iterable[FulfilmentKey]) -> Moved
 
 
 async def settle_delivered(tx: TenantTransaction, keys: Iterable[FulfilmentKey]) -> None:
-    """Let fulfilments arrive that were handed over and of which all parcels are said to have."""
+    """Let fulfilments end that were handed over and of which no parcel is on its way any more.
+
+    They have arrived, unless all their parcels came back.
+    """
     wanted = list(keys)
     columns = [key.order_id for key in wanted], [key.fulfilment_no for key in wanted]
     rows = await tx.fetch(SQL.arrived_fulfilments, tx.tenant_id, *columns)
-    if rows:
-        await deliver(tx, [FulfilmentKey(*row) for row in rows])
+    accepted = [FulfilmentKey(row[0], row[1]) for row in rows if row["is_accepted"]]
+    refused = [FulfilmentKey(row[0], row[1]) for row in rows if not row["is_accepted"]]
+    if accepted:
+        await deliver(tx, accepted)
+    if refused:
+        await move_fulfilments(tx, REFUSE, refused, _told_refused)
+
+
+def _told_refused(row: Record) -> Payload:
+    return FulfilmentRefused(row["order_id"], row["fulfilment_no"], row["node_id"])
 
 
 async def _set_parcels(tx: TenantTransaction, moved: Moved, status: ParcelStatus) -> None:

@@ -230,6 +230,7 @@ EFFECTS: dict[str, Effect] = {
     "pick": _picked,
     "ship": _leave,
     "deliver": _arrive,
+    "refuse": _arrive,
 }
 """What a step does to units beside the status of the fulfilment."""
 

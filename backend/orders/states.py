@@ -107,6 +107,13 @@ ORDER = Machine(
             event="fulfilment.delivered",
         ),
         step(
+            "refuse",
+            [O.HELD, O.PARTIALLY_ALLOCATED, O.PARTIALLY_SHIPPED, O.SHIPPED],
+            [O.HELD, O.PARTIALLY_ALLOCATED, O.PARTIALLY_SHIPPED, O.SHIPPED, O.DELIVERED],
+            by=_WORK,
+            event="fulfilment.refused",
+        ),
+        step(
             "cancel",
             [*_TO_COME, *_AT_NODES],
             [*_TO_COME, *_AT_NODES, O.SHIPPED, O.DELIVERED, O.CANCELLED],
@@ -155,6 +162,7 @@ LINE = Machine(
             "ship", ["at_node"], ["shipped"], by=_WORK, stock="shipped", event="fulfilment.shipped"
         ),
         step("deliver", ["shipped"], ["delivered"], by=_WORK, event="fulfilment.delivered"),
+        step("refuse", ["shipped"], ["delivered"], by=_WORK, event="fulfilment.refused"),
         step(
             "report_shortage",
             ["reserved", "at_node"],
@@ -201,6 +209,7 @@ FULFILMENT = Machine(
             "ship", [F.PACKED], [F.SHIPPED], by=_WORK, stock="shipped", event="fulfilment.shipped"
         ),
         step("deliver", [F.SHIPPED], [F.DELIVERED], by=_WORK, event="fulfilment.delivered"),
+        step("refuse", [F.SHIPPED], [F.DELIVERED], by=_WORK, event="fulfilment.refused"),
         step(
             "cancel",
             [F.RESERVED],

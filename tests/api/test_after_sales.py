@@ -37,7 +37,9 @@ INPUTS = {
     "returnReceive": "ReturnReceiveInput",
     "returnInspect": "ReturnInspectInput",
     "returnTakeBack": "ReturnTakeBackInput",
+    "parcelTakeIn": "ParcelTakeInInput",
 }
+PARCELS = "{ parcels { edges { node { id status } } } }"
 STEPS = ("refundAsk", "refundPay", "refundFail", "refundWaive")
 
 
@@ -184,7 +186,25 @@ async def test_rules_say_what_is_an_exception(service: Service, world: World) ->
     assert refused["code"] == "INVALID_AFTER_SALES_INPUT"
 
 
-@pytest.mark.parametrize("name", sorted(INPUTS.keys() - {"returnRequest", "returnTakeBack"}))
+async def test_a_parcel_that_nobody_accepted(
+    service: Service, runtime: Runtime, world: World
+) -> None:
+    order = await service.desk.placed(2)
+    await service.desk.working.until(order, "ship")
+    parcels = (await service.api.data(PARCELS, world.brand))["parcels"]["edges"]
+    which = {"parcelId": parcels[0]["node"]["id"], "locationId": service.location}
+    taken = await service.run("parcelTakeIn", world.store, **which, reason="没人在家")
+    assert (taken["request"]["kind"], taken["request"]["status"]) == ("REFUSED", "RECEIVED")
+    found = (await service.api.data(PARCELS, world.brand))["parcels"]["edges"]
+    assert found[0]["node"]["status"] == "RETURNED"
+    again = await service.run("parcelTakeIn", world.store, **which, reason="没人在家")
+    assert (again["__typename"], again["code"]) == ("InputRefused", "PARCEL_NOT_ON_ITS_WAY")
+    await assert_clean(runtime, world)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(INPUTS.keys() - {"returnRequest", "returnTakeBack", "parcelTakeIn"})
+)
 async def test_what_is_unknown_is_refused(service: Service, name: str) -> None:
     given: dict[str, dict[str, Any]] = {
         "returnSendBack": {"carrier": "sf", "waybill": "1"},

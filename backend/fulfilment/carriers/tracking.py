@@ -20,6 +20,7 @@ from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
 from backend.orders.step import tell_order
 from tenants.principal import system_principal
 
+ENDED = (ParcelStatus.CANCELLED, ParcelStatus.DELIVERED, ParcelStatus.RETURNED)
 CLOCKS_DIFFER = timedelta(minutes=5)
 TENANT_ID_END = 2**63
 """No brand has such a number: a bigint ends before it."""
@@ -141,7 +142,7 @@ async def _say(
     at = min(latest.happened_at, await database_time(tx) + CLOCKS_DIFFER)
     if parcel["said_at"] is not None and at < parcel["said_at"]:
         return
-    if parcel["status"] in (ParcelStatus.CANCELLED, ParcelStatus.DELIVERED):
+    if parcel["status"] in ENDED:
         return
     status = ParcelStatus(parcel["status"])
     if latest.kind.needs_somebody:
