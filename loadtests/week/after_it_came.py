@@ -16,12 +16,20 @@ from backend.after_sales.model import (
     WantedLine,
 )
 from backend.after_sales.pay_back import grant_refund
-from backend.after_sales.receive import Arrived, inspect_return, receive_return, take_back
+from backend.after_sales.receive import (
+    Arrived,
+    ReturnedTo,
+    inspect_return,
+    receive_return,
+    take_back,
+    take_in_parcel,
+)
 from backend.after_sales.request import approve_return, end_return, request_return, send_back
 from backend.after_sales.standing import lines_of_returns, returns_by_ids
 from backend.demo.brand import STORES
+from backend.fulfilment.find import parcels_of_orders
 from backend.orders.find_orders import lines_of_orders
-from backend.orders.model import OrderStatus
+from backend.orders.model import FulfilmentStatus, OrderStatus
 from loadtests.week.plan import Fate
 from loadtests.week.week import Sold, Story, Week, rounds
 
@@ -78,6 +86,29 @@ async def _travels_back(week: Week, sold: Sold, request: Return) -> AsyncIterato
     await week.do("return received", received)
     yield
     await _inspect(week, sold, request, node_id)
+
+
+async def _refused(week: Week, sold: Sold) -> AsyncIterator[None]:
+    """Accept nothing of it: whoever sent a parcel has it again some days later."""
+    async for _ in week.until_at(sold, FulfilmentStatus.SHIPPED):
+        yield
+    async for _ in rounds(8 + sold.random.randrange(4)):
+        yield
+    for key in sold.keys(FulfilmentStatus.SHIPPED):
+        node_id = sold.node_of(key)
+        async with week.reading() as tx:
+            parcels = (await parcels_of_orders(tx, [sold.id]))[sold.id]
+        for parcel in parcels:
+            if parcel["fulfilment_no"] == key.fulfilment_no:
+                taken = take_in_parcel(
+                    week.database,
+                    week.worker(node_id),
+                    parcel["id"],
+                    ReturnedTo(node_id, "客户拒收"),
+                    week.key(),
+                )
+                request = (await week.do("taken in, as nobody accepted it", taken)).request
+                await _inspect(week, sold, request, node_id)
 
 
 async def _taken_back(week: Week, sold: Sold) -> AsyncIterator[None]:
@@ -224,6 +255,7 @@ async def _inspect(week: Week, sold: Sold, request: Return, node_id: int) -> Non
 
 
 STORIES: dict[Fate, Story] = {
+    Fate.REFUSED: _refused,
     Fate.SENT_BACK: _sent_back,
     Fate.APPROVED_TWICE: _sent_back,
     Fate.SENT_BACK_IN_PART: _sent_back,

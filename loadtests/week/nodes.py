@@ -120,7 +120,9 @@ class Nodes:
     async def _pick(self) -> None:
         """Fetch all that is on lists, but for what a story of its own is told of."""
         for node_id, keys in (await self._keys(F.PICKING)).items():
-            mine = [key for key in keys if not self._is_fated(key, Fate.SHORT, Fate.MISREAD)]
+            mine = [
+                key for key in keys if not self._is_fated(key.order_id, Fate.SHORT, Fate.MISREAD)
+            ]
             for part in _parts(mine, BULK_MAX):
                 await self._bulk("picked", pick_fulfilments, node_id, part)
 
@@ -156,7 +158,7 @@ class Nodes:
             mine = [
                 key
                 for key in keys
-                if not self._is_fated(key, Fate.SHIPPED_TWICE, Fate.STOPPED, Fate.TOO_LATE)
+                if not self._is_fated(key.order_id, Fate.SHIPPED_TWICE, Fate.STOPPED, Fate.TOO_LATE)
             ]
             for part in _parts(mine, BULK_MAX):
                 await self._bulk("shipped", ship_fulfilments, node_id, part)
@@ -197,12 +199,12 @@ class Nodes:
             if row["carrier"] == OWN:
                 own.append(FulfilmentKey(row["order_id"], row["fulfilment_no"]))
             elif (chance := self._random.random()) < 0.8:
-                told[self._next(row["waybill"], chance)].append(row["waybill"])
+                told[self._next(row, chance)].append(row["waybill"])
         for row in await self._parcels(ParcelStatus.EXCEPTION):
             if row["waybill"] is None:
                 other = change_carrier(week.database, week.clerk, row["id"], OWN, week.key())
                 await week.do("given to another carrier", other)
-            elif self._random.random() < 0.4:
+            elif not self._is_fated(row["order_id"], Fate.REFUSED) and self._random.random() < 0.4:
                 told["delivered",].append(row["waybill"])
         for kinds, waybills in sorted(told.items()):
             for part in _parts(waybills, TOLD_AT_ONCE):
@@ -216,9 +218,12 @@ class Nodes:
             done = await deliver_fulfilments(week.database, week.people[2], part, week.key())
             week.done["delivered by the nodes' own cars"] += sum(a.is_done for a in done.answers)
 
-    def _next(self, waybill: str, chance: float) -> tuple[str, ...]:
-        """Return what befalls a parcel next: now and then nobody is at home, or it is lost."""
+    def _next(self, parcel: Record, chance: float) -> tuple[str, ...]:
+        """Return what befalls a parcel next: nobody is at home, nobody wants it, or it is lost."""
+        waybill = parcel["waybill"]
         stage = self._stage.get(waybill, 0)
+        if stage == 1 and self._is_fated(parcel["order_id"], Fate.REFUSED):
+            return ("returned",)
         if stage == 1 and chance < 0.03:
             return ("exception",) if chance < 0.004 else ("failed_attempt",)
         self._stage[waybill] = min(stage + 1, len(STAGES) - 1)
@@ -284,9 +289,9 @@ class Nodes:
                 found[row["node_id"]].append(key)
         return dict(sorted(found.items()))
 
-    def _is_fated(self, key: FulfilmentKey, *fates: Fate) -> bool:
+    def _is_fated(self, order_id: int, *fates: Fate) -> bool:
         """Whether an order's own story does this step, the first time."""
-        sold = self._week.sold.get(key.order_id)
+        sold = self._week.sold.get(order_id)
         return sold is not None and sold.planned.fate in fates and sold.has_story
 
     def _is_fetched(self, key: FulfilmentKey) -> bool:

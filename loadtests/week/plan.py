@@ -80,6 +80,7 @@ class Fate(StrEnum):
     REMARKED = "held for its remark"
     FRAUD = "held for its remark, and cancelled"
     PUT_BY = "put by for a day"
+    REFUSED = "refused at the door"
     SENT_BACK = "sent back"
     APPROVED_TWICE = "sent back, approved by two people at once"
     SENT_BACK_IN_PART = "sent back in part"
@@ -127,6 +128,7 @@ FATES: dict[Way, dict[Fate, float]] = {
         Fate.REMARKED: 1,
         Fate.FRAUD: 0.2,
         Fate.PUT_BY: 0.4,
+        Fate.REFUSED: 0.6,
         Fate.SENT_BACK: 3.5,
         Fate.APPROVED_TWICE: 0.3,
         Fate.SENT_BACK_IN_PART: 1,
