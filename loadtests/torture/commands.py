@@ -23,7 +23,12 @@ from backend.orders.cancel_orders import CancelLine, cancel_order
 from backend.orders.hold_orders import hold_order
 from backend.orders.release_holds import Resolution, release_hold
 from backend.orders.report_shortage import ShortPick, report_shortage
-from loadtests.torture import fetch_commands, return_commands
+from loadtests.torture import (
+    deposit_commands,
+    exchange_commands,
+    fetch_commands,
+    return_commands,
+)
 from loadtests.torture.target import SKU, Command, Target
 
 REGIONS = bundled_regions()
@@ -130,7 +135,25 @@ FETCHING: dict[str, Command] = {
     **fetch_commands.COMMANDS,
 }
 RETURNING: dict[str, Command] = return_commands.COMMANDS
-COMMANDS: dict[str, Command] = {**SENDING, **FETCHING, **RETURNING}
+ON_ITS_WAY: dict[str, Command] = {
+    **{name: SENDING[name] for name in ("deliver", "cancel", "hold")},
+    **{name: RETURNING[name] for name in ("take_in", "claim", "approve", "grant")},
+}
+EXCHANGING: dict[str, Command] = {
+    **{name: RETURNING[name] for name in ("approve", "decline", "receive", "inspect", "pay")},
+    **exchange_commands.COMMANDS,
+}
+PAYING: dict[str, Command] = {
+    **{name: SENDING[name] for name in ("hold", "let_go", "cancel", "cancel_one", "release")},
+    **deposit_commands.COMMANDS,
+}
+COMMANDS: dict[str, Command] = {
+    **SENDING,
+    **FETCHING,
+    **RETURNING,
+    **exchange_commands.COMMANDS,
+    **deposit_commands.COMMANDS,
+}
 
 
 class State(NamedTuple):
@@ -139,6 +162,8 @@ class State(NamedTuple):
     steps: tuple[str, ...]
     commands: Mapping[str, Command] = SENDING
     is_fetched: bool = False
+    is_paid: bool = True
+    """Or something of it only, ahead."""
 
 
 LIFE = ("release", "start", "pick", "pack", "ship")
@@ -154,6 +179,10 @@ STATES: dict[str, State] = {
     "rejected": State(("reject",), FETCHING, is_fetched=True),
     "ready": State(("make_ready",), FETCHING, is_fetched=True),
     "ready_but": State(("make_ready", "intercept"), FETCHING, is_fetched=True),
+    "on_its_way": State(LIFE, ON_ITS_WAY),
+    "paid_ahead": State((), PAYING, is_paid=False),
+    "to_be_exchanged": State((*ARRIVED, "swap"), EXCHANGING),
+    "exchanged_for_more": State((*ARRIVED, "swap", "approve", "receive", "inspect"), EXCHANGING),
     "arrived": State(ARRIVED, RETURNING),
     "wanted_back": State((*ARRIVED, "ask"), RETURNING),
     "coming_back": State((*ARRIVED, "ask", "approve"), RETURNING),

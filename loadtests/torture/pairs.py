@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime
 from itertools import combinations_with_replacement, count
 from pathlib import Path
 from random import Random
@@ -21,6 +22,7 @@ from typing import Any, NamedTuple
 import asyncpg
 import msgspec
 
+from backend.after_sales.exchanging import exchanges_by_returns
 from backend.after_sales.standing import refunds_of_orders, returns_of_orders
 from backend.audit.audit import audit
 from backend.catalog.model import SkuDraft
@@ -41,13 +43,14 @@ from backend.network.model import (
 )
 from backend.network.node_terms import set_node_terms
 from backend.network.nodes import list_nodes, load_regions
+from backend.orders.deposits.deposits import deposits_of_orders
 from backend.orders.find_orders import (
     fulfilments_of_orders,
     holds_of_orders,
     lines_of_orders,
     orders_by_ids,
 )
-from backend.orders.model import AddressDraft, LineDraft, OrderDraft, Pickup, Placed
+from backend.orders.model import AddressDraft, Deposit, LineDraft, OrderDraft, Pickup, Placed
 from backend.orders.move_fulfilments import FulfilmentKey
 from backend.orders.states import derive_status
 from backend.orders.step import line_outcome
@@ -69,6 +72,7 @@ HANDS_OVER = NodeTerms(capabilities=frozenset({Capability.HANDS_OVER}))
 UNITS = 3
 DEEP = 10**8
 CUTS = (Fault.LOST_BEFORE, Fault.LOST_AFTER)
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
 STATEMENTS_MAX = 60
 """Of one command; the longest has some thirty."""
 WHOLE = 100
@@ -84,6 +88,9 @@ class Standing(NamedTuple):
     pickup: str
     returns: tuple[str, ...]
     refunds: tuple[tuple[str, int], ...]
+    exchanges: tuple[tuple[str, int, str], ...]
+    """Each with what is due, and how its replacement stands."""
+    deposit: str
 
 
 class Play(NamedTuple):
@@ -157,7 +164,8 @@ class Scene:
         draft = OrderDraft(
             shop=SHOP,
             external_id=f"o{next(self._keys)}",
-            is_paid=True,
+            is_paid=wanted.is_paid,
+            deposit=msgspec.UNSET if wanted.is_paid else Deposit(500, LATER),
             address=AddressDraft(detail="x", region_code=REGIONS[NEAR]),
             lines=lines[:1] if wanted.is_fetched else lines,
             freight_minor=800,
@@ -169,7 +177,7 @@ class Scene:
             found = (await fulfilments_of_orders(tx, [placed.order_id]))[placed.order_id]
         sent = next(row for row in found if row["node_id"] != self._other_node)
         key = FulfilmentKey(placed.order_id, sent["fulfilment_no"])
-        target = Target(key, sent["node_id"], self._brand.principal)
+        target = Target(key, sent["node_id"], self._brand.principal, intake=process.intake)
         for name in wanted.steps:
             await COMMANDS[name](process.database, target, f"s{next(self._keys)}")
         if "make_ready" in wanted.steps:
@@ -208,6 +216,11 @@ class Scene:
             pickups = await pickups_of_orders(tx, ids)
             returns = (await returns_of_orders(tx, ids)).get(ids[0], [])
             refunds = (await refunds_of_orders(tx, ids)).get(ids[0], [])
+            exchanges = await exchanges_by_returns(tx, [one.id for one in returns])
+            replacing = await orders_by_ids(
+                tx, [one.replacement_id for one in exchanges.values() if one.replacement_id]
+            )
+            deposits = (await deposits_of_orders(tx, ids)).get(ids[0], [])
         return Standing(
             order["status"],
             tuple(line_outcome(row) for row in rows),
@@ -215,6 +228,15 @@ class Scene:
             pickups[ids[0]].status if pickups else "",
             tuple(one.status for one in returns),
             tuple((one.status, one.amount_minor) for one in refunds),
+            tuple(
+                (
+                    one.status,
+                    one.due_minor,
+                    replacing[one.replacement_id]["status"] if one.replacement_id else "",
+                )
+                for _, one in sorted(exchanges.items())
+            ),
+            deposits[0]["status"] if deposits else "",
         )
 
     async def differences(self) -> list[str]:

@@ -3,10 +3,19 @@
 from backend.after_sales.errors import UnknownReturn
 from backend.after_sales.model import Inspected, ReturnDraft, ReturnKind, ReturnUnits
 from backend.after_sales.pay_back import grant_refund, move_refund
-from backend.after_sales.receive import Arrived, inspect_return, receive_return, take_back
+from backend.after_sales.receive import (
+    Arrived,
+    ReturnedTo,
+    inspect_return,
+    receive_return,
+    take_back,
+    take_in_parcel,
+)
 from backend.after_sales.request import approve_return, end_return, request_return
 from backend.after_sales.standing import returns_of_orders
 from backend.db.pool import Database
+from backend.fulfilment.errors import UnknownParcel
+from backend.fulfilment.find import parcels_of_orders
 from backend.inventory.counters import Counters
 from loadtests.torture.target import Command, Target
 
@@ -75,7 +84,18 @@ async def _waive(database: Database, at: Target, key: str) -> None:
     await move_refund(database, at.principal, refund, "waive", "", seen=None, key=key)
 
 
+async def _take_in(database: Database, at: Target, key: str) -> Counters:
+    async with database.tenant_transaction(at.principal, read_only=True) as tx:
+        parcels = (await parcels_of_orders(tx, [at.key.order_id])).get(at.key.order_id, [])
+    mine = [row["id"] for row in parcels if row["fulfilment_no"] == at.key.fulfilment_no]
+    if not mine:
+        raise UnknownParcel
+    where = ReturnedTo(at.node_id, "no")
+    return (await take_in_parcel(database, at.principal, mine[0], where, key)).counters
+
+
 COMMANDS: dict[str, Command] = {
+    "take_in": _take_in,
     "ask": _ask,
     "claim": _claim,
     "approve": _approve,

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from backend.db.pool import Database
 from backend.orders.move_fulfilments import FulfilmentKey
+from backend.orders.place_orders import OrderIntake
 from tenants.principal import Principal
 
 SKU, OTHER_SKU = "A", "B"
@@ -21,6 +22,8 @@ class Target(NamedTuple):
     principal: Principal
     token: str = "."
     """What opens it, where it may be fetched."""
+    intake: OrderIntake | None = None
+    """Where what replaces it is ordered."""
 
 
 Command = Callable[[Database, Target, str], Awaitable[Any]]

@@ -88,11 +88,14 @@ async def end_deposits(database: Database, tenant_id: int) -> tuple[int, Counter
     async with database.tenant_transaction(principal, read_only=True) as tx:
         rows = await tx.fetch(SQL.due_deposits, tx.tenant_id, ENDED_AT_ONCE)
 
-    async def end(order_id: int) -> Counters:
-        async with database.tenant_transaction(principal) as tx:
-            return await _end(tx, order_id)
-
+    end = partial(end_deposit, database, tenant_id)
     return await end_each([row["order_id"] for row in rows], end, "deposits")
+
+
+async def end_deposit(database: Database, tenant_id: int, order_id: int) -> Counters:
+    """Cancel an order whose rest is not paid; nothing where it is, or was ended before."""
+    async with database.tenant_transaction(system_principal(tenant_id, "deposits")) as tx:
+        return await _end(tx, order_id)
 
 
 async def _end(tx: TenantTransaction, order_id: int) -> Counters:
