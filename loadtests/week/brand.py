@@ -36,12 +36,13 @@ DEADLINES = (
     Deadline(F.PACKED, 14 * 60, 26 * 60),
     Deadline(F.SHIPPED, 72 * 60, 96 * 60),
 )
+LATE, LATE_ON = "PO-2", 5
 WAVE_MINUTES = (10 * 60, 14 * 60, 18 * 60)
-AWAITED = {"PO-1": (2, 0), "PO-2": (3, 5), "PO-3": (9, 9)}
-"""On which day of the week each supply is expected at first, and when it is expected in the end."""
+AWAITED = {"PO-1": 2, LATE: 3, "PO-3": 9}
+"""On which day of the week each supply is expected at first; LATE comes on LATE_ON instead."""
 LEVELS_MAX, ENOUGH = 100_000, 8
 SUPPLIED = 40
-"""Units of each new SKU in each supply; of the second only half comes."""
+"""Units of each new SKU in each supply; of the late one only half comes."""
 
 
 async def open_brand(runtime: Runtime, carrier_url: str, secret: str, seed: int) -> Week:
@@ -58,7 +59,7 @@ async def open_brand(runtime: Runtime, carrier_url: str, secret: str, seed: int)
         await set_wave_times(tx, times, local, week.key())
         account = (CARRIER, CARRIER_NAME, carrier_url, secret)
         await set_carrier_account(tx, *account, is_active=True, key=week.key())
-        for code, (day, _) in AWAITED.items():
+        for code, day in AWAITED.items():
             await set_supplies(tx, _supply(code, day), key=week.key())
     await week.open()
     return week
@@ -93,10 +94,10 @@ def _supply(code: str, day: int) -> list[SupplyDraft]:
     ]
 
 
-async def expect_again(week: Week, code: str) -> None:
+async def expect_later(week: Week) -> None:
     """Learn that a supply comes later; who waits for it is told."""
     async with week.database.tenant_transaction(week.people[2]) as tx:
-        await set_supplies(tx, _supply(code, AWAITED[code][1]), key=week.key())
+        await set_supplies(tx, _supply(LATE, LATE_ON), key=week.key())
     week.done["supplies that come later"] += 1
 
 

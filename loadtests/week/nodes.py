@@ -39,8 +39,7 @@ from loadtests.week.plan import Fate, Way
 from loadtests.week.week import Sold, Week
 
 CARRIER, CARRIER_NAME, OWN = "sim-express", "模拟快递", "own"
-CARRIED_G_MAX = 25_000
-"""What is heavier goes with the node's own car, which gives no waybills."""
+"""What is installed, or too heavy for the carrier, goes with a car of the node's own."""
 ASLEEP = {
     "node-dealer-xinan": {(1, hour) for hour in range(24)},
     "store-07": {(3, hour) for hour in range(24)},
@@ -51,10 +50,6 @@ EVERYTHING = 100_000
 TOLD_AT_ONCE = 200
 LOOKS, LOOK_AGAIN_SECONDS = 1_000, 0.5
 """A carrier that failed is left alone for a while: for seconds that nobody sets with a clock."""
-EVERYTHING = 100_000
-TOLD_AT_ONCE = 200
-CARRIER_RESTS_SECONDS = 2.5
-"""For so long it is left alone after a fault: what nobody sets with a clock."""
 STAGES = (("picked_up", "in_transit"), ("out_for_delivery",), ("delivered",))
 """What befalls a parcel from day to day."""
 F = FulfilmentStatus

@@ -26,7 +26,7 @@ from backend.orders.model import Placed
 from backend.runtime import open_runtime
 from loadtests.bench.ground import Ground, bench_servers, fresh_database, serving
 from loadtests.week import after_it_came, at_the_counter, before_it_is_sent
-from loadtests.week.brand import carried, expect_again, open_brand, receive
+from loadtests.week.brand import LATE, SUPPLIED, carried, expect_later, open_brand, receive
 from loadtests.week.clock import WeekClock, run_with_own_clock
 from loadtests.week.evening import Judge
 from loadtests.week.nodes import CARRIER, Nodes
@@ -85,12 +85,14 @@ class Playing:
         await owner.close()
 
     async def _supply(self, day: int, hour: int) -> None:
-        if (day, hour) == (1, 8):
-            await expect_again(self._week, "PO-2")
-        elif (day, hour) == (2, 10):
-            await receive(self._week, "PO-1", 40)
-        elif (day, hour) == (5, 10):
-            await receive(self._week, "PO-2", 20)
+        """Let what was ordered come, or be announced for later."""
+        match day, hour:
+            case 1, 8:
+                await expect_later(self._week)
+            case 2, 10:
+                await receive(self._week, "PO-1", SUPPLIED)
+            case 5, 10:
+                await receive(self._week, LATE, SUPPLIED // 2)
 
     async def _place(self, planned: Planned) -> None:
         week = self._week
