@@ -1,5 +1,6 @@
 """Orders that customers fetch (到店自提): what stores do for them, and who may fetch them."""
 
+import asyncio
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ from backend.pickups.model import (
 )
 from backend.pickups.model import Pickup as PickupRecord
 from backend.pickups.move import Moving, move_pickup
+from backend.pickups.qr import qr_svg
 from backend.pickups.standing import page_of_pickups
 from backend.pickups.states import OPEN
 from backend.pickups.terms import pickup_terms, set_pickup_terms
@@ -47,6 +49,10 @@ class PickupCodeType:
     token: str | None = strawberry.field(
         description="For a QR code: a signed token (JWT, Ed25519) that phones check offline."
     )
+
+    @strawberry.field(description="The token as a QR code (二维码): an SVG image of any size.")
+    async def qr(self) -> str | None:
+        return None if self.token is None else await asyncio.to_thread(qr_svg, self.token)
 
 
 @strawberry.type(description="For how long stores keep what is ready.")

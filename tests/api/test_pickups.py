@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from backend.pickups.qr import qr_svg
 from backend.runtime import Runtime
 from graphql_schema.paging import id_of
 from tests.api.client import Api
@@ -20,7 +21,7 @@ PLACE = f"""mutation ($input: OrderPlaceInput!) {{ orderPlace(input: $input) {{
 TASKS = """query ($statuses: [PickupStatus!]) { pickups(statuses: $statuses) { edges { node {
     id status version order { id }
     fulfilments { status buyerName reservations { lineNo quantity sku { code } } } } } } }"""
-CODES = """query ($id: ID!) { pickupCodes(orderId: $id) { codeNo name state code token } }"""
+CODES = """query ($id: ID!) { pickupCodes(orderId: $id) { codeNo name state code token qr } }"""
 KEY = "{ pickupKey }"
 PROMISE = """query ($cart: OrderPlaceInput!) { deliveryPromise(cart: $cart) {
     stores { location { code } readyAt } } }"""
@@ -97,6 +98,7 @@ async def test_an_order_from_the_shop_to_the_counter(
     answer = await phone.api.data(CODES, world.brand, id=phone.order_id)
     (code,) = answer["pickupCodes"]
     assert (code["name"], code["state"]) == ("张三", "ACTIVE")
+    assert code["qr"] == qr_svg(code["token"])
     assert (await phone.api.data(KEY, world.store))["pickupKey"]["crv"] == "Ed25519"
     wrong = await phone.run("pickupHandOver", code="x")
     assert wrong["code"] == "WRONG_PICKUP_CODE"
