@@ -7,6 +7,7 @@ import strawberry
 
 from backend.fulfilment.carriers.accounts import carrier_accounts, set_carrier_account
 from backend.fulfilment.carriers.change_carrier import change_carrier
+from backend.fulfilment.carriers.voids import answer_void
 from backend.fulfilment.find import open_voids, unknown_tracking
 from backend.fulfilment.model import VoidStatus
 from graphql_schema.context import YipanInfo
@@ -90,6 +91,28 @@ ParcelCarrierSetPayload = Annotated[
 ]
 
 
+@strawberry.input
+class WaybillVoidAnswerInput:
+    idempotency_key: str
+    carrier: str
+    waybill: str
+    tells_again: bool = strawberry.field(
+        description="Its carrier is told once more; otherwise it is settled."
+    )
+    note: str = strawberry.field(description="What was agreed with the carrier.")
+
+
+@strawberry.type
+class WaybillVoidAnswered:
+    status: VoidStatus
+
+
+WaybillVoidAnswerPayload = Annotated[
+    WaybillVoidAnswered | InputRefused | PermissionDenied,
+    strawberry.union("WaybillVoidAnswerPayload"),
+]
+
+
 @strawberry.type
 class CarriersQuery:
     @strawberry.field(description="The carriers of the brand.")
@@ -149,3 +172,19 @@ class CarriersMutation:
             input.idempotency_key,
         )
         return ParcelCarrierSaved(parcel_id=input.parcel_id)
+
+    @strawberry.mutation(
+        description="Say what becomes of a waybill that its carrier has not voided."
+    )
+    async def waybill_void_answer(
+        self, info: YipanInfo, input: WaybillVoidAnswerInput
+    ) -> WaybillVoidAnswerPayload:
+        async with info.context.writing() as tx:
+            status = await answer_void(
+                tx,
+                (input.carrier, input.waybill),
+                tells_again=input.tells_again,
+                note=input.note,
+                key=input.idempotency_key,
+            )
+        return WaybillVoidAnswered(status=status)

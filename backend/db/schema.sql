@@ -1947,12 +1947,15 @@ create table waybill_void (
     carrier   text not null,
     waybill   text not null,
     status    text not null default 'due' constraint waybill_void_status_check
-              check (status in ('due', 'done', 'refused')),
+              check (status in ('due', 'done', 'refused', 'settled')),
     -- What the carrier said, or how asking it failed.
     said      text not null default '',
     attempts  integer not null default 0,
     ask_after timestamptz not null default clock_timestamp(),
     due_at    timestamptz not null default clock_timestamp(),
+    -- What somebody said who looked at it, and who.
+    note        text not null default '',
+    answered_by text,
     primary key (tenant_id, carrier, waybill)
 );
 create index waybill_void_due_idx on waybill_void (tenant_id, ask_after) where status = 'due';

@@ -69,6 +69,12 @@ class ParcelNotOnItsWay(YipanError):
     code = "PARCEL_NOT_ON_ITS_WAY"
 
 
+class UnknownVoid(YipanError):
+    """No such waybill is to be voided, or its carrier has done so; `waybillVoids` lists them."""
+
+    code = "UNKNOWN_WAYBILL_VOID"
+
+
 class UnknownParcel(YipanError):
     """There is no such parcel that still stands."""
 

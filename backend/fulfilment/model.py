@@ -42,6 +42,8 @@ class VoidStatus(StrEnum):
     DONE = "done"
     REFUSED = "refused"
     """Its carrier carries it: somebody has to look."""
+    SETTLED = "settled"
+    """Somebody has agreed about it with the carrier."""
 
 
 class InterceptState(StrEnum):

@@ -218,6 +218,13 @@ where tenant_id = $1 and carrier = $2 and waybill = $3 and status = 'due'
 -- A waybill is used after all.
 delete from waybill_void where tenant_id = $1 and carrier = $2 and waybill = $3
 
+-- answer_void --
+-- Somebody says what becomes of a waybill that is not void: its carrier is told again, or not.
+update waybill_void set status = $4, note = $5, answered_by = $6, attempts = 0,
+    ask_after = clock_timestamp()
+where tenant_id = $1 and carrier = $2 and waybill = $3 and status in ('due', 'refused')
+returning status
+
 -- open_voids --
 -- Waybills that nobody uses and that are not void yet, the newest first.
 select carrier, waybill, status, said, due_at from waybill_void

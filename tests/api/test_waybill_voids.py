@@ -2,10 +2,15 @@
 
 from typing import Any
 
+from backend.fulfilment.carriers.voids import answer_void
 from tests.api.carried import ACCOUNT, CARRIER, CHANGE, Carried
 from tests.catalogue import Connection
 from tests.orders.checks import assert_clean
+from tests.refusals import refused
+from tests.world import fresh_key
 
+ANSWER = """mutation ($input: WaybillVoidAnswerInput!) { waybillVoidAnswer(input: $input) {
+    __typename ... on WaybillVoidAnswered { status } ... on UserError { code path } } }"""
 VOIDS = "{ waybillVoids { carrier waybill status said } }"
 
 
@@ -70,6 +75,58 @@ async def test_what_was_picked_up_is_for_somebody_to_see(carried: Carried) -> No
         "status": "REFUSED",
         "said": "It is on its way.",
     }
+
+
+async def refused_void(carried: Carried) -> dict[str, str]:
+    """Let a carrier not void a waybill, for it was quicker; returns which."""
+    waybill = await stopped(carried)
+    await carried.fate.tell(waybill, kinds=["picked_up"])
+    await carried.label()
+    return {"carrier": "sim", "waybill": waybill}
+
+
+async def test_what_was_agreed_on_is_settled(carried: Carried, admin: Connection) -> None:
+    which = await refused_void(carried)
+    settled = await carried.run(ANSWER, **which, tellsAgain=False, note="已与快递协商退回")
+    assert settled == {"__typename": "WaybillVoidAnswered", "status": "SETTLED"}
+    assert await voids(carried) == []
+    row = await admin.fetchrow("select note, answered_by from waybill_void")
+    assert row is not None
+    assert (row["note"], row["answered_by"]) == ("已与快递协商退回", carried.world.brand.actor)
+    await carried.label()
+    assert await admin.fetchval("select status from waybill_void") == "settled"
+    async with refused(admin, "UNKNOWN_WAYBILL_VOID"):
+        await answered(carried, which)
+
+
+async def test_a_carrier_is_told_once_more(carried: Carried, admin: Connection) -> None:
+    which = await refused_void(carried)
+    again = await carried.run(ANSWER, **which, tellsAgain=True, note="再试")
+    assert again["status"] == "DUE"
+    await carried.label()
+    (left,) = await voids(carried)
+    assert (left["status"], left["said"]) == ("REFUSED", "It is on its way.")
+
+
+async def answered(carried: Carried, which: dict[str, str], note: str = "x") -> None:
+    async with carried.runtime.database.tenant_transaction(carried.world.brand) as tx:
+        waybill = which["carrier"], which["waybill"]
+        await answer_void(tx, waybill, tells_again=False, note=note, key=fresh_key())
+
+
+async def test_nothing_is_settled_without_a_word_or_by_who_may_not(
+    carried: Carried, admin: Connection
+) -> None:
+    which = await refused_void(carried)
+    for note in ("", "x" * 201):
+        async with refused(admin, "INVALID_FULFILMENT_INPUT"):
+            await answered(carried, which, note)
+    async with refused(admin, "UNKNOWN_WAYBILL_VOID"):
+        await answered(carried, which | {"waybill": "another"})
+    given = {"input": which | {"idempotencyKey": "k", "tellsAgain": False, "note": "x"}}
+    denied = await carried.api.data(ANSWER, carried.world.store, **given)
+    assert denied["waybillVoidAnswer"]["__typename"] in ("PermissionDenied", "InputRefused")
+    assert [one["status"] for one in await voids(carried)] == ["REFUSED"]
 
 
 async def test_another_carriers_waybill_is_voided_and_the_own_is_kept(carried: Carried) -> None:
