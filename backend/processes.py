@@ -1,7 +1,7 @@
 """Every state machine there is; a centre with one of its own joins here."""
 
-from backend.after_sales.states import EXCHANGE, REFUND, RETURN
+from backend.after_sales.states import EXCHANGE, REFUND, REPAIR, RETURN
 from backend.orders.states import FULFILMENT, LINE, ORDER
 from backend.pickups.states import PICKUP
 
-MACHINES = (ORDER, LINE, FULFILMENT, PICKUP, RETURN, REFUND, EXCHANGE)
+MACHINES = (ORDER, LINE, FULFILMENT, PICKUP, RETURN, REFUND, EXCHANGE, REPAIR)

@@ -44,6 +44,7 @@ from graphql_schema.pickups import PICKUP_HANDLERS, PickupsMutation, PickupsQuer
 from graphql_schema.pools import PoolsMutation, PoolsQuery, PoolsSubscription
 from graphql_schema.processes import ProcessesQuery
 from graphql_schema.publishing import PublishingMutation, PublishingQuery
+from graphql_schema.repairs import REPAIR_HANDLERS, RepairsMutation, RepairsQuery
 from graphql_schema.replenishment import ReplenishmentMutation, ReplenishmentQuery
 from graphql_schema.rollouts import RolloutsMutation, RolloutsQuery
 from graphql_schema.routing import RoutingMutation, RoutingQuery
@@ -78,6 +79,7 @@ def _query_type() -> type:
         PickupsQuery,
         AfterSalesQuery,
         ExchangesQuery,
+        RepairsQuery,
         CarriersQuery,
         DeadlinesQuery,
         WaveTimesQuery,
@@ -122,6 +124,7 @@ class Mutation(
     PickupsMutation,
     AfterSalesMutation,
     ExchangesMutation,
+    RepairsMutation,
     CarriersMutation,
     DeadlinesMutation,
     WaveTimesMutation,
@@ -189,6 +192,7 @@ def build_schema(*, is_sorted: bool = False) -> strawberry.Schema:
             *PICKUP_HANDLERS,
             *AFTER_SALES_HANDLERS,
             *EXCHANGE_HANDLERS,
+            *REPAIR_HANDLERS,
             *HANDLERS,
         ),
         execution_context_class=Execution,

@@ -1,6 +1,6 @@
 """Refusals of the after-sales centre."""
 
-from backend.after_sales.model import Exchange, Refund, Return
+from backend.after_sales.model import Exchange, Refund, Repair, Return
 from backend.db.errors import YipanError
 
 
@@ -95,3 +95,20 @@ class NothingToRefund(YipanError):
     """Nothing is left of what was paid for this order: all of it is paid back, or owed."""
 
     code = "NOTHING_TO_REFUND"
+
+
+class UnknownRepair(YipanError):
+    """There is no such repair that you may see, or work on at a location of yours."""
+
+    code = "UNKNOWN_REPAIR"
+
+
+class RepairChanged(YipanError):
+    """The repair is not where this command takes it from, or not as you saw it."""
+
+    code = "REPAIR_CHANGED"
+
+    def __init__(self, repair: Repair) -> None:
+        message = f"It is {repair.status} (version {repair.version}) now; look, and decide again."
+        super().__init__(message)
+        self.repair = repair

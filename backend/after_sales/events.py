@@ -80,6 +80,17 @@ class ExchangeChanged(Payload, frozen=True, rename="camel"):
     due_minor: int
 
 
+class RepairChanged(Payload, frozen=True, rename="camel"):
+    """A repair is asked for, or stands elsewhere."""
+
+    TYPE: ClassVar[str] = "repair.changed"
+
+    order_id: int
+    repair_id: int
+    status: str
+    price_minor: int
+
+
 PAYLOADS: tuple[type[Payload], ...] = (
     ReturnRequested,
     ReturnChanged,
@@ -87,4 +98,5 @@ PAYLOADS: tuple[type[Payload], ...] = (
     ReturnInspected,
     RefundChanged,
     ExchangeChanged,
+    RepairChanged,
 )

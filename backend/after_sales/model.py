@@ -215,3 +215,64 @@ class ReturnRule(msgspec.Struct, frozen=True):
 USUAL_RULE = ReturnRule(days=7)
 """Of a brand that has none: the seven days of the law for what is sold at a distance (Art. 25 of
 the PRC's Law on the Protection of Consumers' Rights), looked at by somebody."""
+
+
+class RepairStatus(StrEnum):
+    """Where a repair stands (维修)."""
+
+    REQUESTED = "requested"
+    RECEIVED = "received"
+    """It lies at a location; somebody finds out what is wrong with it."""
+    QUOTED = "quoted"
+    """The customer decides whether that is worth it."""
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    """It goes back as it is."""
+    REPAIRED = "repaired"
+    CLOSED = "closed"
+    """The customer has it again, or will when its carrier comes."""
+    CANCELLED = "cancelled"
+
+
+class RepairDraft(msgspec.Struct, frozen=True):
+    """A wish to have a unit of a line of an order repaired."""
+
+    order_id: int
+    line_no: int
+    fault: str
+    serial: str = ""
+
+
+class RepairMove(msgspec.Struct, frozen=True):
+    """A step of a repair, with what the step needs: see `move_repair`."""
+
+    step: str
+    text: str = ""
+    amount_minor: int = 0
+    node_id: int | None = None
+    carrier: str = ""
+    waybill: str = ""
+
+
+class Repair(msgspec.Struct, frozen=True):
+    """A unit of a customer's that is repaired: it stays the customer's, and is no stock."""
+
+    id: int
+    order_id: int
+    line_no: int
+    sku_id: int
+    node_id: int | None
+    status: RepairStatus
+    version: int
+    fault: str
+    serial: str
+    finding: str
+    price_minor: int
+    reference: str
+    work: str
+    """What was done, or why it was not."""
+    carrier: str
+    waybill: str
+    requested_by: str
+    requested_at: datetime
+    changed_at: datetime

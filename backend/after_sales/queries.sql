@@ -245,3 +245,46 @@ from refund
 where tenant_id = $1 and status = any($2::text[])
   and (order_id, refund_no) > ($3::bigint, $4::integer)
 order by order_id, refund_no limit $5
+
+-- insert_repair --
+-- Keep a wish to have a unit repaired.
+insert into repair (tenant_id, order_id, line_no, sku_id, dealer_id, fault, serial, requested_by)
+values ($1, $2, $3, $4, $5, $6, $7, $8) returning id
+
+-- order_of_repair --
+-- The order that a repair is of.
+select order_id from repair where tenant_id = $1 and id = $2
+
+-- lock_repair --
+-- A repair, locked; its order is locked before.
+select id, order_id, line_no, sku_id, node_id, status, version, fault, serial, finding, price_minor,
+       reference, work, carrier, waybill, requested_by, requested_at, changed_at
+from repair where tenant_id = $1 and id = $2 for no key update
+
+-- set_repair --
+-- Let a repair stand elsewhere.
+update repair set status = $3, node_id = $4, finding = $5, price_minor = $6, reference = $7,
+    work = $8, carrier = $9, waybill = $10, version = version + 1, changed_at = clock_timestamp()
+where tenant_id = $1 and id = $2
+returning id, order_id, line_no, sku_id, node_id, status, version, fault, serial, finding,
+          price_minor, reference, work, carrier, waybill, requested_by, requested_at, changed_at
+
+-- repairs_under_way --
+-- How many units of a line are being repaired, or are to be.
+select count(*) from repair
+where tenant_id = $1 and order_id = $2 and line_no = $3 and status not in ('closed', 'cancelled')
+
+-- repairs_by_ids --
+-- Repairs by their ids.
+select id, order_id, line_no, sku_id, node_id, status, version, fault, serial, finding, price_minor,
+       reference, work, carrier, waybill, requested_by, requested_at, changed_at
+from repair where tenant_id = $1 and id = any($2::bigint[])
+
+-- page_of_repairs --
+-- A page of repairs, the oldest first, after an id: of a node, of an order, in some states.
+select id, order_id, line_no, sku_id, node_id, status, version, fault, serial, finding, price_minor,
+       reference, work, carrier, waybill, requested_by, requested_at, changed_at
+from repair
+where tenant_id = $1 and ($2::bigint is null or node_id = $2)
+  and ($3::bigint is null or order_id = $3) and status = any($4::text[]) and id > $5
+order by id limit $6

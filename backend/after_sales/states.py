@@ -2,6 +2,7 @@
 
 from backend.after_sales.model import ExchangeStatus as E
 from backend.after_sales.model import RefundStatus as F
+from backend.after_sales.model import RepairStatus as P
 from backend.after_sales.model import ReturnStatus as R
 from backend.machines import START, Machine, step
 from tenants.principal import Permission
@@ -92,5 +93,27 @@ EXCHANGE = Machine(
             stock="released",
             event="exchange.changed",
         ),
+    ],
+)
+REPAIR = Machine(
+    "repair",
+    "维修单",
+    P,
+    [P.CLOSED, P.CANCELLED],
+    [
+        step("request", [START], [P.REQUESTED], by=_ASK, event="repair.changed"),
+        step("cancel", [P.REQUESTED], [P.CANCELLED], by=_ASK, event="repair.changed"),
+        step("receive", [P.REQUESTED], [P.RECEIVED], by=_WORK, event="repair.changed"),
+        step(
+            "quote",
+            [P.RECEIVED, P.QUOTED],
+            [P.QUOTED, P.ACCEPTED],
+            by=_WORK,
+            event="repair.changed",
+        ),
+        step("accept", [P.QUOTED], [P.ACCEPTED], by=_ASK, event="repair.changed"),
+        step("decline", [P.QUOTED], [P.DECLINED], by=_ASK, event="repair.changed"),
+        step("finish", [P.ACCEPTED], [P.REPAIRED], by=_WORK, event="repair.changed"),
+        step("send_home", [P.REPAIRED, P.DECLINED], [P.CLOSED], by=_WORK, event="repair.changed"),
     ],
 )

@@ -167,6 +167,7 @@ async def test_the_process_is_served(store: Store, world: World) -> None:
         "return",
         "refund",
         "exchange",
+        "repair",
     ]
     ship = next(step for step in machines[2]["steps"] if step["name"] == "ship")
     assert ship == {"name": "ship", "targets": ["shipped"], "permission": "fulfilment:write"}
