@@ -134,6 +134,10 @@ class LiveBook:
             for at, sums in seen.items():
                 self.book.seen[at] = self.book.seen.get(at, Figures()).plus(sums)
 
+    def expire(self) -> None:
+        """Let everything be read anew by who asks next, however young it is."""
+        self._fresh_until = self._rules_until = self._slots_until = self._velocity_until = 0.0
+
     async def settled(self) -> None:
         """Wait until what was begun beside the orders has ended."""
         begun = (self._looking_at_rules, self._summing, self._storing)
@@ -196,6 +200,11 @@ class LiveBooks:
         """Wait until nothing that was begun in the background is under way."""
         for live in self:
             await live.settled()
+
+    def expire(self) -> None:
+        """Let all books be read anew: for who sets the clock by hand."""
+        for live in self:
+            live.expire()
 
     def opened(self, tenant_id: int) -> TenantBook | None:
         """Return the tenant's book if somebody has asked for it here."""

@@ -60,6 +60,7 @@ class Playing:
 
     async def _round(self, day: int, hour: int, planned: list[Planned]) -> None:
         week = self._week
+        week.runtime.books.expire()
         if hour == NIGHT:
             await self._analyze()
         await self._judge.look()

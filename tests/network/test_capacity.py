@@ -168,3 +168,20 @@ async def test_orders_of_the_next_day_find_the_node_free(
     days = [CapacityKey(node_id, day + timedelta(later)) for later in range(3)]
     assert [at.free for at in await read(runtime.database, world, *days)] == [0, 0, 0]
     await assert_clean(runtime, world)
+
+
+async def test_orders_find_the_new_day_as_soon_as_the_clock_was_set(
+    runtime: Runtime, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near = replace(NODE, region_code=SHANGHAI, priority=1, daily_capacity=1)
+    node_id = await add_node(runtime.database, world.brand, near)
+    await add_warehouse(runtime.database, world.brand, WarehouseDraft(node_id=node_id, code="new"))
+    for warehouse in ("new", "far"):
+        await receive(runtime.database, world.brand, warehouse, "A", 9)
+    start = (await runtime.brands.get(world.tenant_id)).local_time()
+    for later in range(3):
+        monkeypatch.setattr(Brand, "local_time", lambda _, at=start + timedelta(later): at)
+        runtime.books.expire()
+        placed(await runtime.intake.place(draft({"A": 1}), world.brand))
+    days = [CapacityKey(node_id, start.date() + timedelta(later)) for later in range(3)]
+    assert [at.free for at in await read(runtime.database, world, *days)] == [0, 0, 0]
