@@ -81,14 +81,18 @@ from unnest($3::integer[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[
 where l.tenant_id = $1 and l.return_id = $2 and l.line_no = d.line_no
 
 -- claimed_units --
--- Units of the lines of an order that are sent back, or claimed: what was denied is not.
-select l.line_no, sum(case when r.status = 'closed' and r.kind in ('return', 'refused')
-                                then l.received - l.denied
-                           else l.quantity end)::bigint as units
-from return_line l
-join return_request r on r.tenant_id = $1 and r.id = l.return_id
-where l.tenant_id = $1 and r.order_id = $2 and r.status not in ('rejected', 'cancelled')
-group by l.line_no
+-- Units of an order's lines that are sent back, claimed (what was denied is not), or in repair.
+select c.line_no, sum(c.units)::bigint as units
+from (
+    select l.line_no, case when r.status = 'closed' and r.kind in ('return', 'refused')
+                           then l.received - l.denied else l.quantity end as units
+    from return_line l
+    join return_request r on r.tenant_id = $1 and r.id = l.return_id
+    where l.tenant_id = $1 and r.order_id = $2 and r.status not in ('rejected', 'cancelled')
+    union all
+    select line_no, 1 from repair
+    where tenant_id = $1 and order_id = $2 and status not in ('closed', 'cancelled')) as c
+group by c.line_no
 
 -- sold_lines --
 -- The lines of an order, with what decides whether they may come back.
@@ -268,11 +272,6 @@ update repair set status = $3, node_id = $4, finding = $5, price_minor = $6, ref
 where tenant_id = $1 and id = $2
 returning id, order_id, line_no, sku_id, node_id, status, version, fault, serial, finding,
           price_minor, reference, work, carrier, waybill, requested_by, requested_at, changed_at
-
--- repairs_under_way --
--- How many units of a line are being repaired, or are to be.
-select count(*) from repair
-where tenant_id = $1 and order_id = $2 and line_no = $3 and status not in ('closed', 'cancelled')
 
 -- repairs_by_ids --
 -- Repairs by their ids.

@@ -27,8 +27,8 @@ from backend.orders.step import changing_order, tell_order
 from tenants.principal import Kind, Permission, Principal
 
 SERIAL_MAX, NOWHERE = 100, 0
-SAYS = frozenset({"quote", "accept", "decline", "finish"})
-"""Steps that need a text: what is wrong, what the payment is called, why not, what was done."""
+SAYS = {"quote": "finding", "accept": "reference", "decline": "reason", "finish": "work"}
+"""Steps that need a text, and what it is: people read it under that name."""
 AT_A_NODE = frozenset({"receive", "quote", "finish", "send_home"})
 """Steps of who works where it lies; the others are of who sold it."""
 AFTER = {
@@ -87,9 +87,8 @@ async def _line_with_a_unit(tx: TenantTransaction, draft: RepairDraft) -> Record
         row["line_no"]: row["units"]
         for row in await tx.fetch(SQL.claimed_units, tx.tenant_id, order_id)
     }
-    busy = await tx.fetch_value(SQL.repairs_under_way, tx.tenant_id, order_id, line_no)
     has = lines[line_no]["delivered"] if line_no in lines else 0
-    if has - claimed.get(line_no, 0) - busy < 1:
+    if has - claimed.get(line_no, 0) < 1:
         raise TooManyReturned(
             f"Of line {line_no} the customer has no unit that could be repaired.", path=("lineNo",)
         )
@@ -157,11 +156,13 @@ async def _lock(
 
 def _check(move: RepairMove) -> None:
     if (move.step in SAYS and not move.text) or len(move.text) > TEXT_MAX:
-        raise InvalidAfterSalesInput(f"Say it in 1 to {TEXT_MAX} characters.", path=("text",))
+        field = SAYS.get(move.step, "reason")
+        raise InvalidAfterSalesInput(f"Say it in 1 to {TEXT_MAX} characters.", path=(field,))
     if move.step == "receive" and move.node_id is None:
         raise InvalidAfterSalesInput("Say where it lies.", path=("locationId",))
     if not 0 <= move.amount_minor <= AMOUNT_MINOR_MAX:
-        raise InvalidAfterSalesInput("A price is 0 or more.", path=("amountMinor",))
+        field = "priceMinor" if move.step == "quote" else "amountMinor"
+        raise InvalidAfterSalesInput("A price is 0 or more.", path=(field,))
     if max(len(move.carrier), len(move.waybill)) > TEXT_MAX:
         raise InvalidAfterSalesInput(f"At most {TEXT_MAX} characters.", path=("waybill",))
     if bool(move.carrier) != bool(move.waybill):

@@ -8,6 +8,8 @@ from backend.after_sales.model import (
     ExchangeDraft,
     ExchangeStatus,
     Inspected,
+    RepairDraft,
+    RepairMove,
     Return,
     ReturnDraft,
     ReturnKind,
@@ -24,6 +26,7 @@ from backend.after_sales.receive import (
     take_back,
     take_in_parcel,
 )
+from backend.after_sales.repairs import move_repair, request_repair
 from backend.after_sales.request import approve_return, end_return, request_return, send_back
 from backend.after_sales.standing import lines_of_returns, returns_by_ids
 from backend.demo.brand import STORES
@@ -34,6 +37,9 @@ from loadtests.week.plan import Fate
 from loadtests.week.week import Sold, Story, Week, rounds
 
 GOODWILL_MINOR = 1_000
+TOO_DEAR_MINOR = 20_000
+REPAIR_MINOR = (0, 5_000, TOO_DEAR_MINOR)
+"""What repairing costs: nothing under warranty, or more than it is worth."""
 DEARER = "PURIFIER-01"
 CARRIER = "sf"
 
@@ -210,6 +216,33 @@ async def _goodwill(week: Week, sold: Sold) -> AsyncIterator[None]:
     await week.do("paid back for goodwill", granted)
 
 
+async def _repaired(week: Week, sold: Sold) -> AsyncIterator[None]:
+    """Have a unit repaired: under warranty, for a price, or not after all."""
+    async for _ in _came(week, sold):
+        yield
+    if sold.status is OrderStatus.CANCELLED:
+        return
+    (unit,) = await _units(week, sold, is_part=True)
+    draft = RepairDraft(sold.id, unit.line_no, "不工作")
+    asked = request_repair(week.database, week.clerk, draft, week.key())
+    repair = await week.do("repair asked for", asked)
+    node_id, price = sold.sent_from, sold.random.choice(REPAIR_MINOR)
+    moves = [RepairMove("receive", node_id=node_id), RepairMove("quote", "主板", price)]
+    if price == TOO_DEAR_MINOR:
+        moves.append(RepairMove("decline", "太贵"))
+    elif price:
+        moves.append(RepairMove("accept", "维修费", price))
+    if price != TOO_DEAR_MINOR:
+        moves.append(RepairMove("finish", "已修好"))
+    moves.append(RepairMove("send_home", carrier=CARRIER, waybill=f"HOME{repair.id}"))
+    for move in moves:
+        async for _ in rounds(1 + sold.random.randrange(4)):
+            yield
+        who = week.clerk if move.step in ("accept", "decline") else week.worker(node_id)
+        done = move_repair(week.database, who, repair.id, move, seen=None, key=week.key())
+        await week.do(f"repair: {move.step}", done)
+
+
 async def _came(week: Week, sold: Sold) -> AsyncIterator[None]:
     """Wait until it has come, and a while."""
     async for _ in week.until(sold):
@@ -268,5 +301,6 @@ STORIES: dict[Fate, Story] = {
     Fate.EXCHANGED_DEARER: _exchanged,
     Fate.EXCHANGE_DROPPED: _exchanged,
     Fate.GOODWILL: _goodwill,
+    Fate.REPAIRED: _repaired,
 }
 """What is done once it has come."""

@@ -93,6 +93,7 @@ class Fate(StrEnum):
     EXCHANGED_DEARER = "exchanged for something dearer"
     EXCHANGE_DROPPED = "exchanged, and not after all"
     GOODWILL = "paid something back for goodwill"
+    REPAIRED = "repaired, or too dear for it"
     BY_PROXY = "fetched by somebody else"
     IN_PARTS = "fetched in two parts"
     GUESSED = "a wrong code shown for it"
@@ -141,6 +142,7 @@ FATES: dict[Way, dict[Fate, float]] = {
         Fate.EXCHANGED_DEARER: 0.4,
         Fate.EXCHANGE_DROPPED: 0.2,
         Fate.GOODWILL: 0.4,
+        Fate.REPAIRED: 0.6,
     },
     Way.FETCHED: {
         Fate.BY_PROXY: 5,

@@ -61,3 +61,5 @@ union all
 select 'parcels', status, count(*) from parcel where tenant_id = $1 group by 2
 union all
 select 'deposits', status, count(*) from order_deposit where tenant_id = $1 group by 2
+union all
+select 'repairs', status, count(*) from repair where tenant_id = $1 group by 2

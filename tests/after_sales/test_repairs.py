@@ -101,6 +101,17 @@ async def test_no_more_units_than_the_customer_has(desk: Desk, admin: Connection
         await ask(desk, order, line_no=9)
 
 
+async def test_what_is_repaired_is_not_sent_back_before_it_is_home(
+    desk: Desk, admin: Connection
+) -> None:
+    order = await desk.arrived(1)
+    repair = await ask(desk, order)
+    async with refused(admin, "TOO_MANY_RETURNED"):
+        await desk.ask(order, 1)
+    await move(desk, repair, "cancel")
+    assert (await desk.ask(order, 1)).request.status == "requested"
+
+
 async def test_what_has_not_come_is_not_repaired(desk: Desk, admin: Connection) -> None:
     order = await desk.placed(2)
     async with refused(admin, "TOO_MANY_RETURNED"):
