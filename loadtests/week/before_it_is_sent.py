@@ -6,7 +6,9 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from backend.db.pool import Record
+from backend.fulfilment.find import parcels_of_orders
 from backend.fulfilment.intercepts import answer_intercept, ask_intercept
+from backend.fulfilment.model import ParcelStatus
 from backend.fulfilment.pick_lists import scan_pick
 from backend.fulfilment.ship import ship_fulfilments
 from backend.inventory.accuracy.model import ShortageCause
@@ -21,6 +23,7 @@ from backend.orders.model import Appointment, FulfilmentStatus, HoldKind, OrderS
 from backend.orders.release_holds import Resolution, release_hold
 from backend.orders.report_shortage import ShortPick, report_shortage
 from backend.orders.set_appointment import appointment_times, set_appointment
+from loadtests.week.nodes import OWN
 from loadtests.week.plan import Fate
 from loadtests.week.week import Act, Sold, Story, Week, only, rounds
 
@@ -154,8 +157,10 @@ async def _misread(week: Week, sold: Sold) -> AsyncIterator[None]:
 
 
 async def _shipped_twice(week: Week, sold: Sold) -> AsyncIterator[None]:
-    """Let two people hand it over at once."""
+    """Let two people hand it over at once, as soon as its carriers would take it."""
     async for _ in week.until_at(sold, F.PACKED):
+        yield
+    while not sold.is_final and not await _has_waybills(week, sold):
         yield
     for key in sold.keys(F.PACKED):
         worker = week.worker(sold.node_of(key))
@@ -163,6 +168,14 @@ async def _shipped_twice(week: Week, sold: Sold) -> AsyncIterator[None]:
             only(ship_fulfilments(week.database, worker, [key], week.key())) for _ in range(2)
         )
         await week.at_once("handed over to the carrier", first, second)
+
+
+async def _has_waybills(week: Week, sold: Sold) -> bool:
+    """Whether no parcel waits for its waybill, or was refused one for its weight."""
+    async with week.reading() as tx:
+        parcels = (await parcels_of_orders(tx, [sold.id])).get(sold.id, [])
+    waiting = (ParcelStatus.PACKED, ParcelStatus.EXCEPTION)
+    return not any(row["status"] in waiting and row["carrier"] != OWN for row in parcels)
 
 
 async def _unblocked(week: Week, sold: Sold) -> AsyncIterator[None]:
