@@ -71,8 +71,12 @@ def bench_servers() -> Iterator[Ground]:
 
 
 @asynccontextmanager
-async def fresh_database(ground: Ground, name: str, fill: FillTemplate) -> AsyncIterator[Ground]:
+async def fresh_database(
+    ground: Ground, name: str, fill: FillTemplate | None = None
+) -> AsyncIterator[Ground]:
     """Clone the template `bench_<name>`, made once and kept, into a database for this run.
+
+    Without `fill` there is nothing in it.
 
     Valkey is emptied: tenants of different databases have the same ids.
     """
@@ -109,7 +113,7 @@ async def kept_database(ground: Ground, name: str, fill: FillTemplate) -> AsyncI
 
 
 async def _make_template(
-    admin: asyncpg.Connection, ground: Ground, name: str, fill: FillTemplate
+    admin: asyncpg.Connection, ground: Ground, name: str, fill: FillTemplate | None
 ) -> None:
     url = _url_of(ground.where.database_url, name)
     known = "select true from pg_database where datname = $1"  # sql-ok: the server's own catalogue
@@ -120,7 +124,8 @@ async def _make_template(
     await admin.execute(f"create database {name}")  # sql-ok: ours
     try:
         await migrate(url, load_regions)
-        await fill(url)
+        if fill is not None:
+            await fill(url)
     except BaseException:
         await admin.execute(f"drop database {name} with (force)")  # sql-ok: ours
         raise

@@ -8,7 +8,6 @@ shop shows what is computed, and of what runs low somebody was told. Exit status
 """
 
 import argparse
-import sys
 from random import Random
 
 import httpx2
@@ -23,17 +22,17 @@ from loadtests.pool_day.day import Day
 from loadtests.pool_day.evening import judge
 from loadtests.pool_day.platform import CALLS_PER_SECOND, Platform
 from loadtests.processes import start_role
+from loadtests.saying import end_with, say
 
 SECONDS, FAILING_SECONDS = 660.0, 300.0
 END_SECONDS = 30.0
-FAULTS_SHOWN = 20
 
 
 async def run(ground: Ground, seconds: float, failing_seconds: float, seed: int) -> list[str]:
     """Play a day on servers of its own, with a worker as its own process; returns what is wrong."""
     random = Random(seed)
     async with (
-        fresh_database(ground, "pool_day", _nothing) as own,
+        fresh_database(ground, "pool_day") as own,
         open_runtime(
             own.where.database_url, own.where.valkey_url, own.where.secret, with_maintenance=False
         ) as runtime,
@@ -56,15 +55,6 @@ async def run(ground: Ground, seconds: float, failing_seconds: float, seed: int)
         return faults
 
 
-async def _nothing(database_url: str) -> None:
-    """The brand of the day is created anew each time."""
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=SECONDS, help="that the day lasts")
@@ -74,10 +64,7 @@ def main() -> None:
     set_up_logs("error", for_people=True)
     with bench_servers() as ground:
         faults = uvloop.run(run(ground, given.seconds, given.failing, given.seed))
-    for fault in faults[:FAULTS_SHOWN]:
-        say(f"  {fault}")
-    say(f"{len(faults)} faults" if faults else "All is well.")
-    sys.exit(1 if faults else 0)
+    end_with(faults)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from core_ext import availability, availability_twin, stock_book, stock_book_twin
+from loadtests.saying import say
 from loadtests.torture.pool_graphs import SKUS, Course, Step, course
 
 COURSES = 10_000
@@ -126,11 +127,6 @@ def main() -> None:
     if bad:
         say(f"seed {bad[0].seed}, step {bad[0].step}: {bad[0].finding}")
     sys.exit(1 if bad else 0)
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

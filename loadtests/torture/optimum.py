@@ -26,6 +26,7 @@ from loadtests.bench.milp import (
     optimum_of_whole_lines,
     whole_lines_can_be_had,
 )
+from loadtests.saying import say
 from loadtests.torture.optimum_cases import case
 from loadtests.torture.optimum_rules import (
     Asked,
@@ -174,11 +175,6 @@ def _print_bad(seed: int, held: Held) -> None:
     say(f"seed {seed}, {held.kind}:")
     for finding in held.findings:
         say(f"    {finding}")
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

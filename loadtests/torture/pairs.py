@@ -59,10 +59,11 @@ from backend.pickups.standing import pickups_of_orders
 from backend.runtime import Runtime, open_runtime
 from loadtests.fresh_brand import SHOP, BrandDraft, FreshBrand, create_fresh_brand
 from loadtests.receive_stock import receive_stock
+from loadtests.saying import say
 from loadtests.torture.commands import COMMANDS, STATES
 from loadtests.torture.effects import Effects, Fault
 from loadtests.torture.faulty import FaultyDatabase
-from loadtests.torture.run import quiet, say
+from loadtests.torture.run import quiet
 from loadtests.torture.target import FAR, NEAR, OTHER_SKU, SKU, SPARE, Target
 
 SECRET = "a secret of the torture, of more than 32 characters"

@@ -51,6 +51,7 @@ from backend.network.nodes import create_node, load_regions
 from backend.network.regions.table import bundled_regions
 from backend.network.slots import set_slot_provider, set_slots
 from backend.routing.policies import activate_policy, propose_policy
+from loadtests.saying import say
 from loadtests.torture.accidents import PAUSE_SECONDS, RESTART_SECONDS, Accident
 from loadtests.torture.effects import Effects, Fault
 from loadtests.torture.faulty import FaultyDatabase, FaultyValkey
@@ -67,7 +68,7 @@ from loadtests.torture.history import (
 from loadtests.torture.loop import quietly
 from loadtests.torture.play import LATENCY_SEED, Player
 from loadtests.torture.played import BRAND, Played
-from loadtests.torture.run import Bad, print_bad, quiet, say
+from loadtests.torture.run import Bad, print_bad, quiet
 from tenants import organisation
 from tenants.principal import Kind, Permission, system_principal
 

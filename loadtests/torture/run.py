@@ -17,6 +17,7 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
+from loadtests.saying import say
 from loadtests.torture.history import History, make_history
 from loadtests.torture.play import play
 from loadtests.torture.sweep import sweep
@@ -90,11 +91,6 @@ def main() -> None:
     minutes = (time.monotonic() - started) / 60
     say(f"{count:,} histories in {minutes:.1f} minutes, {bad_count} of them bad")
     sys.exit(1 if bad_count else 0)
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 def _parser() -> argparse.ArgumentParser:

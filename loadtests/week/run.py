@@ -25,6 +25,7 @@ from backend.logs import set_up_logs
 from backend.orders.model import Placed
 from backend.runtime import open_runtime
 from loadtests.bench.ground import Ground, bench_servers, fresh_database, serving
+from loadtests.saying import end_with, say
 from loadtests.week import after_it_came, at_the_counter, before_it_is_sent
 from loadtests.week.brand import LATE, SUPPLIED, carried, expect_later, open_brand, receive
 from loadtests.week.clock import WeekClock, run_with_own_clock
@@ -35,7 +36,6 @@ from loadtests.week.plan import DAYS, MONDAY, ROUNDS, Fate, Planned, Planner, Wa
 from loadtests.week.week import Fault, Sold, Story, Week
 
 ORDERS, NIGHT = 10_000, 1
-FAULTS_SHOWN = 20
 
 
 class Playing:
@@ -156,7 +156,7 @@ async def run(ground: Ground, clock: WeekClock, orders: int, days: int, seed: in
     """Play a week on servers of its own; returns what is wrong."""
     clock.set(MONDAY)
     async with (
-        fresh_database(ground, "week", _nothing) as own,
+        fresh_database(ground, "week") as own,
         open_runtime(
             own.where.database_url, own.where.valkey_url, own.where.secret, with_maintenance=False
         ) as runtime,
@@ -179,15 +179,6 @@ async def run(ground: Ground, clock: WeekClock, orders: int, days: int, seed: in
         return week.faults
 
 
-async def _nothing(database_url: str) -> None:
-    """The brand of the week is created anew each time."""
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--orders", type=int, default=ORDERS, help="of the whole week")
@@ -202,10 +193,7 @@ def main() -> None:
     clock = WeekClock(given.clock, given.real)
     with bench_servers() as ground:
         faults = uvloop.run(run(ground, clock, given.orders, given.days, given.seed))
-    for fault in faults[:FAULTS_SHOWN]:
-        say(f"  {fault}")
-    say(f"{len(faults)} faults" if faults else "All is well.")
-    sys.exit(1 if faults else 0)
+    end_with(faults)
 
 
 if __name__ == "__main__":
