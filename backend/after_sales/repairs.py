@@ -14,6 +14,7 @@ from backend.after_sales.errors import (
 )
 from backend.after_sales.events import RepairChanged as RepairTold
 from backend.after_sales.model import TEXT_MAX, Repair, RepairDraft, RepairMove, RepairStatus
+from backend.after_sales.request import sold_and_claimed
 from backend.after_sales.standing import SQL, deciding
 from backend.after_sales.states import REPAIR
 from backend.db.commands import apply_once
@@ -82,11 +83,7 @@ async def request_repair(
 async def _line_with_a_unit(tx: TenantTransaction, draft: RepairDraft) -> Record:
     """Return the line of a locked order; raises TooManyReturned where no unit of it is left."""
     order_id, line_no = draft.order_id, draft.line_no
-    lines = {row["line_no"]: row for row in await tx.fetch(SQL.sold_lines, tx.tenant_id, order_id)}
-    claimed = {
-        row["line_no"]: row["units"]
-        for row in await tx.fetch(SQL.claimed_units, tx.tenant_id, order_id)
-    }
+    lines, claimed = await sold_and_claimed(tx, order_id)
     has = lines[line_no]["delivered"] if line_no in lines else 0
     if has - claimed.get(line_no, 0) < 1:
         raise TooManyReturned(

@@ -197,13 +197,7 @@ async def look_at_lines(
     """
     if await is_replacement(tx, draft.order_id):
         raise NotReturnable("It is exchanged for something: settle that exchange first.")
-    sold = {
-        row["line_no"]: row for row in await tx.fetch(SQL.sold_lines, tx.tenant_id, draft.order_id)
-    }
-    claimed = {
-        row["line_no"]: row["units"]
-        for row in await tx.fetch(SQL.claimed_units, tx.tenant_id, draft.order_id)
-    }
+    sold, claimed = await sold_and_claimed(tx, draft.order_id)
     for at, part in enumerate(draft.lines):
         line = sold.get(part.line_no)
         has = 0 if line is None else line["delivered"]
@@ -219,6 +213,18 @@ async def look_at_lines(
     arrived_at = await tx.fetch_value(SQL.arrived_at, tx.tenant_id, draft.order_id)
     rules = await return_rules(tx)
     return wanted, verdict_of(rules, list(wanted.values()), arrived_at, await database_time(tx))
+
+
+async def sold_and_claimed(
+    tx: TenantTransaction, order_id: int
+) -> tuple[Mapping[int, Record], Mapping[int, int]]:
+    """Return the lines of a locked order, and how many units of each are not there to be asked for.
+
+    They are sent back, claimed, or in repair.
+    """
+    sold = {row["line_no"]: row for row in await tx.fetch(SQL.sold_lines, tx.tenant_id, order_id)}
+    claimed = await tx.fetch(SQL.claimed_units, tx.tenant_id, order_id)
+    return sold, {row["line_no"]: row["units"] for row in claimed}
 
 
 async def keep_request(
