@@ -70,16 +70,7 @@ async def _travels_back(week: Week, sold: Sold, request: Return) -> AsyncIterato
             await week.do("return approved", approvals[0])
     yield
     if sold.planned.fate is Fate.NOT_SENT_BACK:
-        ended = end_return(
-            week.database,
-            week.clerk,
-            request.id,
-            is_rejected=False,
-            reason="还是留着",
-            seen=None,
-            key=week.key(),
-        )
-        await week.do("return cancelled", ended)
+        await _end(week, request, "return cancelled", "还是留着", is_rejected=False)
         return
     sent_by = (CARRIER, f"BACK{request.id}")
     sent = send_back(week.database, week.clerk, request.id, sent_by, seen=None, key=week.key())
@@ -150,16 +141,7 @@ async def _paid_back_only(week: Week, sold: Sold) -> AsyncIterator[None]:
     request = await _ask(week, sold, kind, await _units(week, sold, is_part=True))
     yield
     if fate is Fate.DECLINED:
-        ended = end_return(
-            week.database,
-            week.clerk,
-            request.id,
-            is_rejected=True,
-            reason="照片看不出问题",
-            seen=None,
-            key=week.key(),
-        )
-        await week.do("claim declined", ended)
+        await _end(week, request, "claim declined", "照片看不出问题", is_rejected=True)
     elif request.status is ReturnStatus.REQUESTED:
         approved = approve_return(week.database, week.clerk, request.id, seen=None, key=week.key())
         await week.do(f"approved: {kind}", approved)
@@ -255,6 +237,20 @@ async def _ask(week: Week, sold: Sold, kind: ReturnKind, units: tuple[ReturnUnit
     draft = ReturnDraft(sold.id, kind, units, "不合适")
     asked = request_return(week.database, week.clerk, draft, week.key())
     return (await week.do(f"asked: {kind}", asked)).request
+
+
+async def _end(week: Week, request: Return, what: str, reason: str, *, is_rejected: bool) -> None:
+    """Reject a request, or cancel it in the customer's name."""
+    ended = end_return(
+        week.database,
+        week.clerk,
+        request.id,
+        is_rejected=is_rejected,
+        reason=reason,
+        seen=None,
+        key=week.key(),
+    )
+    await week.do(what, ended)
 
 
 async def _units(week: Week, sold: Sold, *, is_part: bool) -> tuple[ReturnUnits, ...]:

@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator
 
 from backend.demo.brand import STORES
-from backend.fulfilment.intercepts import answer_intercept, ask_intercept
 from backend.orders.model import FulfilmentStatus
 from backend.pickups.codes import codes_of_order, issue_code
 from backend.pickups.hand_over import Handing, hand_over
 from backend.pickups.model import CodeState, HandedLine, PickupDone, PickupStatus
 from backend.pickups.move import Moving, move_pickup
 from loadtests.week.after_it_came import give_back_at_a_store
+from loadtests.week.before_it_is_sent import ask_to_stop
 from loadtests.week.plan import Fate
 from loadtests.week.week import Sold, Week, rounds
 
@@ -89,16 +89,7 @@ async def _fetch_elsewhere(week: Week, sold: Sold) -> None:
 async def _cancel(week: Week, sold: Sold) -> None:
     """Cancel what a store keeps ready: it is asked to stop, and does."""
     for key in sold.keys(FulfilmentStatus.PICKED, FulfilmentStatus.PACKED):
-        await ask_intercept(week.database, week.clerk, key, "不想要了", week.key())
-        answered = answer_intercept(
-            week.database,
-            week.worker(sold.node_of(key)),
-            key,
-            stops=True,
-            answer="已放回",
-            command_key=week.key(),
-        )
-        await week.do("put back by its store", answered)
+        await ask_to_stop(week, sold, key, "put back by its store")
 
 
 async def _hand_over(

@@ -20,6 +20,7 @@ from backend.orders.find_orders import holds_of_orders, lines_of_orders
 from backend.orders.find_work import units_to_send
 from backend.orders.hold_orders import claim_hold, hold_order
 from backend.orders.model import Appointment, FulfilmentStatus, HoldKind, OrderStatus
+from backend.orders.move_fulfilments import FulfilmentKey
 from backend.orders.release_holds import Resolution, release_hold
 from backend.orders.report_shortage import ShortPick, report_shortage
 from backend.orders.set_appointment import appointment_times, set_appointment
@@ -50,17 +51,7 @@ async def _stopped(week: Week, sold: Sold) -> AsyncIterator[None]:
     async for _ in week.until_at(sold, F.PICKED, F.PACKED):
         yield
     for key in sold.keys(F.PICKED, F.PACKED):
-        asked = ask_intercept(week.database, week.clerk, key, "不想要了", week.key())
-        await week.do("asked to stop", asked)
-        answered = answer_intercept(
-            week.database,
-            week.worker(sold.node_of(key)),
-            key,
-            stops=True,
-            answer="已拦下",
-            command_key=week.key(),
-        )
-        await week.do("stopped by its node", answered)
+        await ask_to_stop(week, sold, key, "stopped by its node")
 
 
 async def _too_late(week: Week, sold: Sold) -> AsyncIterator[None]:
@@ -68,16 +59,24 @@ async def _too_late(week: Week, sold: Sold) -> AsyncIterator[None]:
     async for _ in week.until_at(sold, F.PACKED):
         yield
     for key in sold.keys(F.PACKED):
-        await ask_intercept(week.database, week.clerk, key, "不想要了", week.key())
-        answered = answer_intercept(
-            week.database,
-            week.worker(sold.node_of(key)),
-            key,
-            stops=False,
-            answer="车已装好",
-            command_key=week.key(),
-        )
-        await week.do("not stopped by its node", answered)
+        await ask_to_stop(week, sold, key, "not stopped by its node", stops=False)
+
+
+async def ask_to_stop(
+    week: Week, sold: Sold, key: FulfilmentKey, what: str, *, stops: bool = True
+) -> None:
+    """Let a customer want a fulfilment no more, and its node answer whether it stops."""
+    asked = ask_intercept(week.database, week.clerk, key, "不想要了", week.key())
+    await week.do("asked to stop", asked)
+    answered = answer_intercept(
+        week.database,
+        week.worker(sold.node_of(key)),
+        key,
+        stops=stops,
+        answer="已拦下" if stops else "车已装好",
+        command_key=week.key(),
+    )
+    await week.do(what, answered)
 
 
 async def _readdressed(week: Week, sold: Sold) -> None:

@@ -72,7 +72,9 @@ class Judge:
 
     async def _explained(self) -> Counter[str]:
         """Return why orders have not ended; who has no reason is a fault."""
-        rows = await self._fetch(SQL.open_orders, [one.value for one in FINAL])
+        today = (await self._week.runtime.brands.get(self._week.tenant_id)).today()
+        ended = [one.value for one in FINAL]
+        rows = await self._fetch(SQL.open_orders, ended, today)
         reasons: Counter[str] = Counter()
         for row in rows:
             reason = reason_of(dict(row))

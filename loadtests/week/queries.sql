@@ -16,7 +16,7 @@ select order_id, payload->>'status' as status, (payload->>'fulfilmentNo')::integ
 from outbox where tenant_id = $1 and type = 'fulfilment.late'
 
 -- open_orders --
--- Orders that have not ended, with all that may be the reason.
+-- Orders that have not ended, with all that may be the reason: a visit too, after a day.
 select o.id, o.external_id, o.status,
        array(select distinct h.kind from order_hold h
              where h.tenant_id = $1 and h.order_id = o.id and h.released_at is null
@@ -33,7 +33,7 @@ select o.id, o.external_id, o.status,
              order by 1) as parcels,
        (select p.status from pickup p where p.tenant_id = $1 and p.order_id = o.id) as pickup,
        (select a.day from order_appointment a
-        where a.tenant_id = $1 and a.order_id = o.id) as visit
+        where a.tenant_id = $1 and a.order_id = o.id and a.day > $3::date) as visit
 from orders o where o.tenant_id = $1 and o.status <> all($2::text[]) order by o.id
 
 -- paid_back --
