@@ -4,6 +4,10 @@ from backend.after_sales.model import Exchange, Refund, Repair, Return
 from backend.db.errors import YipanError
 
 
+def _now(status: str, version: int) -> str:
+    return f"It is {status} (version {version}) now; look, and decide again."
+
+
 class InvalidAfterSalesInput(YipanError):
     """The command is not well-formed; the message says what to correct."""
 
@@ -22,8 +26,7 @@ class ReturnChanged(YipanError):
     code = "RETURN_CHANGED"
 
     def __init__(self, request: Return) -> None:
-        message = f"It is {request.status} (version {request.version}) now; look, and decide again."
-        super().__init__(message)
+        super().__init__(_now(request.status, request.version))
         self.request = request
 
 
@@ -57,8 +60,7 @@ class ExchangeChanged(YipanError):
     code = "EXCHANGE_CHANGED"
 
     def __init__(self, exchange: Exchange) -> None:
-        now = f"{exchange.status} (version {exchange.version})"
-        super().__init__(f"It is {now} now; look, and decide again.")
+        super().__init__(_now(exchange.status, exchange.version))
         self.exchange = exchange
 
 
@@ -86,8 +88,7 @@ class RefundChanged(YipanError):
     code = "REFUND_CHANGED"
 
     def __init__(self, refund: Refund) -> None:
-        message = f"It is {refund.status} (version {refund.version}) now; look, and decide again."
-        super().__init__(message)
+        super().__init__(_now(refund.status, refund.version))
         self.refund = refund
 
 
@@ -109,6 +110,5 @@ class RepairChanged(YipanError):
     code = "REPAIR_CHANGED"
 
     def __init__(self, repair: Repair) -> None:
-        message = f"It is {repair.status} (version {repair.version}) now; look, and decide again."
-        super().__init__(message)
+        super().__init__(_now(repair.status, repair.version))
         self.repair = repair

@@ -1,11 +1,11 @@
 """Repairs (维修): a customer's unit comes, is looked at, priced, repaired, and goes home again."""
 
 from collections.abc import Iterable
-from contextlib import AbstractAsyncContextManager
 from functools import partial
 
 from msgspec.structs import replace
 
+from backend.after_sales.customers_units import UnitWork
 from backend.after_sales.errors import (
     InvalidAfterSalesInput,
     RepairChanged,
@@ -15,23 +15,26 @@ from backend.after_sales.errors import (
 from backend.after_sales.events import RepairChanged as RepairTold
 from backend.after_sales.model import TEXT_MAX, Repair, RepairDraft, RepairMove, RepairStatus
 from backend.after_sales.request import sold_and_claimed
-from backend.after_sales.standing import SQL, deciding
+from backend.after_sales.standing import SQL
 from backend.after_sales.states import REPAIR
 from backend.db.commands import apply_once
 from backend.db.pool import Database, Record, TenantTransaction
-from backend.fulfilment.bulk import working
-from backend.network.nodes import list_nodes
 from backend.orders.errors import WrongAmount
 from backend.orders.model import AMOUNT_MINOR_MAX
 from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
 from backend.orders.step import changing_order, tell_order
-from tenants.principal import Kind, Permission, Principal
+from tenants.principal import Permission, Principal
 
-SERIAL_MAX, NOWHERE = 100, 0
+SERIAL_MAX = 100
 SAYS = {"quote": "finding", "accept": "reference", "decline": "reason", "finish": "work"}
 """Steps that need a text, and what it is: people read it under that name."""
-AT_A_NODE = frozenset({"receive", "quote", "finish", "send_home"})
-"""Steps of who works where it lies; the others are of who sold it."""
+WORK = UnitWork(
+    REPAIR,
+    frozenset({"receive", "quote", "finish", "send_home"}),
+    SQL.order_of_repair,
+    SQL.lock_repair,
+    UnknownRepair,
+)
 AFTER = {
     "receive": RepairStatus.RECEIVED,
     "accept": RepairStatus.ACCEPTED,
@@ -116,36 +119,17 @@ async def move_repair(
         before = await _lock(tx, repair_id, move, seen)
         return await _told(tx, await _set(tx, _moved(before, move)))
 
-    async with _door(database, principal, repair_id, move) as tx:
+    async with WORK.door(database, principal, repair_id, move.step) as tx:
         content = ("move_repair", repair_id, move, seen)
         return await apply_once(tx, key, content, Repair, partial(work, tx))
-
-
-def _door(
-    database: Database, principal: Principal, repair_id: int, move: RepairMove
-) -> AbstractAsyncContextManager[TenantTransaction]:
-    if move.step in AT_A_NODE:
-        return working(database, principal)
-    known = SQL.order_of_repair, UnknownRepair()
-    return deciding(database, principal, repair_id, known, (Kind.STORE,))
 
 
 async def _lock(
     tx: TenantTransaction, repair_id: int, move: RepairMove, seen: int | None
 ) -> Repair:
     """Lock a repair that may take a step, as it was seen: by its version, if given."""
-    order_id = await tx.fetch_value(SQL.order_of_repair, tx.tenant_id, repair_id)
-    if order_id is None:
-        raise UnknownRepair
-    await lock_orders_of(tx, [FulfilmentKey(order_id, 0)])
-    row = await tx.fetch_row(SQL.lock_repair, tx.tenant_id, repair_id)
-    assert row is not None, "repairs are not deleted"
-    found = repair_of(row)
-    lies_at = move.node_id if move.step == "receive" else found.node_id
-    if move.step in AT_A_NODE and not tx.principal.may_work_at(lies_at or NOWHERE, None):
-        raise UnknownRepair
-    if move.step == "receive" and all(node.id != move.node_id for node in await list_nodes(tx)):
-        raise InvalidAfterSalesInput("There is no such location.", path=("locationId",))
+    found = repair_of(await WORK.locked(tx, repair_id))
+    await WORK.check_place(tx, move.step, found.node_id, move.node_id)
     if found.status not in REPAIR.step(move.step).sources or seen not in (None, found.version):
         raise RepairChanged(found)
     return found
