@@ -196,7 +196,7 @@ class Database:
                 except BaseException:
                     await _roll_back(connection)
                     raise
-                await connection.execute("commit")
+                await _execute_whole(connection, "commit")
         except asyncpg.IntegrityConstraintViolationError as error:
             _raise_domain_error(error)
         except NOT_STORABLE as error:
@@ -221,7 +221,7 @@ class Database:
                     timeout_seconds = deadline - now()
                     connection = await self._pool.acquire(timeout=timeout_seconds)
                     attempt.push_async_callback(self._pool.release, connection)
-                    await connection.execute(begin)
+                    await _execute_whole(connection, begin)
                     stack.push_async_exit(attempt.pop_all())
                     return connection
             except NO_CONNECTION as error:
@@ -233,6 +233,15 @@ class Database:
 
 async def _prepare(connection: Any) -> None:
     await connection.encode_row_arrays()
+
+
+async def _execute_whole(connection: Any, text: str) -> None:
+    """Begin or commit; whoever is cancelled over it leaves no transaction open."""
+    try:
+        await connection.execute(text)
+    except asyncio.CancelledError:
+        await _roll_back(connection)
+        raise
 
 
 async def _roll_back(connection: Any) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import asyncpg
 import pytest
@@ -299,3 +300,23 @@ async def test_a_connection_lost_in_the_middle_is_told_apart(
 
 def test_a_refusal_is_not_a_lost_connection() -> None:
     assert not issubclass(YipanError, pool.CONNECTION_LOST)
+
+
+async def test_whoever_is_cancelled_at_any_moment_leaves_no_transaction(database: Database) -> None:
+    told: list[str] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: told.append(context["message"]))
+
+    async def work() -> None:
+        async with database.platform_transaction(read_only=True):
+            pass
+
+    for pauses in range(40):
+        task = asyncio.create_task(work())
+        for _ in range(pauses):
+            await asyncio.sleep(0.0001)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    loop.set_exception_handler(None)
+    assert told == []
