@@ -9,7 +9,7 @@ from strawberry import relay
 
 from backend.after_sales.errors import RepairChanged
 from backend.after_sales.model import Repair as RepairRecord
-from backend.after_sales.model import RepairDraft, RepairMove, RepairStatus
+from backend.after_sales.model import RepairDraft, RepairStatus, UnitMove
 from backend.after_sales.repairs import (
     move_repair,
     page_of_repairs,
@@ -222,38 +222,38 @@ class RepairsMutation:
 
     @strawberry.mutation(description="It does not come.")
     async def repair_cancel(self, info: YipanInfo, input: RepairReasonInput) -> RepairPayload:
-        return await _moved(info, input, RepairMove("cancel", input.reason))
+        return await _moved(info, input, UnitMove("cancel", input.reason))
 
     @strawberry.mutation(description="It lies at a location.")
     async def repair_receive(self, info: YipanInfo, input: RepairReceiveInput) -> RepairPayload:
         node_id = number_of("Location", input.location_id)
-        return await _moved(info, input, RepairMove("receive", node_id=node_id))
+        return await _moved(info, input, UnitMove("receive", node_id=node_id))
 
     @strawberry.mutation(description="What is wrong with it, and what repairing costs.")
     async def repair_quote(self, info: YipanInfo, input: RepairQuoteInput) -> RepairPayload:
-        move = RepairMove("quote", input.finding, input.price_minor)
+        move = UnitMove("quote", input.finding, input.price_minor)
         return await _moved(info, input, move)
 
     @strawberry.mutation(description="The customer pays the price.")
     async def repair_accept(self, info: YipanInfo, input: RepairAcceptInput) -> RepairPayload:
-        move = RepairMove("accept", input.reference, input.amount_minor)
+        move = UnitMove("accept", input.reference, input.amount_minor)
         return await _moved(info, input, move)
 
     @strawberry.mutation(description="The customer wants it back as it is.")
     async def repair_decline(self, info: YipanInfo, input: RepairReasonInput) -> RepairPayload:
-        return await _moved(info, input, RepairMove("decline", input.reason))
+        return await _moved(info, input, UnitMove("decline", input.reason))
 
     @strawberry.mutation(description="It is repaired, and what was done.")
     async def repair_finish(self, info: YipanInfo, input: RepairFinishInput) -> RepairPayload:
-        return await _moved(info, input, RepairMove("finish", input.work))
+        return await _moved(info, input, UnitMove("finish", input.work))
 
     @strawberry.mutation(description="It goes home, by a carrier or with the customer.")
     async def repair_send_home(self, info: YipanInfo, input: RepairSendHomeInput) -> RepairPayload:
-        move = RepairMove("send_home", carrier=input.carrier, waybill=input.waybill)
+        move = UnitMove("send_home", carrier=input.carrier, waybill=input.waybill)
         return await _moved(info, input, move)
 
 
-async def _moved(info: YipanInfo, input: RepairInput, move: RepairMove) -> RepairSaved:
+async def _moved(info: YipanInfo, input: RepairInput, move: UnitMove) -> RepairSaved:
     done = await move_repair(
         info.context.services.database,
         info.context.principal,

@@ -58,6 +58,7 @@ from graphql_schema.slots import SlotsMutation, SlotsQuery
 from graphql_schema.stock_counts import StockCountsMutation, StockCountsQuery
 from graphql_schema.stock_holds import StockHoldsMutation, StockHoldsQuery
 from graphql_schema.supplies import SuppliesMutation, SuppliesQuery
+from graphql_schema.trade_ins import TRADE_IN_HANDLERS, TradeInsMutation, TradeInsQuery
 from graphql_schema.wave_times import WaveTimesMutation, WaveTimesQuery
 from tenants.principal import PermissionMissing
 
@@ -80,6 +81,11 @@ def _query_type() -> type:
         AfterSalesQuery,
         ExchangesQuery,
         RepairsQuery,
+        TradeInsQuery,
+        CollectionsQuery,
+        InstallationsQuery,
+        QueueRuleQuery,
+        ChannelReturnsQuery,
         CarriersQuery,
         DeadlinesQuery,
         WaveTimesQuery,
@@ -125,6 +131,11 @@ class Mutation(
     AfterSalesMutation,
     ExchangesMutation,
     RepairsMutation,
+    TradeInsMutation,
+    CollectionsMutation,
+    InstallationsMutation,
+    QueueRuleMutation,
+    ChannelReturnsMutation,
     CarriersMutation,
     DeadlinesMutation,
     WaveTimesMutation,
@@ -193,6 +204,9 @@ def build_schema(*, is_sorted: bool = False) -> strawberry.Schema:
             *AFTER_SALES_HANDLERS,
             *EXCHANGE_HANDLERS,
             *REPAIR_HANDLERS,
+            *TRADE_IN_HANDLERS,
+            *COLLECTION_HANDLERS,
+            *INSTALLATION_HANDLERS,
             *HANDLERS,
         ),
         execution_context_class=Execution,

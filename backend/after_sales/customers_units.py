@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple
 
 from backend.after_sales.errors import InvalidAfterSalesInput
+from backend.after_sales.model import TEXT_MAX, UnitMove
 from backend.after_sales.standing import deciding
 from backend.db.errors import YipanError
 from backend.db.pool import Database, Record, TenantTransaction
@@ -18,6 +19,8 @@ from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
 from tenants.principal import Kind, Principal
 
 NOWHERE = 0
+ENDS_COLLECTION = ("receive", "cancel")
+"""Steps after which nobody is to fetch it any more."""
 
 
 class UnitWork(NamedTuple):
@@ -62,3 +65,13 @@ class UnitWork(NamedTuple):
             raise self.unknown
         if step == "receive" and all(node.id != comes_to for node in await list_nodes(tx)):
             raise InvalidAfterSalesInput("There is no such location.", path=("locationId",))
+
+
+def check_sent_by(move: UnitMove) -> None:
+    """Raise InvalidAfterSalesInput for a step with a waybill and no carrier, or the reverse."""
+    if max(len(move.carrier), len(move.waybill)) > TEXT_MAX:
+        raise InvalidAfterSalesInput(f"At most {TEXT_MAX} characters.", path=("waybill",))
+    if bool(move.carrier) != bool(move.waybill):
+        raise InvalidAfterSalesInput(
+            "Say the carrier and its waybill, or neither.", path=("waybill",)
+        )

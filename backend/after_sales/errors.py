@@ -1,6 +1,6 @@
 """Refusals of the after-sales centre."""
 
-from backend.after_sales.model import Exchange, Refund, Repair, Return
+from backend.after_sales.model import Exchange, Refund, Repair, Return, TradeIn
 from backend.db.errors import YipanError
 
 
@@ -112,3 +112,25 @@ class RepairChanged(YipanError):
     def __init__(self, repair: Repair) -> None:
         super().__init__(_now(repair.status, repair.version))
         self.repair = repair
+
+
+class UnknownTradeIn(YipanError):
+    """There is no such trade-in that you may see, or work on at a location of yours."""
+
+    code = "UNKNOWN_TRADE_IN"
+
+
+class TradeInRefused(YipanError):
+    """Nothing is given for an old unit here; the message says why."""
+
+    code = "TRADE_IN_REFUSED"
+
+
+class TradeInChanged(YipanError):
+    """The trade-in is not where this command takes it from, or not as you saw it."""
+
+    code = "TRADE_IN_CHANGED"
+
+    def __init__(self, trade_in: TradeIn) -> None:
+        super().__init__(_now(trade_in.status, trade_in.version))
+        self.trade_in = trade_in

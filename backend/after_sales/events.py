@@ -91,6 +91,18 @@ class RepairChanged(Payload, frozen=True, rename="camel"):
     price_minor: int
 
 
+class TradeInChanged(Payload, frozen=True, rename="camel"):
+    """An old unit is promised for a part of the price, or its trade-in stands elsewhere."""
+
+    TYPE: ClassVar[str] = "trade_in.changed"
+
+    order_id: int
+    trade_in_id: int
+    status: str
+    promised_minor: int
+    credit_minor: int
+
+
 PAYLOADS: tuple[type[Payload], ...] = (
     ReturnRequested,
     ReturnChanged,
@@ -99,4 +111,5 @@ PAYLOADS: tuple[type[Payload], ...] = (
     RefundChanged,
     ExchangeChanged,
     RepairChanged,
+    TradeInChanged,
 )

@@ -243,8 +243,8 @@ class RepairDraft(msgspec.Struct, frozen=True):
     serial: str = ""
 
 
-class RepairMove(msgspec.Struct, frozen=True):
-    """A step of a repair, with what the step needs: see `move_repair`."""
+class UnitMove(msgspec.Struct, frozen=True):
+    """A step of a unit, with what it needs: see `move_repair` and `move_trade_in`."""
 
     step: str
     text: str = ""
@@ -271,6 +271,60 @@ class Repair(msgspec.Struct, frozen=True):
     reference: str
     work: str
     """What was done, or why it was not."""
+    carrier: str
+    waybill: str
+    requested_by: str
+    requested_at: datetime
+    changed_at: datetime
+
+
+class TradeInStatus(StrEnum):
+    """Where an old unit stands that is given for a part of the price (以旧换新)."""
+
+    PROMISED = "promised"
+    COLLECTED = "collected"
+    """Its carrier has it."""
+    RECEIVED = "received"
+    """It lies at a location; somebody finds out what it is worth."""
+    GRADED = "graded"
+    """It is worth less than was promised: the customer decides."""
+    DECLINED = "declined"
+    """It goes back."""
+    CREDITED = "credited"
+    """What it is worth is to be paid to the customer."""
+    PAID = "paid"
+    CLOSED = "closed"
+    """The customer has it again, or will when its carrier comes."""
+    CANCELLED = "cancelled"
+
+
+class TradeInDraft(msgspec.Struct, frozen=True):
+    """An old unit that a customer gives with the order of a new one."""
+
+    order_id: int
+    line_no: int
+    description: str
+    promised_minor: int
+    serial: str = ""
+
+
+class TradeIn(msgspec.Struct, frozen=True):
+    """An old unit that is given for a part of the price (以旧换新单); it is no stock."""
+
+    id: int
+    order_id: int
+    line_no: int
+    node_id: int | None
+    status: TradeInStatus
+    version: int
+    description: str
+    serial: str
+    promised_minor: int
+    finding: str
+    credit_minor: int
+    """What it is worth as it was found."""
+    reason: str
+    reference: str
     carrier: str
     waybill: str
     requested_by: str

@@ -287,3 +287,66 @@ from repair
 where tenant_id = $1 and ($2::bigint is null or node_id = $2)
   and ($3::bigint is null or order_id = $3) and status = any($4::text[]) and id > $5
 order by id limit $6
+
+-- insert_trade_in --
+-- Keep what a customer gives with an order.
+insert into trade_in (tenant_id, order_id, line_no, dealer_id, description, serial, promised_minor,
+                      requested_by)
+values ($1, $2, $3, $4, $5, $6, $7, $8) returning id
+
+-- order_of_trade_in --
+-- The order that an old unit is given with.
+select order_id from trade_in where tenant_id = $1 and id = $2
+
+-- lock_trade_in --
+-- A trade-in, locked; its order is locked before.
+select id, order_id, line_no, node_id, status, version, description, serial, promised_minor,
+       finding, credit_minor, reason, reference, carrier, waybill, requested_by, requested_at,
+       changed_at
+from trade_in where tenant_id = $1 and id = $2 for no key update
+
+-- set_trade_in --
+-- Let a trade-in stand elsewhere.
+update trade_in set status = $3, node_id = $4, finding = $5, credit_minor = $6, reason = $7,
+    reference = $8, carrier = $9, waybill = $10, version = version + 1,
+    changed_at = clock_timestamp()
+where tenant_id = $1 and id = $2
+returning id, order_id, line_no, node_id, status, version, description, serial, promised_minor,
+          finding, credit_minor, reason, reference, carrier, waybill, requested_by, requested_at,
+          changed_at
+
+-- new_units --
+-- Units of a line that a customer buys and keeps, what one costs, and old ones given for them.
+select l.quantity - l.cancelled - coalesce((
+           select sum(case when r.status = 'closed' and r.kind in ('return', 'refused')
+                           then b.received - b.denied else b.quantity end)
+           from return_line b
+           join return_request r on r.tenant_id = $1 and r.id = b.return_id
+           where b.tenant_id = $1 and r.order_id = $2 and b.line_no = $3
+             and r.status not in ('rejected', 'cancelled')), 0)::bigint as units,
+       greatest(0, l.amount_minor / l.quantity) as price_minor, o.dealer_id,
+       count(t.id) as promised,
+       count(t.id) filter (where t.status in ('credited', 'paid')) as credited
+from order_line l
+join orders o on o.tenant_id = $1 and o.id = l.order_id
+left join trade_in t on t.tenant_id = $1 and t.order_id = l.order_id and t.line_no = l.line_no
+     and t.status not in ('closed', 'cancelled', 'declined')
+where l.tenant_id = $1 and l.order_id = $2 and l.line_no = $3
+group by l.quantity, l.cancelled, l.amount_minor, o.dealer_id
+
+-- trade_ins_by_ids --
+-- Trade-ins by their ids.
+select id, order_id, line_no, node_id, status, version, description, serial, promised_minor,
+       finding, credit_minor, reason, reference, carrier, waybill, requested_by, requested_at,
+       changed_at
+from trade_in where tenant_id = $1 and id = any($2::bigint[])
+
+-- page_of_trade_ins --
+-- A page of trade-ins, the oldest first, after an id: of a node, of an order, in some states.
+select id, order_id, line_no, node_id, status, version, description, serial, promised_minor,
+       finding, credit_minor, reason, reference, carrier, waybill, requested_by, requested_at,
+       changed_at
+from trade_in
+where tenant_id = $1 and ($2::bigint is null or node_id = $2)
+  and ($3::bigint is null or order_id = $3) and status = any($4::text[]) and id > $5
+order by id limit $6

@@ -5,7 +5,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from backend.after_sales.customers_units import UnitWork
+from backend.after_sales.customers_units import ENDS_COLLECTION, UnitWork, check_sent_by
 from backend.after_sales.errors import (
     InvalidAfterSalesInput,
     RepairChanged,
@@ -13,7 +13,7 @@ from backend.after_sales.errors import (
     UnknownRepair,
 )
 from backend.after_sales.events import RepairChanged as RepairTold
-from backend.after_sales.model import TEXT_MAX, Repair, RepairDraft, RepairMove, RepairStatus
+from backend.after_sales.model import TEXT_MAX, Repair, RepairDraft, RepairStatus, UnitMove
 from backend.after_sales.request import sold_and_claimed
 from backend.after_sales.standing import SQL
 from backend.after_sales.states import REPAIR
@@ -99,7 +99,7 @@ async def move_repair(
     database: Database,
     principal: Principal,
     repair_id: int,
-    move: RepairMove,
+    move: UnitMove,
     *,
     seen: int | None,
     key: str,
@@ -124,9 +124,7 @@ async def move_repair(
         return await apply_once(tx, key, content, Repair, partial(work, tx))
 
 
-async def _lock(
-    tx: TenantTransaction, repair_id: int, move: RepairMove, seen: int | None
-) -> Repair:
+async def _lock(tx: TenantTransaction, repair_id: int, move: UnitMove, seen: int | None) -> Repair:
     """Lock a repair that may take a step, as it was seen: by its version, if given."""
     found = repair_of(await WORK.locked(tx, repair_id))
     await WORK.check_place(tx, move.step, found.node_id, move.node_id)
@@ -135,7 +133,7 @@ async def _lock(
     return found
 
 
-def _check(move: RepairMove) -> None:
+def _check(move: UnitMove) -> None:
     if (move.step in SAYS and not move.text) or len(move.text) > TEXT_MAX:
         field = SAYS.get(move.step, "reason")
         raise InvalidAfterSalesInput(f"Say it in 1 to {TEXT_MAX} characters.", path=(field,))
@@ -144,15 +142,10 @@ def _check(move: RepairMove) -> None:
     if not 0 <= move.amount_minor <= AMOUNT_MINOR_MAX:
         field = "priceMinor" if move.step == "quote" else "amountMinor"
         raise InvalidAfterSalesInput("A price is 0 or more.", path=(field,))
-    if max(len(move.carrier), len(move.waybill)) > TEXT_MAX:
-        raise InvalidAfterSalesInput(f"At most {TEXT_MAX} characters.", path=("waybill",))
-    if bool(move.carrier) != bool(move.waybill):
-        raise InvalidAfterSalesInput(
-            "Say the carrier and its waybill, or neither.", path=("waybill",)
-        )
+    check_sent_by(move)
 
 
-def _moved(before: Repair, move: RepairMove) -> Repair:
+def _moved(before: Repair, move: UnitMove) -> Repair:
     """Return a repair as it is after a step that it may take; raises WrongAmount."""
     after = replace(before, status=AFTER.get(move.step, RepairStatus.QUOTED))
     match move.step:

@@ -1,9 +1,10 @@
-"""The state machines of requests, refunds and exchanges: the only ways to their statuses."""
+"""The state machines of what customers send and are paid: the only ways to their statuses."""
 
 from backend.after_sales.model import ExchangeStatus as E
 from backend.after_sales.model import RefundStatus as F
 from backend.after_sales.model import RepairStatus as P
 from backend.after_sales.model import ReturnStatus as R
+from backend.after_sales.model import TradeInStatus as T
 from backend.machines import START, Machine, step
 from tenants.principal import Permission
 
@@ -115,5 +116,40 @@ REPAIR = Machine(
         step("decline", [P.QUOTED], [P.DECLINED], by=_ASK, event="repair.changed"),
         step("finish", [P.ACCEPTED], [P.REPAIRED], by=_WORK, event="repair.changed"),
         step("send_home", [P.REPAIRED, P.DECLINED], [P.CLOSED], by=_WORK, event="repair.changed"),
+    ],
+)
+TRADE_IN = Machine(
+    "trade_in",
+    "以旧换新单",
+    T,
+    [T.PAID, T.CLOSED, T.CANCELLED],
+    [
+        step("promise", [START], [T.PROMISED], by=_PLACE, event="trade_in.changed"),
+        step(
+            "cancel",
+            [T.PROMISED, T.COLLECTED],
+            [T.CANCELLED],
+            by=_ASK,
+            event="trade_in.changed",
+        ),
+        step("collect", [T.PROMISED], [T.COLLECTED], event="trade_in.changed"),
+        step(
+            "receive",
+            [T.PROMISED, T.COLLECTED],
+            [T.RECEIVED],
+            by=_WORK,
+            event="trade_in.changed",
+        ),
+        step(
+            "grade",
+            [T.RECEIVED, T.GRADED],
+            [T.GRADED, T.CREDITED],
+            by=_WORK,
+            event="trade_in.changed",
+        ),
+        step("accept", [T.GRADED], [T.CREDITED], by=_ASK, event="trade_in.changed"),
+        step("decline", [T.GRADED], [T.DECLINED], by=_ASK, event="trade_in.changed"),
+        step("send_home", [T.DECLINED], [T.CLOSED], by=_WORK, event="trade_in.changed"),
+        step("pay", [T.CREDITED], [T.PAID], by=_ASK, event="trade_in.changed"),
     ],
 )

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from backend.after_sales.errors import RepairChanged
-from backend.after_sales.model import Repair, RepairDraft, RepairMove, RepairStatus
+from backend.after_sales.model import Repair, RepairDraft, RepairStatus, UnitMove
 from backend.after_sales.repairs import move_repair, page_of_repairs, request_repair
 from backend.orders.model import Placed
 from tenants.principal import Principal
@@ -34,7 +34,7 @@ async def move(
     who: Principal = given.pop("who", desk.world.store if at_store else desk.world.brand)
     if step == "receive":
         given = {"node_id": desk.store} | given
-    done = RepairMove(step, **given)
+    done = UnitMove(step, **given)
     return await move_repair(desk.database, who, repair.id, done, seen=seen, key=key or fresh_key())
 
 

@@ -168,6 +168,9 @@ async def test_the_process_is_served(store: Store, world: World) -> None:
         "refund",
         "exchange",
         "repair",
+        "trade_in",
+        "collection",
+        "installation",
     ]
     ship = next(step for step in machines[2]["steps"] if step["name"] == "ship")
     assert ship == {"name": "ship", "targets": ["shipped"], "permission": "fulfilment:write"}
