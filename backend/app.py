@@ -24,6 +24,7 @@ from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
 
 from backend.admission.valkey import ValkeyAway
+from backend.after_sales.collecting import note_collected
 from backend.db.errors import DatabaseUnavailable, YipanError
 from backend.db.pool import SQL
 from backend.fulfilment.carriers.model import TrackingEvent
@@ -150,7 +151,9 @@ async def carrier_events(request: Request) -> Response:
         signature = request.headers.get("x-signature", "")
         await check_signature(runtime.database, tenant_id, carrier, body, signature)
         events = msgspec.json.decode(body, type=list[TrackingEvent])
-        tracked = await record_tracking(runtime.database, tenant_id, carrier, events)
+        tracked = await record_tracking(
+            runtime.database, tenant_id, carrier, events, note_collected
+        )
     except (UnknownCarrier, InvalidSignature) as error:
         return _refusal(401, error.code, error.message)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -9,6 +9,7 @@ import structlog
 from backend.admission.admission import Admission
 from backend.admission.announcements import Announcements, bases_of
 from backend.admission.valkey import Valkey, connect_valkey
+from backend.after_sales.collecting import note_collected
 from backend.channels.http_platform import channel_client
 from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import Database
@@ -86,7 +87,7 @@ class Runtime:
             self.regions,
         )
         self.publisher = Publisher(database, self.books, self.brands, self.intake)
-        self.labeller = Labeller(database, self.brands)
+        self.labeller = Labeller(database, self.brands, note_collected)
         self._background: set[asyncio.Task[None]] = set()
 
     async def publish_levels(self, tenant_id: int, levels: Sequence[Level]) -> None:

@@ -19,6 +19,12 @@ from graphql_schema.audit_rules import AuditRulesMutation, AuditRulesQuery
 from graphql_schema.carrier_lanes import CarrierLanesMutation, CarrierLanesQuery
 from graphql_schema.carriers import CarriersMutation, CarriersQuery
 from graphql_schema.catalog import CatalogMutation, CatalogQuery
+from graphql_schema.channel_returns import ChannelReturnsMutation, ChannelReturnsQuery
+from graphql_schema.collections import (
+    COLLECTION_HANDLERS,
+    CollectionsMutation,
+    CollectionsQuery,
+)
 from graphql_schema.deadlines import DeadlinesMutation, DeadlinesQuery
 from graphql_schema.deposits import DepositsMutation
 from graphql_schema.documents import Documents

@@ -250,6 +250,16 @@ where tenant_id = $1 and status = any($2::text[])
   and (order_id, refund_no) > ($3::bigint, $4::integer)
 order by order_id, refund_no limit $5
 
+-- weight_to_fetch --
+-- What is fetched of a customer weighs, in grams: a request, or a unit of a line (old as new).
+select coalesce(sum(s.weight_g * l.quantity), 0)::bigint as weight_g
+from (select b.sku_id, b.quantity from return_line b
+      where b.tenant_id = $1 and b.return_id = $2 and $4::integer is null
+      union all
+      select o.sku_id, 1 from order_line o
+      where o.tenant_id = $1 and o.order_id = $3 and o.line_no = $4) as l
+join sku s on s.tenant_id = $1 and s.id = l.sku_id
+
 -- insert_repair --
 -- Keep a wish to have a unit repaired.
 insert into repair (tenant_id, order_id, line_no, sku_id, dealer_id, fault, serial, requested_by)

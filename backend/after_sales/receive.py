@@ -31,6 +31,8 @@ from backend.after_sales.states import RETURN
 from backend.db.commands import apply_once
 from backend.db.pool import Database, TenantTransaction
 from backend.fulfilment.bulk import working
+from backend.fulfilment.collections.model import CollectedFor, Subject
+from backend.fulfilment.collections.standing import end_collection
 from backend.fulfilment.come_back import lock_parcel, take_parcel_in
 from backend.fulfilment.errors import UnknownParcel
 from backend.inventory import ledger
@@ -224,6 +226,7 @@ async def _receive(tx: TenantTransaction, found: Standing, arrived: Arrived) -> 
         list(inspected_in.values()),
     )
     after = await set_return(tx, request, ReturnStatus.RECEIVED, node_id=arrived.node_id)
+    await end_collection(tx, Subject(CollectedFor.RETURN, request.id), has_come=True)
     payload = ReturnReceived(request.order_id, request.id, arrived.node_id, sum(units.values()))
     await tell_order(tx, request.order_id, payload, arrived.node_id)
     return ReturnDone(after, 0, counters)

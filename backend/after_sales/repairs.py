@@ -19,6 +19,8 @@ from backend.after_sales.standing import SQL
 from backend.after_sales.states import REPAIR
 from backend.db.commands import apply_once
 from backend.db.pool import Database, Record, TenantTransaction
+from backend.fulfilment.collections.model import CollectedFor, Subject
+from backend.fulfilment.collections.standing import end_collection, was_fetched
 from backend.orders.errors import WrongAmount
 from backend.orders.model import AMOUNT_MINOR_MAX
 from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
@@ -117,6 +119,11 @@ async def move_repair(
 
     async def work(tx: TenantTransaction) -> Repair:
         before = await _lock(tx, repair_id, move, seen)
+        if move.step in ENDS_COLLECTION:
+            subject = Subject(CollectedFor.REPAIR, before.id)
+            if move.step == "cancel" and await was_fetched(tx, subject):
+                raise InvalidAfterSalesInput("Its carrier has it: receive it, and send it home.")
+            await end_collection(tx, subject, has_come=move.step == "receive")
         return await _told(tx, await _set(tx, _moved(before, move)))
 
     async with WORK.door(database, principal, repair_id, move.step) as tx:

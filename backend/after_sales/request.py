@@ -34,6 +34,8 @@ from backend.after_sales.standing import (
 from backend.after_sales.states import RETURN
 from backend.db.commands import apply_once
 from backend.db.pool import Database, Record, TenantTransaction
+from backend.fulfilment.collections.model import CollectedFor, Subject
+from backend.fulfilment.collections.standing import end_collection
 from backend.inventory.counters import Counters
 from backend.inventory.levels import database_time
 from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
@@ -121,6 +123,7 @@ async def end_return(
     async def work(tx: TenantTransaction) -> ReturnDone:
         found = await lock_return(tx, return_id, RETURN.step(name), seen)
         after = await set_return(tx, found.request, status, decision=reason)
+        await end_collection(tx, Subject(CollectedFor.RETURN, return_id), has_come=False)
         exchanging = await lock_exchange(tx, return_id)
         done = await _told(tx, after)
         counters = await abandon(tx, exchanging, principal.subject)
@@ -149,6 +152,7 @@ async def send_back(
     async def work(tx: TenantTransaction) -> ReturnDone:
         found = await lock_return(tx, return_id, RETURN.step("send_back"), seen)
         after = await set_return(tx, found.request, ReturnStatus.SENT_BACK, sent_by=sent_by)
+        await end_collection(tx, Subject(CollectedFor.RETURN, return_id), has_come=False)
         return await _told(tx, after)
 
     content = ("send_back", return_id, sent_by, seen)

@@ -1,6 +1,7 @@
 """Refusals of the fulfilment centre."""
 
 from backend.db.errors import YipanError
+from backend.fulfilment.collections.model import Collection
 
 
 class InvalidFulfilmentInput(YipanError):
@@ -79,3 +80,35 @@ class UnknownParcel(YipanError):
     """There is no such parcel that still stands."""
 
     code = "UNKNOWN_PARCEL"
+
+
+class UnknownCollection(YipanError):
+    """There is no such collection that you may see."""
+
+    code = "UNKNOWN_COLLECTION"
+
+
+class NothingToCollect(YipanError):
+    """Nothing is to be fetched of it as it stands; the message says how."""
+
+    code = "NOTHING_TO_COLLECT"
+
+
+class CollectionAsked(YipanError):
+    """Somebody is to fetch it already; agree on another time with that."""
+
+    code = "COLLECTION_ASKED"
+
+    def __init__(self) -> None:
+        super().__init__("Somebody is to fetch it already; change the time of that.")
+
+
+class CollectionChanged(YipanError):
+    """The collection is not where this command takes it from, or not as you saw it."""
+
+    code = "COLLECTION_CHANGED"
+
+    def __init__(self, collection: Collection) -> None:
+        now = f"{collection.status} (version {collection.version})"
+        super().__init__(f"It is {now} now; look, and decide again.")
+        self.collection = collection

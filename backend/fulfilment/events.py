@@ -1,5 +1,6 @@
 """What nodes did for orders, as others are told: the payloads of the events."""
 
+from datetime import datetime
 from typing import ClassVar
 
 import msgspec
@@ -149,6 +150,22 @@ class ParcelTracked(Payload, frozen=True, rename="camel"):
     place: str
 
 
+class CollectionChanged(Payload, frozen=True, rename="camel"):
+    """Something is to be fetched from a customer, or how that stands is otherwise."""
+
+    TYPE: ClassVar[str] = "collection.changed"
+
+    order_id: int
+    collection_id: int
+    subject: str
+    subject_id: int
+    status: str
+    carrier: str
+    waybill: str
+    from_at: datetime
+    until_at: datetime
+
+
 PAYLOADS: tuple[type[Payload], ...] = (
     FulfilmentReleased,
     FulfilmentPicking,
@@ -162,4 +179,5 @@ PAYLOADS: tuple[type[Payload], ...] = (
     FulfilmentWarned,
     FulfilmentLate,
     ParcelTracked,
+    CollectionChanged,
 )

@@ -254,15 +254,25 @@ where p.tenant_id = $1 and p.carrier = $2 and p.waybill = any($3::text[])
 -- What carriers told within an hour of waybills that are known now.
 select distinct t.carrier, t.waybill
 from tracking_event t
-join parcel p on p.tenant_id = $1 and p.carrier = t.carrier and p.waybill = t.waybill
-where t.tenant_id = $1 and t.parcel_id is null
+left join parcel p on p.tenant_id = $1 and p.carrier = t.carrier and p.waybill = t.waybill
+left join collection_waybill w on w.tenant_id = $1 and w.carrier = t.carrier
+     and w.waybill = t.waybill
+where t.tenant_id = $1 and t.parcel_id is null and t.collection_id is null
   and t.received_at > clock_timestamp() - interval '1 hour'
+  and (p.id is not null or w.collection_id is not null)
 order by t.carrier, t.waybill limit $2
 
 -- adopt_tracking --
 -- What a carrier told of a parcel before it was known by its waybill.
 update tracking_event set parcel_id = $4, node_id = $5, dealer_id = $6
 where tenant_id = $1 and carrier = $2 and waybill = $3 and parcel_id is null
+returning event_id as id, waybill, kind, happened_at, place, text
+
+-- adopt_tracking_of_collection --
+-- What a carrier told of a collection before it was known by its waybill.
+update tracking_event set collection_id = $4, node_id = $5, dealer_id = $6
+where tenant_id = $1 and carrier = $2 and waybill = $3 and parcel_id is null
+  and collection_id is null
 returning event_id as id, waybill, kind, happened_at, place, text
 
 -- insert_tracking --
@@ -300,7 +310,8 @@ where exists (select from parcel p where p.tenant_id = $1 and p.order_id = f.ord
 -- What carriers told of waybills that are none of ours, the newest first.
 select carrier, waybill, kind, happened_at, received_at, place, text
 from tracking_event
-where tenant_id = $1 and parcel_id is null order by received_at desc limit $2
+where tenant_id = $1 and parcel_id is null and collection_id is null
+order by received_at desc limit $2
 
 -- change_carrier --
 -- Let a parcel that was not handed over be asked for anew; another carrier's waybill is void.

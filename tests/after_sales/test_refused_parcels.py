@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from backend.after_sales.collecting import note_collected
 from backend.after_sales.model import ReturnDone, ReturnKind
 from backend.after_sales.receive import ReturnedTo, take_in_parcel
 from backend.fulfilment.carriers.model import TrackingEvent, TrackingKind
@@ -105,11 +106,11 @@ async def test_what_a_carrier_says_afterwards_changes_nothing(
         TrackingEvent(str(number), "W1", kind, datetime.now(UTC))
         for number, kind in enumerate((TrackingKind.RETURNED, TrackingKind.DELIVERED))
     ]
-    await record_tracking(desk.database, desk.world.tenant_id, "sim", told[:1])
+    await record_tracking(desk.database, desk.world.tenant_id, "sim", told[:1], note_collected)
     assert [row["status"] for row in await parcels_of(desk, order)] == [ParcelStatus.EXCEPTION]
     done = await take_in(desk, parcel)
     assert (done.request.carrier, done.request.waybill) == ("sim", "W1")
-    await record_tracking(desk.database, desk.world.tenant_id, "sim", told[1:])
+    await record_tracking(desk.database, desk.world.tenant_id, "sim", told[1:], note_collected)
     assert [row["status"] for row in await parcels_of(desk, order)] == [ParcelStatus.RETURNED]
     assert [row["type"] for row in await admin.fetch(ENDS)] == ["fulfilment.refused"]
     await assert_clean(desk.runtime, desk.world)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from backend.after_sales.collecting import note_collected
 from backend.fulfilment.carriers.http_carrier import HttpCarrier
 from backend.fulfilment.carriers.model import (
     TrackingEvent,
@@ -223,7 +224,9 @@ async def test_an_older_word_does_not_undo_a_newer(carried: Carried) -> None:
     now = datetime.now(UTC)
     for kind, minutes in ((TrackingKind.EXCEPTION, 0), (TrackingKind.IN_TRANSIT, -5)):
         told = TrackingEvent(fresh_key(), waybill, kind, now + timedelta(minutes=minutes))
-        await record_tracking(carried.runtime.database, carried.world.tenant_id, "sim", [told])
+        await record_tracking(
+            carried.runtime.database, carried.world.tenant_id, "sim", [told], note_collected
+        )
     (parcel,) = await carried.parcels()
     assert (parcel["status"], parcel["said"]) == ("EXCEPTION", "exception")
 

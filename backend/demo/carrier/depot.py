@@ -11,6 +11,7 @@ from typing import Any
 WEIGHT_G_MAX = 30_000
 """What one person carries."""
 PLACES = ("发件网点", "转运中心", "目的地网点")
+HAS_IT = {"picked_up", "in_transit", "out_for_delivery", "delivered"}
 STORY = ("picked_up", "in_transit", "out_for_delivery", "delivered")
 
 
@@ -45,6 +46,12 @@ class Depot:
         self._picked_up.clear()
         self.faults.clear()
 
+    def collect(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Return the waybill of what is to be fetched; the same reference gets the same."""
+        if str(asked.get("untilAt")) <= datetime.now(UTC).isoformat():
+            raise Refusal(422, "too_late", "Nobody can come then any more.")
+        return self.book({**asked, "to": asked.get("sender")})
+
     def book(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Return the waybill of a parcel; the same reference gets the same."""
         reference, weight_g = asked.get("reference"), asked.get("weightG")
@@ -77,7 +84,8 @@ class Depot:
         unknown = [one for one in waybills if one not in self.parcels]
         if unknown:
             raise Refusal(404, "unknown_waybill", f"There is no {unknown[0]}.")
-        self._picked_up.update(waybills)
+        if not kinds or HAS_IT & set(kinds):
+            self._picked_up.update(waybills)
         return [
             self.event(waybill, kind, number)
             for number, kind in enumerate(kinds or STORY)

@@ -1,6 +1,7 @@
 """The carrier over HTTP: waybills for senders, and a door for who plays fate."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
@@ -13,6 +14,7 @@ from backend.demo.carrier.depot import Depot, Refusal
 
 FAULTS = ("error", "garbage", "lost")
 SEND_SECONDS = 10.0
+Book = Callable[[dict[str, Any]], dict[str, Any]]
 TRIES, PAUSE_SECONDS = 5, 0.2
 """How often a message is sent that is not taken, and the pause between."""
 
@@ -26,6 +28,7 @@ class CarrierApi:
     def routes(self) -> list[Route]:
         return [
             Route("/v1/waybills", self.book, methods=["POST"]),
+            Route("/v1/collections", self.collect, methods=["POST"]),
             Route("/v1/waybills/{waybill}", self.void, methods=["DELETE"]),
             Route("/control/callback", self.call_back, methods=["PUT"]),
             Route("/control/faults", self.fail, methods=["POST"]),
@@ -52,8 +55,14 @@ class CarrierApi:
         return fault
 
     async def book(self, request: Request) -> Response:
-        depot, fault = self._depot, self._fault_of(request)
-        booked = depot.book(await request.json())
+        return await self._booked(request, self._depot.book)
+
+    async def collect(self, request: Request) -> Response:
+        return await self._booked(request, self._depot.collect)
+
+    async def _booked(self, request: Request, book: Book) -> Response:
+        fault = self._fault_of(request)
+        booked = book(await request.json())
         if fault == "lost":
             raise Refusal(504, "lost", "It was booked, and nobody says so.")
         if fault == "garbage":

@@ -10,6 +10,7 @@ from backend.fulfilment.carriers.model import (
     CarrierAccount,
     CarrierAway,
     CarrierRefused,
+    CollectionRequest,
     Waybill,
     WaybillRequest,
 )
@@ -32,12 +33,18 @@ class HttpCarrier:
     """One account; see Carrier for what each method guarantees."""
 
     def __init__(self, account: CarrierAccount, http: httpx2.AsyncClient) -> None:
-        self._url = f"{account.url.rstrip('/')}/v1/waybills"
+        self._root = f"{account.url.rstrip('/')}/v1"
         self._headers = {"Authorization": f"Bearer {account.secret}"}
         self._http = http
 
     async def book(self, request: WaybillRequest) -> Waybill:
-        answer = await self._ask("POST", self._url, msgspec.json.encode(request))
+        return await self._book("waybills", msgspec.json.encode(request))
+
+    async def collect(self, request: CollectionRequest) -> Waybill:
+        return await self._book("collections", msgspec.json.encode(request))
+
+    async def _book(self, path: str, content: bytes) -> Waybill:
+        answer = await self._ask("POST", f"{self._root}/{path}", content)
         try:
             waybill = msgspec.json.decode(answer.content[:ANSWER_BYTES_MAX], type=Waybill)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -50,7 +57,8 @@ class HttpCarrier:
         return waybill
 
     async def void(self, waybill: str) -> None:
-        await self._ask("DELETE", f"{self._url}/{quote(waybill, safe='')}", is_over=(404, 410))
+        url = f"{self._root}/waybills/{quote(waybill, safe='')}"
+        await self._ask("DELETE", url, is_over=(404, 410))
 
     async def _ask(
         self, method: str, url: str, content: bytes = b"", is_over: tuple[int, ...] = ()

@@ -1,4 +1,4 @@
-"""Asking carriers for waybills (电子面单): in the background, again and again until they answer."""
+"""Asking carriers for waybills (电子面单), and to fetch: in the background, until they answer."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -23,6 +23,15 @@ from backend.fulfilment.carriers.model import (
     WaybillRequest,
 )
 from backend.fulfilment.carriers.tracking import adopt_tracking
+from backend.fulfilment.collections.collector import (
+    Asked,
+    ask_later,
+    book,
+    collections_to_ask,
+    refuse,
+)
+from backend.fulfilment.collections.standing import collections_by_waybills
+from backend.fulfilment.collections.tracking import OnCollected
 from backend.fulfilment.model import VoidStatus
 from backend.fulfilment.waves import SQL
 from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
@@ -54,14 +63,17 @@ class _Parcel(NamedTuple):
 
 
 class Labeller:
-    """Gets waybills for the parcels of all brands; safe to run in several processes at once.
+    """Gets waybills for what all brands send, and fetch; safe to run in several processes at once.
 
-    Two that ask for the same parcel get the same waybill: they ask with the same reference.
+    Two that ask for the same get the same waybill: they ask with the same reference.
     """
 
-    def __init__(self, database: Database, brands: BrandDirectory) -> None:
+    def __init__(
+        self, database: Database, brands: BrandDirectory, on_collected: OnCollected
+    ) -> None:
         self._database = database
         self._brands = brands
+        self._on_collected = on_collected
         self._stopping = asyncio.Event()
         self._resting: dict[tuple[int, str], float] = {}
         """Until when carriers that failed are left alone, by brand and code."""
@@ -93,7 +105,7 @@ class Labeller:
         self._stopping.set()
 
     async def label(self, tenant_id: int, http: httpx2.AsyncClient) -> int:
-        """Ask for the waybills of a brand's parcels once; returns how many came.
+        """Ask for the waybills of a brand's parcels and collections once; returns how many came.
 
         A parcel that its carrier refuses is an exception, with what it said; one that fails is
         asked for again after a pause. Waybills that nobody uses any more are voided.
@@ -107,10 +119,12 @@ class Labeller:
             }
             rows: Sequence[Record] = []
             voids: Sequence[Record] = []
+            collections: Sequence[Asked] = []
             if accounts:
                 codes = list(accounts)
                 rows = await tx.fetch(SQL.parcels_to_label, tenant_id, codes, PARCELS_A_ROUND)
                 voids = await tx.fetch(SQL.waybills_to_void, tenant_id, codes, PARCELS_A_ROUND)
+                collections = await collections_to_ask(tx, codes, PARCELS_A_ROUND)
         room = asyncio.Semaphore(AT_ONCE)
 
         async def void(row: Record) -> None:
@@ -121,7 +135,15 @@ class Labeller:
             async with room:
                 return await self._ask(tenant_id, parcel, accounts, http)
 
-        labelled = sum(await asyncio.gather(*(ask(_Parcel(*row)) for row in rows)))
+        async def come(asked: Asked) -> bool:
+            async with room:
+                return await self._come(tenant_id, asked, accounts, http)
+
+        labelled = sum(
+            await asyncio.gather(
+                *(ask(_Parcel(*row)) for row in rows), *(come(one) for one in collections)
+            )
+        )
         await asyncio.gather(*(void(row) for row in voids))
         await self._adopt(tenant_id)
         return labelled
@@ -155,7 +177,7 @@ class Labeller:
             rows = await tx.fetch(SQL.waybills_to_adopt, tenant_id, PARCELS_A_ROUND)
         for row in rows:
             async with self._database.tenant_transaction(principal) as tx:
-                await adopt_tracking(tx, row["carrier"], row["waybill"])
+                await adopt_tracking(tx, row["carrier"], row["waybill"], self._on_collected)
 
     async def _ask(
         self,
@@ -192,12 +214,42 @@ class Labeller:
         async with self._database.tenant_transaction(principal) as tx:
             await lock_orders_of(tx, [FulfilmentKey(parcel.order_id, parcel.fulfilment_no)])
             where = parcel.id, parcel.carrier
+            if await collections_by_waybills(tx, parcel.carrier, [said.waybill]):
+                raise AlreadyExists("A collection of this carrier has this waybill.")
             kept = await tx.execute(
                 SQL.label_parcel, tenant_id, *where, said.waybill, said.label_url
             )
             if not kept:  # it is cancelled, or another carrier's, meanwhile
                 await tx.execute(SQL.void_waybill, tenant_id, parcel.carrier, said.waybill)
-            await adopt_tracking(tx, parcel.carrier, said.waybill)
+            await adopt_tracking(tx, parcel.carrier, said.waybill, self._on_collected)
+
+    async def _come(
+        self,
+        tenant_id: int,
+        asked: Asked,
+        accounts: Mapping[str, CarrierAccount],
+        http: httpx2.AsyncClient,
+    ) -> bool:
+        """Ask a carrier to fetch something; returns whether it said that it comes."""
+        resting = (tenant_id, asked.carrier)
+        if self._resting.get(resting, 0.0) > now():
+            return False
+        principal = system_principal(tenant_id, "labels")
+        try:
+            answer = await HttpCarrier(accounts[asked.carrier], http).collect(asked.request)
+        except CarrierAway as error:
+            self._resting[resting] = now() + FIRST_PAUSE_SECONDS
+            async with self._database.tenant_transaction(principal) as tx:
+                await ask_later(tx, asked, _pause(asked.attempts), str(error))
+            return False
+        except CarrierRefused as error:
+            async with self._database.tenant_transaction(principal) as tx:
+                await refuse(tx, asked, str(error))
+            return False
+        async with self._database.tenant_transaction(principal) as tx:
+            is_booked = await book(tx, asked, answer)
+            await adopt_tracking(tx, asked.carrier, answer.waybill, self._on_collected)
+        return is_booked
 
     async def _note(self, tenant_id: int, query: Query, *values: object) -> None:
         principal = system_principal(tenant_id, "labels")

@@ -40,7 +40,7 @@ class TrackingEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=False, re
 
 
 class Recipient(msgspec.Struct, frozen=True, rename="camel"):
-    """Where a parcel goes."""
+    """Where a parcel goes, or is fetched."""
 
     name: str
     phone: str
@@ -54,6 +54,16 @@ class WaybillRequest(msgspec.Struct, frozen=True, rename="camel"):
     reference: str
     weight_g: int
     to: Recipient
+
+
+class CollectionRequest(msgspec.Struct, frozen=True, rename="camel"):
+    """What a carrier is asked that is to fetch something; the same reference, the same waybill."""
+
+    reference: str
+    weight_g: int
+    sender: Recipient
+    from_at: datetime
+    until_at: datetime
 
 
 class Waybill(msgspec.Struct, frozen=True, rename="camel"):
@@ -84,6 +94,13 @@ class Carrier(Protocol):
 
     async def book(self, request: WaybillRequest) -> Waybill:
         """Return the waybill of a parcel, the same for the same reference.
+
+        Raises CarrierAway and CarrierRefused.
+        """
+        ...
+
+    async def collect(self, request: CollectionRequest) -> Waybill:
+        """Return the waybill of what is fetched, the same for the same reference.
 
         Raises CarrierAway and CarrierRefused.
         """

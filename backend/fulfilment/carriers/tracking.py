@@ -3,12 +3,14 @@
 import hashlib
 import hmac
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.fulfilment.carriers.model import EVENTS_MAX, TEXT_MAX, TrackingEvent, TrackingKind
+from backend.fulfilment.collections.standing import collections_by_waybills
+from backend.fulfilment.collections.tracking import OnCollected, say_of_collection
 from backend.fulfilment.errors import InvalidFulfilmentInput, InvalidSignature, UnknownCarrier
 from backend.fulfilment.events import ParcelTracked
 from backend.fulfilment.model import ParcelStatus
@@ -53,9 +55,15 @@ async def check_signature(
 
 
 async def record_tracking(
-    database: Database, tenant_id: int, carrier: str, events: Sequence[TrackingEvent]
+    database: Database,
+    tenant_id: int,
+    carrier: str,
+    events: Sequence[TrackingEvent],
+    on_collected: OnCollected,
 ) -> Tracked:
     """Keep what a carrier told, each event id once, and let what has arrived be delivered.
+
+    What was fetched of a customer is so from then on, and `on_collected` told of.
 
     What is said of a parcel is the latest that happened, in whatever order it was told; of two at
     the same time, the later told. A fulfilment is delivered with the last of its parcels. What
@@ -73,43 +81,57 @@ async def record_tracking(
         if fault := fault_of_time(event.happened_at):
             raise InvalidFulfilmentInput(fault, path=(index, "happenedAt"))
     async with database.tenant_transaction(system_principal(tenant_id, f"carrier:{carrier}")) as tx:
-        return await _record(tx, carrier, events)
+        return await _record(tx, carrier, events, on_collected)
 
 
-async def _record(tx: TenantTransaction, carrier: str, events: Sequence[TrackingEvent]) -> Tracked:
+async def _record(
+    tx: TenantTransaction,
+    carrier: str,
+    events: Sequence[TrackingEvent],
+    on_collected: OnCollected,
+) -> Tracked:
     waybills = sorted({event.waybill for event in events})
     rows = await tx.fetch(SQL.parcels_by_waybills, tx.tenant_id, carrier, waybills)
     keys = {FulfilmentKey(row["order_id"], row["fulfilment_no"]) for row in rows}
-    await lock_orders_of(tx, keys)
+    fetched = await collections_by_waybills(tx, carrier, waybills)
+    await lock_orders_of(tx, keys | {FulfilmentKey(row["order_id"], 0) for row in fetched})
     # Read again under the locks: another message may have said more meanwhile, and a parcel may
     # have got its waybill.
     rows = await tx.fetch(SQL.parcels_by_waybills, tx.tenant_id, carrier, waybills)
     keys |= {FulfilmentKey(row["order_id"], row["fulfilment_no"]) for row in rows}
     await lock_orders_of(tx, keys)
     parcels = {row["waybill"]: row for row in rows}
-    new = await _insert(tx, carrier, events, parcels)
+    collections = {row["waybill"]: row for row in fetched}
+    new = await _insert(tx, carrier, events, parcels, collections)
     for waybill, told in new.items():
         if waybill in parcels:
             await _say(tx, carrier, parcels[waybill], told)
+        elif waybill in collections:
+            collection_id = collections[waybill]["id"]
+            await say_of_collection(tx, collection_id, carrier, told, on_collected)
     await settle_delivered(tx, keys)
     count = sum(len(told) for told in new.values())
-    return Tracked(count, sum(len(told) for one, told in new.items() if one not in parcels))
+    known = parcels.keys() | collections.keys()
+    return Tracked(count, sum(len(told) for one, told in new.items() if one not in known))
 
 
 async def _insert(
     tx: TenantTransaction,
     carrier: str,
     events: Sequence[TrackingEvent],
-    parcels: dict[str, Record],
+    parcels: Mapping[str, Record],
+    collections: Mapping[str, Record],
 ) -> dict[str, list[TrackingEvent]]:
     """Keep the events that are new, and return them by waybill."""
     by_id = {event.id: event for event in reversed(events)}
     rows = []
     for event in sorted(by_id.values(), key=lambda event: event.id):  # one order for all
-        parcel = parcels.get(event.waybill)
-        where = (None, None, None)
+        parcel, collection = parcels.get(event.waybill), collections.get(event.waybill)
+        where = (None, None, None, None)
         if parcel is not None:
-            where = (parcel["id"], parcel["node_id"], parcel["dealer_id"])
+            where = (parcel["id"], parcel["node_id"], parcel["dealer_id"], None)
+        elif collection is not None:
+            where = (None, collection["node_id"], collection["dealer_id"], collection["id"])
         said = (event.kind.value, event.happened_at, event.place, event.text)
         rows.append((event.id, event.waybill, *where, *said))
     found: defaultdict[str, list[TrackingEvent]] = defaultdict(list)
@@ -120,17 +142,31 @@ async def _insert(
     return found
 
 
-async def adopt_tracking(tx: TenantTransaction, carrier: str, waybill: str) -> None:
-    """Let a parcel that has its waybill now be where its carrier said before; locks its order."""
+async def adopt_tracking(
+    tx: TenantTransaction, carrier: str, waybill: str, on_collected: OnCollected
+) -> None:
+    """Let what has its waybill now be where its carrier said before; locks its order."""
+    fetched = await collections_by_waybills(tx, carrier, [waybill])
+    for one in fetched:
+        await lock_orders_of(tx, [FulfilmentKey(one["order_id"], 0)])
+        where = one["id"], one["node_id"], one["dealer_id"]
+        rows = await tx.fetch(
+            SQL.adopt_tracking_of_collection, tx.tenant_id, carrier, waybill, *where
+        )
+        if rows:
+            await say_of_collection(tx, one["id"], carrier, _events(rows), on_collected)
     for parcel in await tx.fetch(SQL.parcels_by_waybills, tx.tenant_id, carrier, [waybill]):
         key = FulfilmentKey(parcel["order_id"], parcel["fulfilment_no"])
         await lock_orders_of(tx, [key])
         where = parcel["id"], parcel["node_id"], parcel["dealer_id"]
         rows = await tx.fetch(SQL.adopt_tracking, tx.tenant_id, carrier, waybill, *where)
         if rows:
-            told = [TrackingEvent(**{**row, "kind": TrackingKind(row["kind"])}) for row in rows]
-            await _say(tx, carrier, parcel, told)
+            await _say(tx, carrier, parcel, _events(rows))
             await settle_delivered(tx, [key])
+
+
+def _events(rows: Iterable[Record]) -> list[TrackingEvent]:
+    return [TrackingEvent(**{**row, "kind": TrackingKind(row["kind"])}) for row in rows]
 
 
 async def _say(
