@@ -36,6 +36,11 @@ from graphql_schema.execution import Execution
 from graphql_schema.fulfilment_commands import FulfilmentMutation
 from graphql_schema.holds import HoldsMutation, HoldsQuery
 from graphql_schema.hooks import Hooks, Masking
+from graphql_schema.installations import (
+    INSTALLATION_HANDLERS,
+    InstallationsMutation,
+    InstallationsQuery,
+)
 from graphql_schema.inventory import InventoryMutation, InventoryQuery
 from graphql_schema.limits import CostLimit
 from graphql_schema.members import MembersMutation, MembersQuery

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from backend.db.errors import YipanError
+from backend.orders.installations.model import Installation
 
 
 class ShortLine(NamedTuple):
@@ -230,3 +231,32 @@ class NothingToCancel(OrderRefused):
     """There are not that many units in this line with which no node has begun."""
 
     code = "NOTHING_TO_CANCEL"
+
+
+class NothingToInstall(YipanError):
+    """Nothing of this order is installed, or nobody was booked for it."""
+
+    code = "NOTHING_TO_INSTALL"
+
+
+class NotArrived(YipanError):
+    """What is installed has not come yet: note its delivery first, or agree on a time for both."""
+
+    code = "NOT_ARRIVED"
+
+
+class InvalidReport(YipanError):
+    """The report of a visit does not say what it must; the message says what is missing."""
+
+    code = "INVALID_REPORT"
+
+
+class InstallationChanged(YipanError):
+    """The installation is not where this command takes it from, or not as you saw it."""
+
+    code = "INSTALLATION_CHANGED"
+
+    def __init__(self, installation: Installation) -> None:
+        now = f"{installation.status} (version {installation.version})"
+        super().__init__(f"It is {now} now; look, and decide again.")
+        self.installation = installation

@@ -107,6 +107,20 @@ class OrderAppointmentLost(Payload, frozen=True, rename="camel"):
     status: OrderStatus
 
 
+class InstallationChanged(Payload, frozen=True, rename="camel"):
+    """An order was installed, or not and why, or another time is agreed for that."""
+
+    TYPE: ClassVar[str] = "installation.changed"
+
+    order_id: int
+    status: str
+    outcome: str
+    """What came of a visit, if that is what is told."""
+    day: date
+    from_minute: int
+    to_minute: int
+
+
 class OrderRerouted(Payload, frozen=True, rename="camel"):
     """Units of an order that had their nodes were given to others, for less."""
 
@@ -231,6 +245,7 @@ PAYLOADS: tuple[type[Payload], ...] = (
     OrderPaid,
     OrderAppointmentSet,
     OrderAppointmentLost,
+    InstallationChanged,
     OrderRerouted,
     PickupAsked,
     RefundDue,

@@ -20,6 +20,8 @@ from backend.network.slots import (
 from backend.orders.claim import SQL
 from backend.orders.errors import NoAppointment, UnknownOrder
 from backend.orders.events import OrderAppointmentSet, OrderHoldReleased
+from backend.orders.installations.installations import agreed_again, installation_status
+from backend.orders.installations.model import InstallationStatus
 from backend.orders.model import Appointment, HoldKind, OrderStatus
 from backend.orders.normalise import check_appointment
 from backend.orders.states import NOT_GONE, check_step, derive_status
@@ -142,6 +144,7 @@ async def _set(
     if ended:
         events.append(StepEvent(OrderHoldReleased(order_id, status, HoldKind.APPOINTMENT)))
     await write_step(tx, order, (lines, lines), status, events)
+    await agreed_again(tx, order_id)
     return status
 
 
@@ -155,9 +158,13 @@ def _at_nodes(fulfilments: Sequence[Record]) -> list[Record]:
     return [row for row in fulfilments if row["status"] in NOT_GONE]
 
 
-def _units_to_come(line: Record) -> int:
-    """Return the units of a line that come, or are on their way: who installs them is needed."""
-    return int(line["reserved"] + line["at_node"] + line["shipped"])
+def _units_to_install(line: Record, status: InstallationStatus | None) -> int:
+    """Return the units of a line for which somebody is needed, if they are installed."""
+    if status is InstallationStatus.GIVEN_UP:
+        return 0
+    is_done = status is InstallationStatus.DONE
+    there = 0 if is_done else line["delivered"]
+    return int(line["reserved"] + line["at_node"] + line["shipped"] + there)
 
 
 async def _sent(
@@ -166,7 +173,9 @@ async def _sent(
     lines: Sequence[Record],
     fulfilments: Sequence[Record],
 ) -> _Sent:
-    skus = await skus_by_ids(tx, [row["sku_id"] for row in lines if _units_to_come(row)])
+    status = await installation_status(tx, order["id"])
+    installed = [row["sku_id"] for row in lines if _units_to_install(row, status)]
+    skus = await skus_by_ids(tx, installed)
     appointments = await tx.fetch(SQL.appointments_of_orders, tx.tenant_id, [order["id"]])
     decisions = await tx.fetch(SQL.decisions_of_orders, tx.tenant_id, [order["id"]])
     gone = {row["slot_id"] for row in fulfilments if row["status"] not in NOT_GONE}

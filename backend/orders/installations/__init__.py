@@ -1,0 +1,1 @@
+"""Installation (上门安装): what came of the visits of those who install."""
