@@ -55,6 +55,7 @@ from graphql_schema.pickups import PICKUP_HANDLERS, PickupsMutation, PickupsQuer
 from graphql_schema.pools import PoolsMutation, PoolsQuery, PoolsSubscription
 from graphql_schema.processes import ProcessesQuery
 from graphql_schema.publishing import PublishingMutation, PublishingQuery
+from graphql_schema.queue_rule import QueueRuleMutation, QueueRuleQuery
 from graphql_schema.repairs import REPAIR_HANDLERS, RepairsMutation, RepairsQuery
 from graphql_schema.replenishment import ReplenishmentMutation, ReplenishmentQuery
 from graphql_schema.rollouts import RolloutsMutation, RolloutsQuery

@@ -278,11 +278,12 @@ returning event_id as id, waybill, kind, happened_at, place, text
 -- insert_tracking --
 -- What a carrier told, each id once; returns those that are new.
 insert into tracking_event (tenant_id, carrier, event_id, waybill, parcel_id, node_id, dealer_id,
-                            kind, happened_at, place, text)
+                            collection_id, kind, happened_at, place, text)
 select $1::bigint, $2::text, e.*
-from unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[],
-            $9::timestamptz[], $10::text[], $11::text[])
-    as e(event_id, waybill, parcel_id, node_id, dealer_id, kind, happened_at, place, text)
+from unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+            $9::text[], $10::timestamptz[], $11::text[], $12::text[])
+    as e(event_id, waybill, parcel_id, node_id, dealer_id, collection_id, kind, happened_at, place,
+         text)
 on conflict (tenant_id, carrier, event_id) do nothing
 returning event_id
 

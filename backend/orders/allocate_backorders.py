@@ -1,4 +1,4 @@
-"""Giving stock that came free to the orders that wait for it, oldest first."""
+"""Giving stock that came free to the orders that wait for it, as they queue."""
 
 import asyncio
 from collections import defaultdict
@@ -17,8 +17,8 @@ from tenants.principal import system_principal
 
 PAGE = 200
 """Orders tried together: one batch of the pipeline."""
-BEFORE_ALL = (datetime(1970, 1, 1, tzinfo=UTC), 0)
-"""A position before every order. Ids alone tell no age: each process hands out its own block."""
+BEFORE_ALL = (0, datetime(1970, 1, 1, tzinfo=UTC), 0)
+"""A place before every order. Ids alone tell no age: each process hands out its own block."""
 
 
 class BackorderAllocator:
@@ -78,7 +78,8 @@ async def allocate_backorders(database: Database, lane: Lane) -> int:
             holds = await holds_of_orders(tx, ids)
             missed = await nodes_that_missed(tx, ids)
             waits = await understand_stored(tx, rows)
-        after = (waiting[-1]["placed_at"], waiting[-1]["id"])
+        last = waiting[-1]
+        after = (last["place"], last["placed_at"], last["id"])
         backorders = [
             waiting_part._replace(
                 holds=tuple(holds.get(waiting_part.order_id, ())),

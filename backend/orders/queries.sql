@@ -268,24 +268,38 @@ select id, region_code from orders where tenant_id = $1 and id = $2
 -- Whether the principal may see an order.
 select id from orders where tenant_id = $1 and id = $2
 
+-- queue_rule --
+-- Whether better customers get first what comes.
+select levels_first from queue_rule where tenant_id = $1
+
+-- set_queue_rule --
+-- Say whether better customers get first what comes.
+insert into queue_rule (tenant_id, levels_first) values ($1, $2)
+on conflict (tenant_id) do update set levels_first = excluded.levels_first
+
 -- waiting_orders --
--- Orders that wait for a SKU that is there, or came for them, oldest first, after a position.
-select distinct o.placed_at, o.id
+-- Orders that wait for a SKU that is there, or came for them, as they queue, after a position.
+select distinct w.place, o.placed_at, o.id
 from order_line l
 join orders o on o.tenant_id = $1 and o.id = l.order_id
+cross join lateral (
+    select case when (select coalesce(bool_or(levels_first), false) from queue_rule
+                      where tenant_id = $1)
+                then 9 - coalesce((o.traits ->> 'customerLevel')::integer, 0)
+                else 0 end as place) w
 where l.tenant_id = $1 and l.backordered > 0
-  and (o.placed_at, o.id) > ($2::timestamptz, $3::bigint)
+  and (w.place, o.placed_at, o.id) > ($2::integer, $3::timestamptz, $4::bigint)
   and (exists (select from stock_hold h
                where h.tenant_id = $1 and h.order_id = o.id and h.state = 'active')
        or l.sku_id in (
       select s.sku_id from stock_level s
       where s.tenant_id = $1
         and (s.on_hand - s.reserved - s.floor - s.earmark_unused > 0 or s.earmark_unused > 0)
-        and s.functional_warehouse_id = any($4::bigint[])))
-order by o.placed_at, o.id limit $5
+        and s.functional_warehouse_id = any($5::bigint[])))
+order by w.place, o.placed_at, o.id limit $6
 
 -- backorders --
--- The waiting lines of orders, the oldest order first, with where they go.
+-- The waiting lines of orders, in the order in which these are named, with where they go.
 select o.id as order_id, o.shop_id, o.dealer_id, o.region_code, o.total_minor, o.remark, o.traits,
        o.shortage, o.is_paid, coalesce(o.pickup_node_id, o.node_by_hand_id) as only_node_id,
        l.line_no, l.sku_id, l.backordered as wanted,
@@ -293,7 +307,7 @@ select o.id as order_id, o.shop_id, o.dealer_id, o.region_code, o.total_minor, o
 from orders o
 join order_line l on l.tenant_id = $1 and l.order_id = o.id and l.backordered > 0
 where o.tenant_id = $1 and o.id = any($2::bigint[])
-order by o.placed_at, o.id, l.line_no
+order by array_position($2::bigint[], o.id), l.line_no
 
 -- allocated_orders --
 -- Orders that have all their nodes, by routing, oldest first, after a position.

@@ -333,6 +333,7 @@ async def order_visible(session: Session, tenant: int, order_id: int) -> list[Ro
 async def waiting_orders(
     session: Session,
     tenant: int,
+    place: int,
     after_time: datetime,
     after_id: int,
     warehouse_ids: Sequence[int],
@@ -351,7 +352,7 @@ async def waiting_orders(
         position = (order["placed_at"], order["id"])
         if line["backordered"] and line["sku_id"] in there and position > (after_time, after_id):
             found.add(position)
-    return [row(placed_at=at, id=order_id) for at, order_id in sorted(found)[:limit]]
+    return [row(place=place, placed_at=at, id=order_id) for at, order_id in sorted(found)[:limit]]
 
 
 @STATEMENTS.add

@@ -21,7 +21,14 @@ from tests.tenants.sample import (
     read_tables,
 )
 
-FOR_EVERYBODY = {"pickup_terms", "return_rule", "sku", "slot_provider", "step_deadline"}
+FOR_EVERYBODY = {
+    "pickup_terms",
+    "queue_rule",
+    "return_rule",
+    "sku",
+    "slot_provider",
+    "step_deadline",
+}
 """Tables that every principal of the tenant reads whole."""
 
 

@@ -1,4 +1,4 @@
-"""Who is promised what of supplies: the oldest order the earliest supply. Pure."""
+"""Who is promised what of supplies: the first in the queue the earliest supply. Pure."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
@@ -8,8 +8,10 @@ from backend.inventory.supplies.model import OpenSupply
 
 
 class WaitingLine(NamedTuple):
-    """A line that waits, or that expects something; by age of its order."""
+    """A line that waits, or that expects something; in the order in which they queue."""
 
+    place: int
+    """0 where all queue by age; otherwise lower for better customers (see queue_rule)."""
     placed_at: datetime
     order_id: int
     line_no: int
@@ -58,7 +60,7 @@ MayTake = Callable[[Buyer, int], bool]
 def promise(
     lines: Sequence[WaitingLine], supplies: Iterable[OpenSupply], may_take: MayTake
 ) -> Promised:
-    """Return who is promised what: lines by age, each the earliest supplies that it may have."""
+    """Return who is promised what: as they queue, each the earliest supplies that it may have."""
     by_sku: dict[int, list[OpenSupply]] = {}
     for supply in sorted(supplies):
         by_sku.setdefault(supply.sku_id, []).append(supply)

@@ -1,6 +1,6 @@
 -- lines_that_expect --
--- Lines that wait while supply is to come, or that are promised some, the oldest order first.
-select o.placed_at, l.order_id, l.line_no, l.sku_id, o.shop_id, o.dealer_id, l.expected_on,
+-- Lines that wait while supply is to come, or that are promised some, as they queue.
+select w.place, o.placed_at, l.order_id, l.line_no, l.sku_id, o.shop_id, o.dealer_id, l.expected_on,
        awaited_by_line($1, l.order_id, l.line_no) as waiting
 from (
     select order_id, line_no from order_line
@@ -12,8 +12,13 @@ from (
     select order_id, line_no from supply_promise where tenant_id = $1) as k
 join order_line l on l.tenant_id = $1 and l.order_id = k.order_id and l.line_no = k.line_no
 join orders o on o.tenant_id = $1 and o.id = l.order_id
+cross join lateral (
+    select case when (select coalesce(bool_or(levels_first), false) from queue_rule
+                      where tenant_id = $1)
+                then 9 - coalesce((o.traits ->> 'customerLevel')::integer, 0)
+                else 0 end as place) w
 where $2::bigint[] is null or l.sku_id = any($2)
-order by o.placed_at, l.order_id, l.line_no limit $3
+order by w.place, o.placed_at, l.order_id, l.line_no limit $3
 
 -- promises_of_lines --
 -- What is promised to orders.
@@ -38,15 +43,20 @@ from unnest($2::bigint[], $3::integer[], $4::date[]) as d(order_id, line_no, exp
 where l.tenant_id = $1 and l.order_id = d.order_id and l.line_no = d.line_no
 
 -- promises_of_supply --
--- Whom units of a supply are promised to, as far as they still wait for them, oldest order first.
+-- Whom units of a supply are promised to, as far as they still wait for them, as they queue.
 select p.order_id, p.line_no, least(p.quantity, awaited_by_line($1, p.order_id, p.line_no))
            as quantity, p.dealer_id, o.shop_id
 from supply_promise p
 join orders o on o.tenant_id = $1 and o.id = p.order_id
 join order_line l on l.tenant_id = $1 and l.order_id = p.order_id and l.line_no = p.line_no
      and l.sku_id = $4
+cross join lateral (
+    select case when (select coalesce(bool_or(levels_first), false) from queue_rule
+                      where tenant_id = $1)
+                then 9 - coalesce((o.traits ->> 'customerLevel')::integer, 0)
+                else 0 end as place) w
 where p.tenant_id = $1 and p.supply_id = $2
-order by o.placed_at, p.order_id, p.line_no limit $3
+order by w.place, o.placed_at, p.order_id, p.line_no limit $3
 
 -- keep_promises --
 -- Take off what was received of promises.

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 SQL = load_queries(__file__)
 
 LINES_MAX = 20_000
-"""Lines that are looked at in one go, the oldest: later ones have their turn when those are
+"""Lines that are looked at in one go, the first: later ones have their turn when those are
 served."""
 
 
@@ -31,7 +31,7 @@ def may_take_of(view: NetworkView) -> MayTake:
 
 
 async def settle_promises(database: Database, tenant_id: int, may_take: MayTake) -> int:
-    """Promise what supplies bring to the orders that wait, oldest first; returns how many changed.
+    """Promise what supplies bring to the orders that wait, as they queue; returns how many changed.
 
     A line says when the last of its units is expected, and `order.expected` tells of every change:
     so the orders that a late or short supply hits are named. Looks first without locks; where
@@ -53,9 +53,9 @@ async def settle_promises(database: Database, tenant_id: int, may_take: MayTake)
 async def lines_that_wait(
     tx: TenantTransaction, sku_ids: Collection[int] | None, most: int = LINES_MAX
 ) -> list[WaitingLine]:
-    """Return the lines that wait while supply of SKUs (None: of any) is to come, by age.
+    """Return the lines that wait while supply of SKUs (None: of any) is to come, as they queue.
 
-    No more than `most`, the oldest.
+    No more than `most`, the first.
     """
     skus = None if sku_ids is None else sorted(sku_ids)
     rows = await tx.fetch(SQL.lines_that_expect, tx.tenant_id, skus, most)

@@ -15,9 +15,10 @@ DAY = date(2030, 1, 1)
 SHOPS, WAREHOUSES, SKUS = (1, 2, 3), (10, 20, 30), (100, 200)
 
 waiting = st.builds(
-    lambda age, order_id, line_no, sku_id, shop_id, units: WaitingLine(
-        BEGIN + timedelta(days=age), order_id, line_no, sku_id, shop_id, None, None, units
+    lambda place, age, order_id, line_no, sku_id, shop_id, units: WaitingLine(
+        place, BEGIN + timedelta(days=age), order_id, line_no, sku_id, shop_id, None, None, units
     ),
+    st.integers(0, 1),
     st.integers(0, 3),
     st.integers(1, 5),
     st.integers(1, 3),
@@ -43,11 +44,11 @@ scopes = st.frozensets(st.tuples(st.sampled_from(SHOPS), st.sampled_from(WAREHOU
 def unit_by_unit(
     lines: list[WaitingLine], supplies: list[OpenSupply], scope: frozenset[tuple[int, int]]
 ) -> tuple[set[Promise], dict[tuple[int, int], date | None]]:
-    """Hand out one unit after another: the oldest line takes the earliest that it may have."""
+    """Hand out one unit after another: the first line takes the earliest that it may have."""
     units = [one for one in supplies for _ in range(max(0, one.units))]
     taken: Counter[tuple[int, int, int]] = Counter()
     expected: dict[tuple[int, int], date | None] = {}
-    for line in sorted(lines, key=lambda each: (each.placed_at, each.order_id, each.line_no)):
+    for line in sorted(lines, key=lambda each: (each.place, each.placed_at, *each.key)):
         days = []
         for _ in range(line.waiting):
             mine = [
@@ -95,5 +96,5 @@ def test_the_order_in_which_they_are_given_does_not_matter(
 
 def test_nothing_that_waits_is_promised_nothing() -> None:
     soon = OpenSupply(DAY, 1, 10, 100, 5)
-    done = WaitingLine(BEGIN, 1, 1, 100, 1, None, DAY, 0)
+    done = WaitingLine(0, BEGIN, 1, 1, 100, 1, None, DAY, 0)
     assert promise([done], [soon], lambda *_: True) == (set(), {(1, 1): None})
