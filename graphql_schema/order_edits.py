@@ -1,5 +1,6 @@
 """Changing what an order says (改单): seen first, then done."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any
 
@@ -7,7 +8,9 @@ import strawberry
 
 from backend.orders.edit_order import Edited, LineEdit, OrderEdit, edit_order
 from backend.orders.errors import OrderChanged
+from backend.orders.events import Edit
 from backend.orders.model import AddressDraft, OrderStatus
+from backend.orders.split_order import SplitLine, SplitPart, split_order
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import InputRefused, PermissionDenied, UserError, WithDetails
 from graphql_schema.order_commands import AddressInput
@@ -79,12 +82,58 @@ class OrderChangedError(UserError):
     version: int
 
 
+@strawberry.input(description="Units of a line.")
+class SplitLineInput:
+    line_no: int
+    quantity: int
+
+
+@strawberry.input(description="What a location sends, by its code.")
+class SplitPartInput:
+    location: str
+    lines: list[SplitLineInput]
+
+
+@strawberry.input(description="The parts are all units of the order, each once.")
+class OrderSplitInput:
+    idempotency_key: str
+    order_id: strawberry.ID
+    seen_version: int = strawberry.field(
+        description="The version of the order that you looked at; refused where it has changed."
+    )
+    is_preview: bool = strawberry.field(
+        default=False, description="Only say what it would come to."
+    )
+    parts: list[SplitPartInput]
+    reason: str
+
+
+@strawberry.type(description="What it came to, or, of a preview, would.")
+class OrderSplit:
+    number: strawberry.Private[int]
+    is_preview: bool
+    version: int
+    edits: list[EditedField]
+    moved: BigInt = strawberry.field(description="Units that come from elsewhere than before.")
+
+    @strawberry.field(description="The order as it is now.")
+    async def order(self, info: YipanInfo) -> Order | None:
+        row = await info.context.orders.load(self.number)
+        return order_from(row) if row else None
+
+
 ORDER_EDIT_HANDLERS: tuple[strawberry.ExceptionHandler[Any, Any], ...] = (
     WithDetails(OrderChanged, OrderChangedError),
 )
 OrderEditPayload = Annotated[
     OrderEdited | OrderChangedError | InputRefused | PermissionDenied,
     strawberry.union("OrderEditPayload"),
+]
+
+
+OrderSplitPayload = Annotated[
+    OrderSplit | OrderChangedError | InputRefused | PermissionDenied,
+    strawberry.union("OrderSplitPayload"),
 ]
 
 
@@ -109,6 +158,43 @@ class OrderEditsMutation:
         if not input.is_preview:
             await services.publish_counters(principal.tenant_id, edited.counters)
         return _edited_from(edited, is_preview=input.is_preview)
+
+    @strawberry.mutation(
+        description="Say which units of an order come from where (手工拆单), while no location has "
+        "begun with it: all of it, or nothing. For the brand."
+    )
+    async def order_split(self, info: YipanInfo, input: OrderSplitInput) -> OrderSplitPayload:
+        services, principal = info.context.services, info.context.principal
+        split = await split_order(
+            services.database,
+            principal,
+            number_of("Order", input.order_id),
+            [
+                SplitPart(
+                    part.location,
+                    tuple(SplitLine(line.line_no, line.quantity) for line in part.lines),
+                )
+                for part in input.parts
+            ],
+            await services.books.open(principal.tenant_id),
+            input.reason,
+            seen=input.seen_version,
+            key=input.idempotency_key,
+            is_preview=input.is_preview,
+        )
+        if not input.is_preview:
+            await services.publish_counters(principal.tenant_id, split.counters)
+        return OrderSplit(
+            number=split.order_id,
+            is_preview=input.is_preview,
+            version=split.version,
+            edits=_fields(split.edits),
+            moved=split.moved,
+        )
+
+
+def _fields(edits: Iterable[Edit]) -> list[EditedField]:
+    return [EditedField(field=one.field, before=one.before, after=one.after) for one in edits]
 
 
 def _edit(given: OrderEditInput) -> OrderEdit:
@@ -137,9 +223,7 @@ def _edited_from(edited: Edited, *, is_preview: bool) -> OrderEdited:
         is_preview=is_preview,
         status=edited.status,
         version=edited.version,
-        edits=[
-            EditedField(field=one.field, before=one.before, after=one.after) for one in edited.edits
-        ],
+        edits=_fields(edited.edits),
         cancelled=edited.cancelled,
         added=edited.added,
         freed=edited.freed,

@@ -1345,6 +1345,8 @@ create table orders (
     node_by_hand_id      bigint,
     -- What was paid for what something was exchanged for; null: its total, where it is paid.
     paid_minor           bigint,
+    -- Whether somebody said where each unit of it comes from: then routing leaves it.
+    is_split_by_hand     boolean not null default false,
     primary key (tenant_id, id),
     constraint orders_total_check check (
         total_minor = goods_minor - line_discount_minor - order_discount_minor

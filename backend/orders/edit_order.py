@@ -63,7 +63,10 @@ class OrderEdit(NamedTuple):
     promised_on: date | None = None
     lines: Sequence[LineEdit] = ()
     node: str | None = None
-    """The code of the node that is to send all that is not sent; "": routing chooses again."""
+    """The code of the node that is to send all that is not sent; "": routing chooses again.
+
+    Either way an order that was split by hand no longer is.
+    """
     reason: str = ""
 
 
@@ -259,14 +262,17 @@ class _Editing:
         self._note("remark", before["remark"], remark)
         self._note("promisedOn", traits.promised_on, promised_on)
         self._note("node", order["node_by_hand_id"], node_id)
+        joins = edit.node is not None and before["is_split_by_hand"]
+        if joins:
+            self._note("isSplitByHand", True, False)
         if not self._edits:
             raise InvalidEdit("Nothing is changed by this.")
         is_elsewhere = region != before["region_code"] and order["pickup_node_id"] is None
-        moves = is_elsewhere or node_id != order["node_by_hand_id"]
+        moves = is_elsewhere or joins or node_id != order["node_by_hand_id"]
         if has_begun and (moves or where != was):
             raise InvalidEdit(AT_NODES)
         traits = msgspec.structs.replace(traits, promised_on=promised_on)
-        said = (*where, remark, msgspec.json.encode(traits).decode(), node_id)
+        said = (*where, remark, msgspec.json.encode(traits).decode(), node_id, joins)
         await tx.execute(SQL.edit_order, tx.tenant_id, self._order_id, *said)
         if where != was:
             await tx.execute(SQL.edit_fulfilments, tx.tenant_id, self._order_id, *where)

@@ -108,7 +108,7 @@ def plan_move(book: TenantBook, standby: Standby, rerouting: Rerouting) -> Move 
     if saved_minor < rerouting.least_saving_minor:
         return None
     work.set_plan(plan, AllotmentBook())
-    released, added = _difference(work, standby.reservations)
+    released, added = difference(shares_of_lines(work), standby.reservations)
     return Move(work, standby, released, added, saved_minor) if added else None
 
 
@@ -162,8 +162,8 @@ def _move(book: TenantBook, standby: Standby, sources: Sequence[int | None], sig
             move_capacity(node, 1)
 
 
-def _difference(
-    work: Work, reservations: Sequence[Record]
+def difference(
+    shares: Sequence[Share], reservations: Sequence[Record]
 ) -> tuple[list[tuple[Record, int]], list[Share]]:
     """Return the units of reservations that a plan does without, and the shares that it adds.
 
@@ -173,7 +173,7 @@ def _difference(
     for row in reservations:
         stays[row["line_no"], row["functional_warehouse_id"]] += row["active"]
     elsewhere = []
-    for share in shares_of_lines(work):
+    for share in shares:
         key = (share.line_no, share.functional_warehouse_id)
         kept = min(stays[key], share.quantity)
         stays[key] -= kept

@@ -313,7 +313,7 @@ order by array_position($2::bigint[], o.id), l.line_no
 -- Orders that have all their nodes, by routing, oldest first, after a position.
 select placed_at, id from orders
 where tenant_id = $1 and status = 'allocated' and placed_at >= $2
-  and coalesce(pickup_node_id, node_by_hand_id) is null
+  and coalesce(pickup_node_id, node_by_hand_id) is null and not is_split_by_hand
   and (placed_at, id) > ($2::timestamptz, $3::bigint)
 order by placed_at, id limit $4
 
@@ -700,14 +700,19 @@ update orders set is_paid = $3, paid_minor = $4 where tenant_id = $1 and id = $2
 
 -- editable_order --
 -- What of a locked order may be edited.
-select buyer_name, buyer_phone, region_code, address, remark, traits, goods_minor, total_minor
+select buyer_name, buyer_phone, region_code, address, remark, traits, goods_minor, total_minor,
+       is_split_by_hand
 from orders where tenant_id = $1 and id = $2
 
 -- edit_order --
 -- What a locked order says from now on.
 update orders set buyer_name = $3, buyer_phone = $4, region_code = $5, address = $6, remark = $7,
-    traits = $8::jsonb, node_by_hand_id = $9
+    traits = $8::jsonb, node_by_hand_id = $9, is_split_by_hand = is_split_by_hand and not $10
 where tenant_id = $1 and id = $2
+
+-- mark_split --
+-- Somebody said where each unit of a locked order comes from.
+update orders set is_split_by_hand = true where tenant_id = $1 and id = $2
 
 -- edit_fulfilments --
 -- To whom and where what nodes have of an order, and have not sent, goes.

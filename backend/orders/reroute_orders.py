@@ -6,13 +6,14 @@ the order's lock, if the order still stands as it was planned on.
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import CONNECTION_LOST, Database, Record, TenantTransaction
+from backend.events.model import Payload
 from backend.inventory import ledger
 from backend.inventory.allotments.counters import lock_allotments, try_allotments
 from backend.inventory.counters import Counters, PublishCounters
@@ -41,6 +42,9 @@ ORDERS_A_ROUND = 20_000
 """Orders that one round looks at for a brand: some seconds; the next one goes on."""
 PAGE = 200
 BEFORE_ALL = (datetime(1970, 1, 1, tzinfo=UTC), 0)
+
+
+Tell = Callable[[OrderStatus, int], Payload]
 
 
 class Abandoned(Exception):
@@ -139,25 +143,33 @@ class Rerouter:
         day, limited = live.book.day, live.book.view.limited_nodes
         around = Circumstances(day, NO_BATCH, 1, limited, live.book.planner.ready_at)
         principal = system_principal(brand.id, "rerouting")
+        order_id = move.work.order_id
+
+        def tell(status: OrderStatus, units: int) -> OrderRerouted:
+            return OrderRerouted(order_id, status, units, move.saved_minor)
+
         try:
             days = {CapacityKey(share.node_id, day) for share in move.added}
             if missing := [key for key in days if key.node_id in limited]:
                 async with self._database.tenant_transaction(principal) as tx:
                     await create_capacities(tx, missing)
             async with self._database.tenant_transaction(principal) as tx:
-                return await carry_out(tx, move, around)
+                return await carry_out(tx, move, around, tell)
         except Abandoned:
             return None
         except (DatabaseUnavailable, *CONNECTION_LOST):
             raise
         except Exception:  # the others are looked at all the same
-            log.exception("routing.order_not_rerouted", order=move.work.order_id)
+            log.exception("routing.order_not_rerouted", order=order_id)
             return None
 
 
-async def carry_out(tx: TenantTransaction, move: Move, around: Circumstances) -> Counters:
+async def carry_out(
+    tx: TenantTransaction, move: Move, around: Circumstances, tell: Tell
+) -> Counters:
     """Release what an order does without and reserve what it has instead; returns the counters.
 
+    `tell` makes the event of it, of the order's status and the units that come from elsewhere.
     Locks the order, then its counters in the one order. Raises Abandoned where the order does not
     stand as it was planned on any more, or a counter has too little: the caller rolls back.
     """
@@ -180,9 +192,8 @@ async def carry_out(tx: TenantTransaction, move: Move, around: Circumstances) ->
     await lock_capacities(tx, [*days, *_days_of(move.standby.fulfilments)])
     given_back, emptied = await releasing.carry_out(ACTOR)
     total = sum(share.quantity for share in move.added)
-    payload = OrderRerouted(order_id, before.status, total, move.saved_minor)
     shaped = Shaped(around)
-    events = [StepEvent(payload), *emptied, *_changed(move, live)]
+    events = [StepEvent(tell(before.status, total)), *emptied, *_changed(move, live)]
     shaped.add_reroute(move.work, before, move.added, live, events)
     taken = await _take(tx, shaped, units, days)
     await tx.execute(SQL.update_orders, tx.tenant_id, *zip(*shaped.updated_orders, strict=True))

@@ -110,10 +110,10 @@ async def test_an_order_in_trouble_troubles_no_other(
     await moving.routed.stock("wh", 2)
     carry_out = reroute_orders.carry_out
 
-    async def fails_for_the_first(tx: Any, move: Any, around: Any) -> Any:
+    async def fails_for_the_first(tx: Any, move: Any, *given: Any) -> Any:
         if move.work.order_id == first.order_id:
             raise asyncpg.DeadlockDetectedError
-        return await carry_out(tx, move, around)
+        return await carry_out(tx, move, *given)
 
     monkeypatch.setattr(reroute_orders, "carry_out", fails_for_the_first)
     assert await moving.reroute() == 1
