@@ -66,6 +66,7 @@ CENTRES: dict[str, frozenset[str]] = {
     ),
     "backend.publishing": frozenset(
         {
+            "backend.after_sales",
             "backend.catalog",
             "backend.channels",
             "backend.inventory",

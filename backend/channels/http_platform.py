@@ -10,7 +10,15 @@ import httpx2
 import msgspec
 
 from backend.channels.errors import ChannelAway, ChannelBusy, ChannelRefused
-from backend.channels.platform import OrderPage, PushAnswer, PushOutcome, StockPush
+from backend.channels.platform import (
+    ChannelReturn,
+    OrderPage,
+    PushAnswer,
+    PushOutcome,
+    ReturnAnswer,
+    ReturnPage,
+    StockPush,
+)
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -104,6 +112,15 @@ class HttpChannelStock:
     async def orders(self, since: str, limit: int) -> OrderPage:
         assert 1 <= limit <= self.orders_page_max
         return await self._call(OrderPage, "GET", "orders", {"since": since, "limit": str(limit)})
+
+    async def returns(self, since: str, limit: int) -> ReturnPage:
+        assert 1 <= limit <= self.orders_page_max
+        query = {"since": since, "limit": str(limit)}
+        return await self._call(ReturnPage, "GET", "returns", query)
+
+    async def answer_return(self, number: str, answer: ReturnAnswer) -> ChannelReturn:
+        path = f"returns/{quote(number, safe='')}/answer"
+        return await self._call(ChannelReturn, "POST", path, body=msgspec.json.encode(answer))
 
     async def _call(
         self,

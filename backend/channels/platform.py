@@ -75,6 +75,80 @@ class OrderPage(msgspec.Struct, frozen=True):
     next: str
 
 
+class ChannelReturnKind(StrEnum):
+    """What a buyer wants."""
+
+    RETURN = "return"
+    """To send goods back (退货退款)."""
+    REFUND_ONLY = "refund_only"
+    """To be paid back, and keep them (仅退款)."""
+
+
+class ChannelReturnStatus(StrEnum):
+    """Where a request stands on its channel, in the words that all of them have for it."""
+
+    WAIT_SELLER = "wait_seller"
+    """等待卖家处理."""
+    WAIT_BUYER_SEND = "wait_buyer_send"
+    """等待买家退货."""
+    WAIT_SELLER_RECEIVE = "wait_seller_receive"
+    """买家已退货，等待卖家确认."""
+    REFUSED = "refused"
+    CLOSED = "closed"
+    """The buyer keeps it after all."""
+    DONE = "done"
+    """The buyer was paid back."""
+
+    @property
+    def is_final(self) -> bool:
+        return self in (self.REFUSED, self.CLOSED, self.DONE)
+
+
+class ChannelReturnUnits(msgspec.Struct, frozen=True):
+    """Units of a listing."""
+
+    listing: str
+    quantity: int
+
+
+class ChannelReturn(msgspec.Struct, frozen=True):
+    """A request of a buyer on a channel (平台售后单); its number is unique in the shop."""
+
+    number: str
+    order: str
+    kind: ChannelReturnKind
+    status: ChannelReturnStatus
+    lines: list[ChannelReturnUnits]
+    reason: str
+    carrier: str = ""
+    waybill: str = ""
+
+
+class ReturnPage(msgspec.Struct, frozen=True):
+    """Requests in the order in which they changed, and the cursor of what follows them."""
+
+    returns: list[ChannelReturn]
+    next: str
+
+
+class ReturnAction(StrEnum):
+    """What a seller answers to a request."""
+
+    AGREE = "agree"
+    """It may come back; or the buyer is paid, where nothing is to come."""
+    REFUSE = "refuse"
+    CONFIRM = "confirm"
+    """It came back: the buyer is paid."""
+
+
+class ReturnAnswer(msgspec.Struct, frozen=True):
+    """The seller's answer; `amount_minor` is what the buyer is paid of a return that came."""
+
+    action: ReturnAction
+    reason: str = ""
+    amount_minor: int = 0
+
+
 class ChannelStock(Protocol):
     """One shop on one channel. Nothing here tries again by itself: who calls knows when to.
 
@@ -88,7 +162,7 @@ class ChannelStock(Protocol):
     read_listings_max: int
     """Listings in one read, at most."""
     orders_page_max: int
-    """Orders of one page, at most."""
+    """Orders, or requests, of one page, at most."""
 
     async def push(self, items: Sequence[StockPush]) -> list[PushAnswer]:
         """Let listings show what they shall; return an answer to each item, in their order."""
@@ -101,3 +175,9 @@ class ChannelStock(Protocol):
 
         The same order can come again, and the same cursor can be read again.
         """
+
+    async def returns(self, since: str, limit: int) -> ReturnPage:
+        """Return up to `limit` requests of buyers that have changed after a cursor, as `orders`."""
+
+    async def answer_return(self, number: str, answer: ReturnAnswer) -> ChannelReturn:
+        """Answer a request, and return how it stands then; the same answer again does nothing."""

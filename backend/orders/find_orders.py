@@ -32,6 +32,14 @@ async def orders_by_ids(tx: TenantTransaction, ids: Sequence[int]) -> dict[int, 
     return {row["id"]: row for row in rows}
 
 
+async def orders_by_external_ids(
+    tx: TenantTransaction, shop_id: int, numbers: Sequence[str]
+) -> dict[str, int]:
+    """Return the ids of the orders that a shop calls so, by that; of those that were placed."""
+    rows = await tx.fetch(SQL.orders_by_external_ids, tx.tenant_id, shop_id, numbers)
+    return {row["number"]: row["order_id"] for row in rows}
+
+
 async def lines_of_orders(tx: TenantTransaction, ids: Sequence[int]) -> dict[int, list[Record]]:
     return await _by_order(tx, SQL.full_lines_of_orders, ids)
 

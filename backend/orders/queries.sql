@@ -264,6 +264,13 @@ where f.tenant_id = $1 and f.order_id = d.order_id and f.fulfilment_no = d.fulfi
 -- Where an order goes.
 select id, region_code from orders where tenant_id = $1 and id = $2
 
+-- orders_by_external_ids --
+-- The orders that a shop calls so.
+select d.number, k.order_id
+from unnest($3::text[]) as d(number)
+join command_key k on k.tenant_id = $1 and k.key = 'x:' || $2::bigint || ':' || d.number
+where k.order_id is not null
+
 -- order_visible --
 -- Whether the principal may see an order.
 select id from orders where tenant_id = $1 and id = $2

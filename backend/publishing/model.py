@@ -16,6 +16,7 @@ class ShopAccess(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     calls_per_second: int
     orders_cursor: str
+    returns_cursor: str
     problem: str | None
     """What whoever spoke for the shop before has left for a person."""
 

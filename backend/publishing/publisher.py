@@ -19,6 +19,7 @@ from backend.publishing.connections import (
 )
 from backend.publishing.model import ShopAccess
 from backend.publishing.order_puller import OrderPuller
+from backend.publishing.returns import ReturnsDesk
 from backend.publishing.shop_publisher import ShopPublisher
 from backend.routing.live_book import LiveBooks
 from tenants.brands import BrandDirectory
@@ -88,7 +89,8 @@ class Publisher:
             return
         live = await self._books.open(tenant_id)
         puller = OrderPuller(tenant_id, self._database, self._intake, shop, channel, self.owner)
-        publisher = ShopPublisher(live, self._database, shop, channel, puller)
+        desk = ReturnsDesk(tenant_id, self._database, shop, channel, self.owner)
+        publisher = ShopPublisher(live, self._database, shop, channel, puller, desk)
         task = asyncio.create_task(publisher.run())
         self._speaking[tenant_id, shop.shop_id] = publisher, task
 

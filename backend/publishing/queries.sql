@@ -10,7 +10,11 @@ on conflict (tenant_id, shop_id) do update set
     orders_cursor = case
         when (shop_connection.kind, shop_connection.base_url, shop_connection.remote_shop)
              = (excluded.kind, excluded.base_url, excluded.remote_shop)
-        then shop_connection.orders_cursor else '' end
+        then shop_connection.orders_cursor else '' end,
+    returns_cursor = case
+        when (shop_connection.kind, shop_connection.base_url, shop_connection.remote_shop)
+             = (excluded.kind, excluded.base_url, excluded.remote_shop)
+        then shop_connection.returns_cursor else '' end
 
 -- forget_shown --
 -- What was known of another platform says nothing about this one.
@@ -45,7 +49,7 @@ from (select shop_id from shop_connection
 join shop s on s.tenant_id = $1 and s.id = mine.shop_id
 where c.tenant_id = $1 and c.shop_id = mine.shop_id
 returning c.shop_id, s.code as shop_code, c.kind, c.base_url, c.remote_shop, c.token,
-          c.calls_per_second, c.orders_cursor, c.problem
+          c.calls_per_second, c.orders_cursor, c.returns_cursor, c.problem
 
 -- give_back_connections --
 -- Let other processes speak for the shops of this one.
@@ -102,3 +106,61 @@ select n.shop_id, n.sku_id, k.code as sku_code, n.wanted, n.shown, n.acknowledge
 from shown_number n join sku k on k.tenant_id = $1 and k.id = n.sku_id
 where n.tenant_id = $1
   and (n.shop_id, n.sku_id) in (select * from unnest($2::bigint[], $3::bigint[]))
+
+-- store_returns_cursor --
+-- Up to where the requests of a platform have been noted.
+update shop_connection set returns_cursor = $3
+where tenant_id = $1 and shop_id = $2 and owner = $4
+
+-- note_channel_return --
+-- Note where a platform says that a request stands; it is looked at at once.
+insert into channel_return (tenant_id, shop_id, number, order_number, kind, theirs, units, reason,
+                            carrier, waybill)
+values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $10)
+on conflict (tenant_id, shop_id, number) do update
+set theirs = excluded.theirs, carrier = excluded.carrier, waybill = excluded.waybill, problem = '',
+    is_settled = false, ask_after = clock_timestamp(), changed_at = clock_timestamp()
+where channel_return.theirs <> excluded.theirs or channel_return.waybill <> excluded.waybill
+
+-- due_channel_returns --
+-- Requests of a shop that are to be looked at, the longest waiting first.
+select id, number, order_number, order_id, return_id, kind, theirs, units, reason, carrier, waybill,
+       refusal, changed_at
+from channel_return
+where tenant_id = $1 and shop_id = $2 and not is_settled and ask_after <= clock_timestamp()
+order by ask_after limit $3
+
+-- link_channel_return --
+-- Which request of ours a request of a platform is.
+update channel_return set order_id = $3, return_id = $4 where tenant_id = $1 and id = $2
+
+-- set_theirs --
+-- Where a request stands on its platform after we have answered.
+update channel_return set theirs = $3 where tenant_id = $1 and id = $2
+
+-- rest_channel_return --
+-- Let a request rest that was looked at, unless something was told of it meanwhile.
+update channel_return set problem = $4, is_settled = $5,
+    ask_after = clock_timestamp() + make_interval(secs => $6::double precision)
+where tenant_id = $1 and id = $2 and changed_at = $3
+
+-- channel_returns_by_ids --
+-- Requests of platforms by their ids.
+select id, shop_id, number, order_number, order_id, return_id, kind, theirs, reason, problem,
+       refusal, is_settled, changed_at
+from channel_return where tenant_id = $1 and id = any($2::bigint[])
+
+-- page_of_channel_returns --
+-- A page of requests of platforms that have not ended, or with which something is wrong.
+select id, shop_id, number, order_number, order_id, return_id, kind, theirs, reason, problem,
+       refusal, is_settled, changed_at
+from channel_return
+where tenant_id = $1 and not is_settled and (problem <> '' or not $2) and id > $3
+order by id limit $4
+
+-- decide_channel_return --
+-- Somebody says that a request is refused on its platform, or is to be tried again.
+update channel_return set refusal = $3, problem = '', ask_after = clock_timestamp(),
+    changed_at = clock_timestamp()
+where tenant_id = $1 and id = $2 and not is_settled
+returning id

@@ -20,6 +20,7 @@ from backend.metrics import DRIFTED_NUMBERS, PUSHES
 from backend.publishing.connections import SQL, note_problem
 from backend.publishing.model import Listing, ShopAccess
 from backend.publishing.order_puller import OrderPuller
+from backend.publishing.returns import ReturnsDesk
 from backend.publishing.shop_numbers import ShopNumbers
 from backend.routing.live_book import FRESH_SECONDS, LiveBook
 from tenants.principal import system_principal
@@ -32,6 +33,8 @@ READ_SECONDS = 2.0
 """Between two looks at what the platform shows."""
 PULL_SECONDS = 1.0
 """Between two looks for new orders."""
+RETURNS_SECONDS = 3.0
+"""Between two looks for what buyers want to send back."""
 AWAY_SECONDS, AWAY_SECONDS_MAX = 0.5, 30.0
 """First and longest pause after a call that failed; it doubles."""
 REFUSED_SECONDS = 60.0
@@ -52,9 +55,11 @@ class ShopPublisher:
         shop: ShopAccess,
         channel: ChannelStock,
         puller: OrderPuller,
+        desk: ReturnsDesk,
     ) -> None:
         self.shop = shop
         self._puller = puller
+        self._desk = desk
         self.numbers = ShopNumbers(shop.shop_code)
         self._live = live
         self._database = database
@@ -66,7 +71,7 @@ class ShopPublisher:
         self._pools: LivePools | None = None
         self._stopping = asyncio.Event()
         self._away_seconds = AWAY_SECONDS
-        self._saved_at = self._looked_at = self._pulled_at = 0.0
+        self._saved_at = self._looked_at = self._pulled_at = self._served_at = 0.0
         self._problem = shop.problem
         self._has_pushed = True
         """Since orders or numbers were last read; so that reading does not starve pushing."""
@@ -113,6 +118,7 @@ class ShopPublisher:
             await self._follow()
             await self._push()
             await self._pull()
+            await self._serve()
             await self._look()
             await self._save_now_and_then()
         except (DatabaseUnavailable, *CONNECTION_LOST) as error:
@@ -190,6 +196,27 @@ class ShopPublisher:
             await self._went_well()
             if orders < self._channel.orders_page_max:
                 self._pulled_at = time.time()
+
+    async def _serve(self) -> None:
+        """Now and then, bring what buyers ask for in step with the platform."""
+        now = time.time()
+        is_early = now - self._served_at < RETURNS_SECONDS
+        if is_early or self._stopping.is_set() or not self._may_read():
+            return
+        self._served_at = now
+        try:
+            while await self._desk.pull() == self._channel.orders_page_max and self._may_read():
+                pass
+            for row in await self._desk.due():
+                if self._stopping.is_set() or self._pace.may_call(time.time()) > 0:
+                    self._served_at = 0.0  # the rest has its turn next
+                    return
+                if await self._desk.look(row):
+                    self._pace.called(time.time())
+        except (ChannelAway, ChannelBusy, ChannelRefused) as error:
+            await self._failed(error)
+            return
+        await self._went_well()
 
     def _may_read(self) -> bool:
         """Take a call for reading, if the pace allows it and no number waits since the last one."""

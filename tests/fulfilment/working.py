@@ -48,9 +48,11 @@ class Standing(NamedTuple):
 class Working:
     """Nodes that work on the orders of the brand; a step at a time."""
 
-    def __init__(self, runtime: Runtime, world: World) -> None:
+    def __init__(self, runtime: Runtime, world: World, node: str = "store") -> None:
         self.runtime = runtime
         self.world = world
+        self.node = node
+        """Where they work, where nothing else is said."""
 
     async def sold(self, units: int = 3, stock: int = 5, warehouse: str = "store") -> Placed:
         """Let an order be allocated to a node that has so much."""
@@ -98,14 +100,14 @@ class Working:
     async def release(
         self, draft: WaveDraft | None = None, who: Principal | None = None, key: str = ""
     ) -> Wave:
-        wave = draft or WaveDraft(node_id=self.world.nodes["store"])
+        wave = draft or WaveDraft(node_id=self.world.nodes[self.node])
         who = who or self.world.brand
         return await release_wave(self.runtime.database, who, wave, NOON, key or fresh_key())
 
     async def pick_list(
-        self, *keys: FulfilmentKey, node: str = "store", who: Principal | None = None
+        self, *keys: FulfilmentKey, node: str = "", who: Principal | None = None
     ) -> NewPickList:
-        draft = PickListDraft(node_id=self.world.nodes[node], keys=keys)
+        draft = PickListDraft(node_id=self.world.nodes[node or self.node], keys=keys)
         return await create_pick_list(
             self.runtime.database, who or self.world.brand, draft, fresh_key()
         )

@@ -27,6 +27,8 @@ LISTINGS_MAX = 100_000
 """Listings of one shop; some 30 MB."""
 ORDERS_MAX = 200_000
 """Orders of one shop; some 200 MB. Then the shop takes no more purchases."""
+RETURNS_MAX = 100_000
+"""Requests of one shop."""
 PUSHES_MAX = 200_000
 """Accepted pushes remembered of one shop; older ones are forgotten first, and counted."""
 FAULTS_MAX = 100

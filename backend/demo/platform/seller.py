@@ -13,7 +13,18 @@ from backend.demo.platform.http import Json, body_of, cut, hold, number_of
 from backend.demo.platform.market import Market
 from backend.demo.platform.refusal import Refusal, too_fast, too_many
 from backend.demo.platform.shop import Listing, Shop
-from backend.demo.platform.wire import FaultKind, Listings, Operation, Purchase, Push
+from backend.demo.platform.wire import (
+    FaultKind,
+    Listings,
+    Operation,
+    Purchase,
+    Push,
+    ReturnAction,
+    ReturnAnswer,
+    ReturnDraft,
+    ReturnStatus,
+    Shipment,
+)
 
 Act = Callable[[FaultKind | None], Any]
 """Does what a call is for, in the way that a fault has it, and returns the answer."""
@@ -37,7 +48,26 @@ class SellerApi:
             Route(f"{shop}/listings", self._of_seller("save", self._save), methods=["PUT"]),
             Route(f"{shop}/listings", self._of_seller("list", self._list), methods=["GET"]),
             Route(f"{shop}/orders", self._of_seller("orders", self._orders), methods=["GET"]),
+            Route(f"{shop}/returns", self._of_seller("returns", self._returns), methods=["GET"]),
+            Route(
+                f"{shop}/returns/{{number}}/answer",
+                self._of_seller("answer", self._answer),
+                methods=["POST"],
+            ),
+            Route(
+                f"{shop}/returns/{{number}}/shipment",
+                self._counted("send", self._send),
+                methods=["POST"],
+            ),
+            Route(
+                f"{shop}/returns/{{number}}",
+                self._counted("close", self._close),
+                methods=["DELETE"],
+            ),
             Route(buyers, self._counted("buy", self._buy), methods=["POST"]),
+            Route(
+                f"{buyers}/{{number}}/returns", self._counted("ask", self._ask), methods=["POST"]
+            ),
             Route(
                 f"{buyers}/{{number}}/payment", self._counted("pay", self._pay), methods=["POST"]
             ),
@@ -134,6 +164,36 @@ class SellerApi:
             return {"orders": orders, "next": str(following)}
 
         return await self._faulty(request, shop, Operation.ORDERS, act)
+
+    async def _returns(self, request: Request, shop: Shop) -> Response:
+        since = number_of(request, "since", 0, 0, limits.RETURNS_MAX * len(ReturnStatus))
+        limit = _limit_of(request)
+
+        def act(fault: FaultKind | None) -> Any:
+            returns, following = shop.returns.since(since, limit)
+            return {"returns": returns, "next": str(following)}
+
+        return await self._faulty(request, shop, Operation.RETURNS, act)
+
+    async def _answer(self, request: Request, shop: Shop) -> Response:
+        answer, number = await body_of(request, ReturnAnswer), request.path_params["number"]
+
+        def act(fault: FaultKind | None) -> Any:
+            owed = shop.worth(number) if answer.action is ReturnAction.AGREE else 0
+            return shop.returns.answer(number, answer, owed)
+
+        return await self._faulty(request, shop, Operation.ANSWER, act)
+
+    async def _ask(self, request: Request, shop: Shop) -> Response:
+        draft = await body_of(request, ReturnDraft)
+        return Json(shop.ask_return(request.path_params["number"], draft), 201)
+
+    async def _send(self, request: Request, shop: Shop) -> Response:
+        shipment = await body_of(request, Shipment)
+        return Json(shop.returns.send(request.path_params["number"], shipment))
+
+    async def _close(self, request: Request, shop: Shop) -> Response:
+        return Json(shop.returns.close(request.path_params["number"]))
 
     async def _buy(self, request: Request, shop: Shop) -> Response:
         purchase = await body_of(request, Purchase)

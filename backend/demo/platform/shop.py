@@ -12,6 +12,7 @@ import msgspec
 from backend.demo.platform import limits
 from backend.demo.platform.bucket import Bucket
 from backend.demo.platform.refusal import Refusal, invalid
+from backend.demo.platform.returns import Returns
 from backend.demo.platform.wire import (
     AcceptedPush,
     Buyer,
@@ -23,6 +24,8 @@ from backend.demo.platform.wire import (
     Pushed,
     PushItem,
     PushStatus,
+    Return,
+    ReturnDraft,
 )
 
 
@@ -53,6 +56,7 @@ class Shop:
         self._paid: list[Order] = []
         """In the order in which they were paid; a cursor is a place in it."""
         self._unpaid: dict[str, Purchase] = {}
+        self.returns = Returns(code)
         self._purchases = 0
         self._pushes: deque[AcceptedPush] = deque(maxlen=limits.PUSHES_MAX)
         self._pushes_total = 0
@@ -154,6 +158,26 @@ class Shop:
         paid_at = datetime.now(UTC).isoformat()
         self._paid.append(Order(number, paid_at, buyer, lines, total_minor))
 
+    def ask_return(self, number: str, draft: ReturnDraft) -> Return:
+        """Let a buyer of a paid order ask for something; raises Refusal for what was not bought."""
+        order = next((one for one in self._paid if one.number == number), None)
+        if order is None:
+            raise Refusal(404, "unknown_order", f"there is no paid order {number}")
+        bought = Counter[str]()
+        for line in order.lines:
+            bought[line.listing] += line.quantity
+        for index, wanted in enumerate(draft.lines):
+            if wanted.quantity > bought[wanted.listing]:
+                raise invalid(f"lines[{index}].quantity", "more than was bought")
+        return self.returns.ask(number, draft)
+
+    def worth(self, number: str) -> int:
+        """Return what the units of a request cost, in minor units."""
+        found = self.returns.of(number)
+        order = next(one for one in self._paid if one.number == found.order)
+        price = {line.listing: line.unit_price_minor for line in order.lines}
+        return sum(line.quantity * price[line.listing] for line in found.lines)
+
     def orders(self, since: int, limit: int) -> tuple[list[Order], int]:
         """Return up to `limit` paid orders from a place on, and the place after them."""
         found = self._paid[since : since + limit]
@@ -170,4 +194,5 @@ class Shop:
             "pushes_forgotten": self._pushes_total - len(self._pushes),
             "orders": self._paid,
             "unpaid": sorted(self._unpaid),
+            "returns": self.returns.all(),
         }

@@ -79,6 +79,80 @@ class Purchase(Sent, frozen=True):
     paid: bool = True
 
 
+class ReturnKind(StrEnum):
+    """What a buyer wants."""
+
+    RETURN = "return"
+    REFUND_ONLY = "refund_only"
+
+
+class ReturnStatus(StrEnum):
+    """Where a buyer's request stands."""
+
+    WAIT_SELLER = "wait_seller"
+    WAIT_BUYER_SEND = "wait_buyer_send"
+    WAIT_SELLER_RECEIVE = "wait_seller_receive"
+    REFUSED = "refused"
+    CLOSED = "closed"
+    """The buyer keeps it after all."""
+    DONE = "done"
+    """The buyer was paid back."""
+
+
+class ReturnUnits(Sent, frozen=True):
+    """Units of a listing."""
+
+    listing: Code
+    quantity: Units
+
+
+class ReturnDraft(Sent, frozen=True):
+    """What a buyer asks for."""
+
+    kind: ReturnKind
+    lines: Annotated[list[ReturnUnits], Meta(min_length=1, max_length=limits.PURCHASE_LINES_MAX)]
+    reason: Text = ""
+
+
+class Shipment(Sent, frozen=True):
+    """With whom a buyer sends something back."""
+
+    carrier: Code
+    waybill: Code
+
+
+class ReturnAction(StrEnum):
+    """What a seller answers."""
+
+    AGREE = "agree"
+    REFUSE = "refuse"
+    CONFIRM = "confirm"
+    """It came back: pay the buyer."""
+
+
+class ReturnAnswer(Sent, frozen=True):
+    """The seller's answer; `amount_minor` is what the buyer is paid, of a return that came."""
+
+    action: ReturnAction
+    reason: Text = ""
+    amount_minor: PriceMinor = 0
+
+
+class Return(msgspec.Struct, frozen=True):
+    """A buyer's request, as the seller reads it."""
+
+    number: str
+    order: str
+    kind: ReturnKind
+    status: ReturnStatus
+    lines: list[ReturnUnits]
+    reason: str
+    carrier: str = ""
+    waybill: str = ""
+    amount_minor: int = 0
+    """What the buyer was paid back."""
+
+
 class ShopDraft(Sent, frozen=True):
     """A shop to be opened."""
 
@@ -93,6 +167,8 @@ class Operation(StrEnum):
     PUSH = "push"
     READ = "read"
     ORDERS = "orders"
+    RETURNS = "returns"
+    ANSWER = "answer"
 
 
 class FaultKind(StrEnum):
