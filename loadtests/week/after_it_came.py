@@ -9,12 +9,12 @@ from backend.after_sales.model import (
     ExchangeStatus,
     Inspected,
     RepairDraft,
-    RepairMove,
     Return,
     ReturnDraft,
     ReturnKind,
     ReturnStatus,
     ReturnUnits,
+    UnitMove,
     WantedLine,
 )
 from backend.after_sales.pay_back import grant_refund
@@ -46,12 +46,12 @@ CARRIER = "sf"
 
 async def _sent_back(week: Week, sold: Sold) -> AsyncIterator[None]:
     """Send all of it back, or a unit; it is received, inspected and paid back."""
-    async for _ in _came(week, sold):
+    async for _ in came(week, sold):
         yield
     if sold.status is OrderStatus.CANCELLED or len(week.owners_of(sold)) > 1:
         return
-    units = await _units(week, sold, is_part=sold.planned.fate is Fate.SENT_BACK_IN_PART)
-    request = await _ask(week, sold, ReturnKind.RETURN, units)
+    units = await units_of(week, sold, is_part=sold.planned.fate is Fate.SENT_BACK_IN_PART)
+    request = await ask(week, sold, ReturnKind.RETURN, units)
     async for _ in _travels_back(week, sold, request):
         yield
 
@@ -59,15 +59,7 @@ async def _sent_back(week: Week, sold: Sold) -> AsyncIterator[None]:
 async def _travels_back(week: Week, sold: Sold, request: Return) -> AsyncIterator[None]:
     """Approve a request, and let the goods come back to a warehouse."""
     yield
-    if request.status is ReturnStatus.REQUESTED:
-        approvals = [
-            approve_return(week.database, who, request.id, seen=request.version, key=week.key())
-            for who in week.people[: 2 if sold.planned.fate is Fate.APPROVED_TWICE else 1]
-        ]
-        if len(approvals) == 2:
-            await week.at_once("approved", *approvals)
-        else:
-            await week.do("return approved", approvals[0])
+    await approved(week, sold, request)
     yield
     if sold.planned.fate is Fate.NOT_SENT_BACK:
         await _end(week, request, "return cancelled", "还是留着", is_rejected=False)
@@ -77,6 +69,26 @@ async def _travels_back(week: Week, sold: Sold, request: Return) -> AsyncIterato
     await week.do("return sent back", sent)
     async for _ in rounds(8 + sold.random.randrange(6)):
         yield
+    async for _ in come_back(week, sold, request):
+        yield
+
+
+async def approved(week: Week, sold: Sold, request: Return) -> None:
+    """Approve a request, where that is not done by rule."""
+    if request.status is not ReturnStatus.REQUESTED:
+        return
+    approvals = [
+        approve_return(week.database, who, request.id, seen=request.version, key=week.key())
+        for who in week.people[: 2 if sold.planned.fate is Fate.APPROVED_TWICE else 1]
+    ]
+    if len(approvals) == 2:
+        await week.at_once("approved", *approvals)
+    else:
+        await week.do("return approved", approvals[0])
+
+
+async def come_back(week: Week, sold: Sold, request: Return) -> AsyncIterator[None]:
+    """Receive what is sent back where it came from, and inspect it."""
     node_id = sold.sent_from
     arrived, worker = Arrived(node_id), week.worker(node_id)
     received = receive_return(week.database, worker, request.id, arrived, seen=None, key=week.key())
@@ -110,7 +122,7 @@ async def _refused(week: Week, sold: Sold) -> AsyncIterator[None]:
 
 async def _taken_back(week: Week, sold: Sold) -> AsyncIterator[None]:
     """Give it back at a store."""
-    async for _ in _came(week, sold):
+    async for _ in came(week, sold):
         yield
     if sold.status is OrderStatus.CANCELLED:
         return
@@ -120,7 +132,7 @@ async def _taken_back(week: Week, sold: Sold) -> AsyncIterator[None]:
 async def give_back_at_a_store(week: Week, sold: Sold) -> None:
     """Give what has come of an order back at some store, which inspects it."""
     node_id = week.node(sold.random.choice(STORES).code)
-    lines = await _units(week, sold, is_part=False)
+    lines = await units_of(week, sold, is_part=False)
     draft = ReturnDraft(sold.id, ReturnKind.RETURN, lines, "门店退货", node_id)
     taken = take_back(week.database, week.worker(node_id), draft, week.key())
     if week.owners_of(sold) != {None}:
@@ -132,13 +144,13 @@ async def give_back_at_a_store(week: Week, sold: Sold) -> None:
 
 async def _paid_back_only(week: Week, sold: Sold) -> AsyncIterator[None]:
     """Have a unit paid back that stays with the customer, or did not come, or have nothing."""
-    async for _ in _came(week, sold):
+    async for _ in came(week, sold):
         yield
     if sold.status is OrderStatus.CANCELLED:
         return
     fate = sold.planned.fate
     kind = ReturnKind.MISSING if fate is Fate.MISSING else ReturnKind.REFUND_ONLY
-    request = await _ask(week, sold, kind, await _units(week, sold, is_part=True))
+    request = await ask(week, sold, kind, await units_of(week, sold, is_part=True))
     yield
     if fate is Fate.DECLINED:
         await _end(week, request, "claim declined", "照片看不出问题", is_rejected=True)
@@ -149,13 +161,13 @@ async def _paid_back_only(week: Week, sold: Sold) -> AsyncIterator[None]:
 
 async def _exchanged(week: Week, sold: Sold) -> AsyncIterator[None]:
     """Want a unit exchanged: for the same, for something dearer, or not after all."""
-    async for _ in _came(week, sold):
+    async for _ in came(week, sold):
         yield
     if sold.status is OrderStatus.CANCELLED or len(week.owners_of(sold)) > 1:
         return
     fate = sold.planned.fate
     sku = DEARER if fate is Fate.EXCHANGED_DEARER else sold.planned.draft.lines[0].sku
-    back = ReturnDraft(sold.id, ReturnKind.RETURN, await _units(week, sold, is_part=True), "换货")
+    back = ReturnDraft(sold.id, ReturnKind.RETURN, await units_of(week, sold, is_part=True), "换货")
     wanted = (WantedLine(sku, 1, 400_000 if fate is Fate.EXCHANGED_DEARER else None),)
     asked = request_exchange(
         week.database, week.runtime.intake, week.clerk, ExchangeDraft(back, wanted), week.key()
@@ -188,7 +200,7 @@ async def _exchanged(week: Week, sold: Sold) -> AsyncIterator[None]:
 
 async def _goodwill(week: Week, sold: Sold) -> AsyncIterator[None]:
     """Give something back for goodwill; never more than was paid."""
-    async for _ in _came(week, sold):
+    async for _ in came(week, sold):
         yield
     if sold.status is OrderStatus.CANCELLED:
         return
@@ -200,23 +212,23 @@ async def _goodwill(week: Week, sold: Sold) -> AsyncIterator[None]:
 
 async def _repaired(week: Week, sold: Sold) -> AsyncIterator[None]:
     """Have a unit repaired: under warranty, for a price, or not after all."""
-    async for _ in _came(week, sold):
+    async for _ in came(week, sold):
         yield
     if sold.status is OrderStatus.CANCELLED:
         return
-    (unit,) = await _units(week, sold, is_part=True)
+    (unit,) = await units_of(week, sold, is_part=True)
     draft = RepairDraft(sold.id, unit.line_no, "不工作")
     asked = request_repair(week.database, week.clerk, draft, week.key())
     repair = await week.do("repair asked for", asked)
     node_id, price = sold.sent_from, sold.random.choice(REPAIR_MINOR)
-    moves = [RepairMove("receive", node_id=node_id), RepairMove("quote", "主板", price)]
+    moves = [UnitMove("receive", node_id=node_id), UnitMove("quote", "主板", price)]
     if price == TOO_DEAR_MINOR:
-        moves.append(RepairMove("decline", "太贵"))
+        moves.append(UnitMove("decline", "太贵"))
     elif price:
-        moves.append(RepairMove("accept", "维修费", price))
+        moves.append(UnitMove("accept", "维修费", price))
     if price != TOO_DEAR_MINOR:
-        moves.append(RepairMove("finish", "已修好"))
-    moves.append(RepairMove("send_home", carrier=CARRIER, waybill=f"HOME{repair.id}"))
+        moves.append(UnitMove("finish", "已修好"))
+    moves.append(UnitMove("send_home", carrier=CARRIER, waybill=f"HOME{repair.id}"))
     for move in moves:
         async for _ in rounds(1 + sold.random.randrange(4)):
             yield
@@ -225,7 +237,7 @@ async def _repaired(week: Week, sold: Sold) -> AsyncIterator[None]:
         await week.do(f"repair: {move.step}", done)
 
 
-async def _came(week: Week, sold: Sold) -> AsyncIterator[None]:
+async def came(week: Week, sold: Sold) -> AsyncIterator[None]:
     """Wait until it has come, and a while."""
     async for _ in week.until(sold):
         yield
@@ -233,7 +245,7 @@ async def _came(week: Week, sold: Sold) -> AsyncIterator[None]:
         yield
 
 
-async def _ask(week: Week, sold: Sold, kind: ReturnKind, units: tuple[ReturnUnits, ...]) -> Return:
+async def ask(week: Week, sold: Sold, kind: ReturnKind, units: tuple[ReturnUnits, ...]) -> Return:
     draft = ReturnDraft(sold.id, kind, units, "不合适")
     asked = request_return(week.database, week.clerk, draft, week.key())
     return (await week.do(f"asked: {kind}", asked)).request
@@ -253,7 +265,7 @@ async def _end(week: Week, request: Return, what: str, reason: str, *, is_reject
     await week.do(what, ended)
 
 
-async def _units(week: Week, sold: Sold, *, is_part: bool) -> tuple[ReturnUnits, ...]:
+async def units_of(week: Week, sold: Sold, *, is_part: bool) -> tuple[ReturnUnits, ...]:
     """Return what has come of an order: a unit of its first line, or all."""
     async with week.reading() as tx:
         rows = (await lines_of_orders(tx, [sold.id]))[sold.id]

@@ -1,5 +1,6 @@
 """What customers and the service want of an order before it has left its node."""
 
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -13,10 +14,15 @@ from backend.fulfilment.pick_lists import scan_pick
 from backend.fulfilment.ship import ship_fulfilments
 from backend.inventory.accuracy.model import ShortageCause
 from backend.inventory.levels import database_time
+from backend.network.model import NodeKind
 from backend.orders.cancel_orders import cancel_order
 from backend.orders.deposits.deposits import deposits_of_orders, pay_rest
 from backend.orders.edit_order import Edited, LineEdit, OrderEdit, edit_order
-from backend.orders.find_orders import holds_of_orders, lines_of_orders
+from backend.orders.find_orders import (
+    holds_of_orders,
+    lines_of_orders,
+    reservations_of_orders,
+)
 from backend.orders.find_work import units_to_send
 from backend.orders.hold_orders import claim_hold, hold_order
 from backend.orders.model import Appointment, FulfilmentStatus, HoldKind, OrderStatus
@@ -24,6 +30,8 @@ from backend.orders.move_fulfilments import FulfilmentKey
 from backend.orders.release_holds import Resolution, release_hold
 from backend.orders.report_shortage import ShortPick, report_shortage
 from backend.orders.set_appointment import appointment_times, set_appointment
+from backend.orders.split_order import SplitLine, SplitPart, split_order
+from loadtests.week.installers import installed
 from loadtests.week.nodes import OWN
 from loadtests.week.plan import Fate
 from loadtests.week.week import Act, Sold, Story, Week, only, rounds
@@ -214,6 +222,51 @@ async def _remarked(week: Week, sold: Sold) -> AsyncIterator[None]:
         await _release(week, sold, Resolution(hold["hold_no"]), hold["kind"])
 
 
+async def _split(week: Week, sold: Sold) -> None:
+    """Let a unit come from another warehouse, where one has it."""
+    fulfilments = [row for row in sold.fulfilments if row["status"] == F.RESERVED]
+    if sold.status is not S.ALLOCATED or not fulfilments:
+        return
+    live = await week.runtime.books.open(week.tenant_id)
+    await live.freshen()
+    async with week.reading() as tx:
+        rows = (await reservations_of_orders(tx, [sold.id]))[sold.id]
+    book, view = live.book.book, live.book.view
+    parts: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    for row in rows:
+        parts[week.nodes[row["node_id"]].code][row["line_no"]] += row["active"]
+    first = rows[0]
+    here = week.nodes[first["node_id"]]
+    others = (
+        node.code
+        for index, node in enumerate(view.nodes)
+        if node.kind is NodeKind.WAREHOUSE
+        and node.id != here.id
+        and book.node_free(first["sku_id"], index) > 0
+    )
+    other = next(others, None)
+    if other is None:
+        return
+    parts[here.code][first["line_no"]] -= 1
+    parts[other][first["line_no"]] += 1
+    said = [
+        SplitPart(code, tuple(SplitLine(*one) for one in units.items() if one[1]))
+        for code, units in parts.items()
+        if any(units.values())
+    ]
+    split = split_order(
+        week.database,
+        week.clerk,
+        sold.id,
+        said,
+        live,
+        "客户要求分两地发",
+        seen=sold.version,
+        key=week.key(),
+    )
+    await week.do("split by hand", split)
+
+
 async def _put_by(week: Week, sold: Sold) -> None:
     """Hold it for a day; it is released when that is over."""
     async with week.reading() as tx:
@@ -239,6 +292,8 @@ async def visited(week: Week, sold: Sold) -> AsyncIterator[None]:
     if other is not None:
         command = set_appointment(week.database, week.clerk, sold.id, other, planner, week.key())
         await week.do("agreed upon for another day", command)
+    async for _ in installed(week, sold):
+        yield
 
 
 async def pay_rest_later(week: Week, sold: Sold) -> AsyncIterator[None]:
@@ -291,6 +346,7 @@ ACTS: dict[Fate, Act] = {
     Fate.FEWER: _fewer,
     Fate.SWAPPED: _swapped,
     Fate.PUT_BY: _put_by,
+    Fate.SPLIT: _split,
 }
 """What is done as soon as it is placed."""
 STORIES: dict[Fate, Story] = {

@@ -20,6 +20,7 @@ from backend.network.model import NodeKind
 from backend.orders.auditing.model import Action, AuditRule
 from backend.orders.auditing.rules import set_audit_rules
 from backend.orders.model import FulfilmentStatus
+from backend.orders.queue_rule import QueueBy, set_queue_rule
 from backend.orders.supplies.receive import receive_supply
 from backend.runtime import Runtime
 from loadtests.week.nodes import CARRIER, CARRIER_NAME
@@ -59,6 +60,7 @@ async def open_brand(runtime: Runtime, carrier_url: str, secret: str, seed: int)
         await set_wave_times(tx, times, local, week.key())
         account = (CARRIER, CARRIER_NAME, carrier_url, secret)
         await set_carrier_account(tx, *account, is_active=True, key=week.key())
+        await set_queue_rule(tx, QueueBy.CUSTOMER_LEVEL, week.key())
         for code, day in AWAITED.items():
             await set_supplies(tx, _supply(code, day), key=week.key())
     await week.open()
@@ -102,7 +104,7 @@ async def expect_later(week: Week) -> None:
 
 
 async def receive(week: Week, code: str, units: int) -> None:
-    """Receive units of each line of a supply; who waits is given them, the oldest first."""
+    """Receive units of each line of a supply; who waits is given them, better customers first."""
     for number in range(1, len(NEW_SKUS) + 1):
         asked = (code, number, units)
         received = await receive_supply(

@@ -53,6 +53,11 @@ class Judge:
         for what, counts in sorted(counted.items()):
             lines += _table(what, counts)
         lines += _table("orders that have not ended", await self._explained())
+        today = (await week.runtime.brands.get(week.tenant_id)).today()
+        week.faults += [
+            f"{row['external_id']} was to be {row['what']}, and nobody says anything"
+            for row in await self._fetch(SQL.overdue_visits, today)
+        ]
         lines += _table("steps that lasted too long, and were told", await self._told())
         lines += _table("money, in fen", await self._money())
         runtime = week.runtime

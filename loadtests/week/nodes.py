@@ -10,6 +10,8 @@ import httpx2
 
 from backend.db.pool import Record
 from backend.fulfilment.carriers.change_carrier import change_carrier
+from backend.fulfilment.collections.model import Collection, CollectionStatus
+from backend.fulfilment.collections.standing import page_of_collections
 from backend.fulfilment.errors import NothingToRelease
 from backend.fulfilment.find import page_of_parcels
 from backend.fulfilment.model import (
@@ -24,6 +26,7 @@ from backend.fulfilment.pack import pack_fulfilments
 from backend.fulfilment.pick_lists import PickListDraft, create_pick_list, pick_fulfilments
 from backend.fulfilment.ship import deliver_fulfilments, ship_fulfilments
 from backend.fulfilment.waves import WaveDraft, release_wave
+from backend.inventory.levels import database_time
 from backend.network.model import NodeKind
 from backend.orders.auditing.model import NotAudited
 from backend.orders.errors import OrderHeld
@@ -65,6 +68,8 @@ class Nodes:
         self._random = Random(f"{week.seed} nodes")
         self._stage: dict[str, int] = {}
         self._awake: set[int] = set()
+        self._missed: set[int] = set()
+        """Collections where nobody was at home."""
 
     async def round(self, day: int, hour: int) -> None:
         """Let everybody who is awake do what there is to do: what is furthest first."""
@@ -178,7 +183,8 @@ class Nodes:
             came = await self._week.runtime.labeller.label(self._week.tenant_id, self._http)
             self._week.done["waybills"] += came
             asked = await self._parcels(ParcelStatus.PACKED)
-            if not any(row["carrier"] == CARRIER for row in asked):
+            to_come = await self._collections(CollectionStatus.ASKED)
+            if not to_come and not any(row["carrier"] == CARRIER for row in asked):
                 return
             if not came:
                 await asyncio.sleep(LOOK_AGAIN_SECONDS)
@@ -189,6 +195,8 @@ class Nodes:
         if hour not in (10, 18):
             return
         told: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+        async with week.reading() as tx:
+            now = await database_time(tx)
         own = []
         for row in await self._parcels(ParcelStatus.SHIPPED):
             if row["carrier"] == OWN:
@@ -201,6 +209,9 @@ class Nodes:
                 await week.do("given to another carrier", other)
             elif not self._is_fated(row["order_id"], Fate.REFUSED) and self._random.random() < 0.4:
                 told["delivered",].append(row["waybill"])
+        for one in await self._collections(CollectionStatus.BOOKED, CollectionStatus.COLLECTED):
+            if one.time.from_at <= now:
+                told[self._at_the_door(one)].append(one.waybill)
         for kinds, waybills in sorted(told.items()):
             for part in _parts(waybills, TOLD_AT_ONCE):
                 story = {"waybills": part, "kinds": kinds, "isTidy": hour == 10}
@@ -223,6 +234,20 @@ class Nodes:
             return ("exception",) if chance < 0.004 else ("failed_attempt",)
         self._stage[waybill] = min(stage + 1, len(STAGES) - 1)
         return STAGES[stage]
+
+    def _at_the_door(self, collection: Collection) -> tuple[str, ...]:
+        """Return what befalls a collection next: the first time nobody may be at home."""
+        if collection.status is CollectionStatus.COLLECTED:
+            return ("in_transit", "delivered")
+        late = self._is_fated(collection.order_id, Fate.COLLECTED_LATE)
+        if late and collection.id not in self._missed:
+            self._missed.add(collection.id)
+            return ("failed_attempt",)
+        return ("picked_up",)
+
+    async def _collections(self, *statuses: CollectionStatus) -> list[Collection]:
+        async with self._week.reading() as tx:
+            return await page_of_collections(tx, (None, None), statuses, 0, EVERYTHING)
 
     async def _parcels(self, status: ParcelStatus) -> list[Record]:
         async with self._week.reading() as tx:

@@ -23,6 +23,7 @@ from backend.orders.model import (
     Pickup,
     Shortage,
 )
+from backend.routing.traits import OrderTraits
 
 CHINA = ZoneInfo("Asia/Shanghai")
 MONDAY = datetime(2026, 11, 9, tzinfo=CHINA)
@@ -94,6 +95,11 @@ class Fate(StrEnum):
     EXCHANGE_DROPPED = "exchanged, and not after all"
     GOODWILL = "paid something back for goodwill"
     REPAIRED = "repaired, or too dear for it"
+    COLLECTED = "fetched back at the door"
+    COLLECTED_LATE = "fetched back at the door, at the second try"
+    TRADED_IN = "given an old one for it"
+    TRADED_IN_FOR_LESS = "given an old one for it that is worth less"
+    SPLIT = "split by hand"
     BY_PROXY = "fetched by somebody else"
     IN_PARTS = "fetched in two parts"
     GUESSED = "a wrong code shown for it"
@@ -103,6 +109,8 @@ class Fate(StrEnum):
     SENT_AFTER_ALL = "sent instead of fetched"
     CANCELLED_THERE = "cancelled while it is kept"
     MOVED = "agreed upon for another day"
+    NOBODY_HOME = "not installed at the first visit"
+    SITE_PROBLEM = "not installed: the place is not fit for it"
     WRONG_REST = "a wrong rest paid first"
     NEVER_PAID = "its rest never paid"
     NOT_AWAITED = "cancelled while it waits"
@@ -143,6 +151,11 @@ FATES: dict[Way, dict[Fate, float]] = {
         Fate.EXCHANGE_DROPPED: 0.2,
         Fate.GOODWILL: 0.4,
         Fate.REPAIRED: 0.6,
+        Fate.COLLECTED: 1.2,
+        Fate.COLLECTED_LATE: 0.4,
+        Fate.TRADED_IN: 0.6,
+        Fate.TRADED_IN_FOR_LESS: 0.4,
+        Fate.SPLIT: 0.4,
     },
     Way.FETCHED: {
         Fate.BY_PROXY: 5,
@@ -155,7 +168,7 @@ FATES: dict[Way, dict[Fate, float]] = {
         Fate.CANCELLED_THERE: 2,
         Fate.TAKEN_BACK: 3,
     },
-    Way.INSTALLED: {Fate.MOVED: 8, Fate.CANCELLED: 3},
+    Way.INSTALLED: {Fate.MOVED: 8, Fate.CANCELLED: 3, Fate.NOBODY_HOME: 6, Fate.SITE_PROBLEM: 3},
     Way.DEPOSIT: {Fate.WRONG_REST: 5, Fate.NEVER_PAID: 20},
     Way.TO_COME: {Fate.NOT_AWAITED: 8},
 }
@@ -239,8 +252,10 @@ class Planner:
         elif way is Way.DEPOSIT:
             pay_by = MONDAY + timedelta(days=day + 2, hours=23)
             changes["deposit"] = Deposit(goods // 10, pay_by, is_kept=random.random() < 0.5)
-        elif way is Way.TO_COME and random.random() < 0.5:
-            changes |= {"is_paid": False, "shortage": Shortage.PRESALE}
+        elif way is Way.TO_COME:
+            changes["traits"] = OrderTraits(customer_level=random.randrange(4))
+            if random.random() < 0.5:
+                changes |= {"is_paid": False, "shortage": Shortage.PRESALE}
         match fate:
             case Fate.NO_REGION:
                 where = msgspec.structs.replace(

@@ -63,3 +63,24 @@ union all
 select 'deposits', status, count(*) from order_deposit where tenant_id = $1 group by 2
 union all
 select 'repairs', status, count(*) from repair where tenant_id = $1 group by 2
+union all
+select 'collections', status, count(*) from collection where tenant_id = $1 group by 2
+union all
+select 'trade-ins', status, count(*) from trade_in where tenant_id = $1 group by 2
+union all
+select 'installations', status, count(*) from installation where tenant_id = $1 group by 2
+
+-- overdue_visits --
+-- Orders that were to be installed, or fetched from, before a day, of which nobody said anything.
+select o.external_id, 'installed' as what
+from order_appointment a
+join orders o on o.tenant_id = $1 and o.id = a.order_id and o.status = 'delivered'
+left join installation i on i.tenant_id = $1 and i.order_id = a.order_id
+where a.tenant_id = $1 and a.installation_slot_id is not null and a.day < $2::date
+  and coalesce(i.status, 'agreed') = 'agreed'
+union all
+select o.external_id, 'fetched from'
+from collection c
+join orders o on o.tenant_id = $1 and o.id = c.order_id
+where c.tenant_id = $1 and c.status in ('asked', 'booked') and c.until_at < $2::date
+order by 2, 1

@@ -26,7 +26,7 @@ from backend.orders.model import Placed
 from backend.runtime import open_runtime
 from loadtests.bench.ground import Ground, bench_servers, fresh_database, serving
 from loadtests.saying import end_with, say
-from loadtests.week import after_it_came, at_the_counter, before_it_is_sent
+from loadtests.week import after_it_came, at_the_counter, at_the_door, before_it_is_sent
 from loadtests.week.brand import LATE, SUPPLIED, carried, expect_later, open_brand, receive
 from loadtests.week.clock import WeekClock, run_with_own_clock
 from loadtests.week.evening import Judge
@@ -140,6 +140,7 @@ class Playing:
 
 
 _END = object()
+STORIES = before_it_is_sent.STORIES | after_it_came.STORIES | at_the_door.STORIES
 
 
 def _story_of(planned: Planned) -> Story | None:
@@ -149,7 +150,7 @@ def _story_of(planned: Planned) -> Story | None:
         return before_it_is_sent.visited
     if planned.way is Way.DEPOSIT and planned.fate is not Fate.NEVER_PAID:
         return before_it_is_sent.pay_rest_later
-    return before_it_is_sent.STORIES.get(planned.fate) or after_it_came.STORIES.get(planned.fate)
+    return STORIES.get(planned.fate)
 
 
 async def run(ground: Ground, clock: WeekClock, orders: int, days: int, seed: int) -> list[str]:
