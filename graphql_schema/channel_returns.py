@@ -17,6 +17,7 @@ from backend.publishing.decide_returns import (
 )
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import InputRefused, PermissionDenied
+from graphql_schema.nodes import nodes_of_orders
 from graphql_schema.paging import (
     PAGE_DEFAULT,
     connection,
@@ -24,7 +25,6 @@ from graphql_schema.paging import (
     id_of,
     key_of,
     number_of,
-    numbers_of,
     page_size,
 )
 from tenants.principal import Permission
@@ -75,14 +75,7 @@ class PlatformReturn(relay.Node):
     async def resolve_nodes(  # type: ignore[override]
         cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
     ) -> list[Self | None]:
-        info.context.principal.require(Permission.ORDERS_READ)
-        numbers = numbers_of(node_ids)
-        async with info.context.reading() as tx:
-            found = await channel_returns_by_ids(tx, numbers)
-        return [
-            platform_return_from(found[one]) if one in found else None  # type: ignore[misc]
-            for one in numbers
-        ]
+        return await nodes_of_orders(info, node_ids, channel_returns_by_ids, platform_return_from)
 
 
 def platform_return_from(row: Record) -> PlatformReturn:

@@ -22,6 +22,7 @@ from backend.fulfilment.errors import CollectionChanged
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import InputRefused, PermissionDenied, UserError, WithDetails
 from graphql_schema.network import Location, load_location
+from graphql_schema.nodes import nodes_of_orders
 from graphql_schema.paging import (
     PAGE_DEFAULT,
     InvalidId,
@@ -30,7 +31,6 @@ from graphql_schema.paging import (
     id_of,
     key_of,
     number_of,
-    numbers_of,
     page_size,
 )
 from tenants.principal import Permission
@@ -84,14 +84,7 @@ class Collection(relay.Node):
     async def resolve_nodes(  # type: ignore[override]
         cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
     ) -> list[Self | None]:
-        info.context.principal.require(Permission.ORDERS_READ)
-        numbers = numbers_of(node_ids)
-        async with info.context.reading() as tx:
-            found = await collections_by_ids(tx, numbers)
-        return [
-            collection_from(found[one]) if one in found else None  # type: ignore[misc]
-            for one in numbers
-        ]
+        return await nodes_of_orders(info, node_ids, collections_by_ids, collection_from)
 
 
 def collection_from(one: CollectionRecord) -> Collection:

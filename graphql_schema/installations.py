@@ -29,6 +29,7 @@ from backend.orders.model import Appointment
 from graphql_schema.appointments import AppointmentInput, AppointmentTime
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import InputRefused, PermissionDenied, UserError, WithDetails
+from graphql_schema.nodes import nodes_of_orders
 from graphql_schema.paging import (
     PAGE_DEFAULT,
     connection,
@@ -36,7 +37,6 @@ from graphql_schema.paging import (
     id_of,
     key_of,
     number_of,
-    numbers_of,
     page_size,
 )
 from tenants.principal import Permission
@@ -110,14 +110,7 @@ class Installation(relay.Node):
     async def resolve_nodes(  # type: ignore[override]
         cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
     ) -> list[Self | None]:
-        info.context.principal.require(Permission.ORDERS_READ)
-        numbers = numbers_of(node_ids)
-        async with info.context.reading() as tx:
-            found = await installations_of_orders(tx, numbers)
-        return [
-            installation_from(found[one]) if one in found else None  # type: ignore[misc]
-            for one in numbers
-        ]
+        return await nodes_of_orders(info, node_ids, installations_of_orders, installation_from)
 
 
 def installation_from(one: InstallationRecord) -> Installation:

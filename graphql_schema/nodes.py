@@ -34,6 +34,22 @@ async def nodes_by_numbers(
     return await nodes_by_keys(info, node_ids, 1, by_key, node, permission=permission)
 
 
+async def nodes_of_orders(
+    info: YipanInfo,
+    node_ids: Iterable[str],
+    find: Callable[[TenantTransaction, list[int]], Awaitable[dict[int, FoundT]]],
+    node: Callable[[FoundT], Any],
+) -> list[Any]:
+    """Return what belongs to orders, by its number, as `nodes_by_keys` does."""
+
+    async def by_key(tx: TenantTransaction, keys: list[Key]) -> dict[Key, FoundT]:
+        found = await find(tx, [wanted for (wanted,) in keys])
+        return {(number,): one for number, one in found.items()}
+
+    orders = Permission.ORDERS_READ
+    return await nodes_by_keys(info, node_ids, 1, by_key, node, permission=orders)
+
+
 async def nodes_by_keys(
     info: YipanInfo,
     node_ids: Iterable[str],

@@ -20,6 +20,7 @@ from graphql_schema.catalog import Sku, load_sku
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import InputRefused, PermissionDenied, UserError, WithDetails
 from graphql_schema.network import Location, load_location
+from graphql_schema.nodes import nodes_of_orders
 from graphql_schema.paging import (
     PAGE_DEFAULT,
     connection,
@@ -27,7 +28,6 @@ from graphql_schema.paging import (
     id_of,
     key_of,
     number_of,
-    numbers_of,
     page_size,
 )
 from graphql_schema.scalars import BigInt
@@ -76,14 +76,7 @@ class Repair(relay.Node):
     async def resolve_nodes(  # type: ignore[override]
         cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
     ) -> list[Self | None]:
-        info.context.principal.require(Permission.ORDERS_READ)
-        numbers = numbers_of(node_ids)
-        async with info.context.reading() as tx:
-            found = await repairs_by_ids(tx, numbers)
-        return [
-            repair_from(found[one]) if one in found else None  # type: ignore[misc]
-            for one in numbers
-        ]
+        return await nodes_of_orders(info, node_ids, repairs_by_ids, repair_from)
 
 
 def repair_from(repair: RepairRecord) -> Repair:

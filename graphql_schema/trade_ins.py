@@ -19,6 +19,7 @@ from backend.after_sales.trade_ins import (
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import InputRefused, PermissionDenied, UserError, WithDetails
 from graphql_schema.network import Location, load_location
+from graphql_schema.nodes import nodes_of_orders
 from graphql_schema.paging import (
     PAGE_DEFAULT,
     connection,
@@ -26,7 +27,6 @@ from graphql_schema.paging import (
     id_of,
     key_of,
     number_of,
-    numbers_of,
     page_size,
 )
 from graphql_schema.scalars import BigInt
@@ -72,14 +72,7 @@ class TradeIn(relay.Node):
     async def resolve_nodes(  # type: ignore[override]
         cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
     ) -> list[Self | None]:
-        info.context.principal.require(Permission.ORDERS_READ)
-        numbers = numbers_of(node_ids)
-        async with info.context.reading() as tx:
-            found = await trade_ins_by_ids(tx, numbers)
-        return [
-            trade_in_from(found[one]) if one in found else None  # type: ignore[misc]
-            for one in numbers
-        ]
+        return await nodes_of_orders(info, node_ids, trade_ins_by_ids, trade_in_from)
 
 
 def trade_in_from(one: TradeInRecord) -> TradeIn:
