@@ -25,9 +25,12 @@ from backend.orders.release_holds import Resolution, release_hold
 from backend.orders.report_shortage import ShortPick, report_shortage
 from loadtests.torture import (
     deposit_commands,
+    door_commands,
+    edit_commands,
     exchange_commands,
     fetch_commands,
     return_commands,
+    unit_commands,
 )
 from loadtests.torture.target import SKU, Command, Target
 
@@ -127,6 +130,7 @@ SENDING: dict[str, Command] = {
     "stop": _stop,
     "go_on": _go_on,
     "fetch": fetch_commands.fetch,
+    **edit_commands.COMMANDS,
 }
 AT_A_STORE = ("hold", "let_go", "cancel", "cancel_one", "short", "release", "start", "scan", "pick")
 STOPPING = ("intercept", "stop", "go_on")
@@ -143,16 +147,41 @@ EXCHANGING: dict[str, Command] = {
     **{name: RETURNING[name] for name in ("approve", "decline", "receive", "inspect", "pay")},
     **exchange_commands.COMMANDS,
 }
+AT_THE_DOOR: dict[str, Command] = {
+    **{name: RETURNING[name] for name in ("approve", "decline", "receive", "inspect")},
+    **door_commands.COMMANDS,
+}
+MENDING: dict[str, Command] = {
+    **{name: RETURNING[name] for name in ("ask", "take_back")},
+    **unit_commands.REPAIRS,
+}
+TRADING_IN: dict[str, Command] = {
+    **{name: RETURNING[name] for name in ("ask", "take_back")},
+    **unit_commands.TRADE_INS,
+}
 PAYING: dict[str, Command] = {
-    **{name: SENDING[name] for name in ("hold", "let_go", "cancel", "cancel_one", "release")},
+    **{
+        name: SENDING[name]
+        for name in ("hold", "let_go", "cancel", "cancel_one", "release", "edit", "split")
+    },
     **deposit_commands.COMMANDS,
 }
+BOUGHT: dict[str, Command] = {
+    **{name: SENDING[name] for name in ("cancel", "cancel_one", "edit", "short")},
+    **{name: unit_commands.TRADE_INS[name] for name in ("old", "old_cancel", "old_receive")},
+    **{name: unit_commands.TRADE_INS[name] for name in ("old_grade", "old_less", "old_accept")},
+}
+"""What is done with an old unit while the new one is still to be sent."""
 COMMANDS: dict[str, Command] = {
     **SENDING,
     **FETCHING,
     **RETURNING,
     **exchange_commands.COMMANDS,
     **deposit_commands.COMMANDS,
+    **AT_THE_DOOR,
+    **MENDING,
+    **TRADING_IN,
+    **BOUGHT,
 }
 
 
@@ -186,6 +215,13 @@ STATES: dict[str, State] = {
     "arrived": State(ARRIVED, RETURNING),
     "wanted_back": State((*ARRIVED, "ask"), RETURNING),
     "coming_back": State((*ARRIVED, "ask", "approve"), RETURNING),
+    "to_be_fetched": State((*ARRIVED, "ask", "approve", "fetch_at_door"), AT_THE_DOOR),
+    "fetched_soon": State((*ARRIVED, "ask", "approve", "fetch_at_door", "come"), AT_THE_DOOR),
+    "in_repair": State((*ARRIVED, "mend", "mend_receive"), MENDING),
+    "priced": State((*ARRIVED, "mend", "mend_receive", "mend_quote"), MENDING),
+    "old_promised": State(("old",), BOUGHT),
+    "old_here": State((*ARRIVED, "old", "old_receive"), TRADING_IN),
+    "old_worn": State((*ARRIVED, "old", "old_receive", "old_less"), TRADING_IN),
     "back": State((*ARRIVED, "ask", "approve", "receive"), RETURNING),
     "owed": State((*ARRIVED, "ask", "approve", "receive", "inspect"), RETURNING),
 }

@@ -23,13 +23,19 @@ import asyncpg
 import msgspec
 
 from backend.after_sales.exchanging import exchanges_by_returns
+from backend.after_sales.model import RepairStatus, TradeInStatus
+from backend.after_sales.repairs import page_of_repairs
 from backend.after_sales.standing import refunds_of_orders, returns_of_orders
+from backend.after_sales.trade_ins import page_of_trade_ins
 from backend.audit.audit import audit
 from backend.catalog.model import SkuDraft
 from backend.db.errors import YipanError
 from backend.db.migrate import migrate
 from backend.db.pool import APPLICATION_ROLE, SESSION_SETTINGS
 from backend.embedded.services import EmbeddedServices
+from backend.fulfilment.carriers.accounts import set_carrier_account
+from backend.fulfilment.collections.model import CollectionStatus
+from backend.fulfilment.collections.standing import page_of_collections
 from backend.inventory.counters import Counters
 from backend.inventory.model import LevelKey
 from backend.inventory.warehouses import create_warehouse
@@ -60,6 +66,7 @@ from backend.runtime import Runtime, open_runtime
 from loadtests.fresh_brand import SHOP, BrandDraft, FreshBrand, create_fresh_brand
 from loadtests.receive_stock import receive_stock
 from loadtests.saying import say
+from loadtests.torture import door_commands
 from loadtests.torture.commands import COMMANDS, STATES
 from loadtests.torture.effects import Effects, Fault
 from loadtests.torture.faulty import FaultyDatabase
@@ -78,6 +85,7 @@ STATEMENTS_MAX = 60
 """Of one command; the longest has some thirty."""
 WHOLE = 100
 PROGRESS_EVERY = 200
+ALL = 100
 
 
 class Standing(NamedTuple):
@@ -92,6 +100,8 @@ class Standing(NamedTuple):
     exchanges: tuple[tuple[str, int, str], ...]
     """Each with what is due, and how its replacement stands."""
     deposit: str
+    units: tuple[str, ...]
+    """How its repairs, its trade-ins and its collections stand."""
 
 
 class Play(NamedTuple):
@@ -222,6 +232,10 @@ class Scene:
                 tx, [one.replacement_id for one in exchanges.values() if one.replacement_id]
             )
             deposits = (await deposits_of_orders(tx, ids)).get(ids[0], [])
+            of = (None, ids[0])
+            repairs = await page_of_repairs(tx, of, RepairStatus, 0, ALL)
+            trade_ins = await page_of_trade_ins(tx, of, TradeInStatus, 0, ALL)
+            collections = await page_of_collections(tx, of, CollectionStatus, 0, ALL)
         return Standing(
             order["status"],
             tuple(line_outcome(row) for row in rows),
@@ -238,6 +252,11 @@ class Scene:
                 for _, one in sorted(exchanges.items())
             ),
             deposits[0]["status"] if deposits else "",
+            (
+                *(one.status for one in repairs),
+                *(one.status for one in trade_ins),
+                *(one.status for one in collections),
+            ),
         )
 
     async def differences(self) -> list[str]:
@@ -287,6 +306,8 @@ async def open_scene(database_url: str, valkey_url: str) -> AsyncIterator[Scene]
         )
         stack.push_async_callback(pool.close)
         async with processes[0].database.tenant_transaction(brand.principal) as tx:
+            account = (door_commands.CARRIER, "sim", "http://127.0.0.1:9", SECRET)
+            await set_carrier_account(tx, *account, is_active=True, key="carrier")
             listed = {node.code: node.id for node in await list_nodes(tx)}
             for code in (NEAR, SPARE):
                 await set_node_terms(tx, code, HANDS_OVER)

@@ -22,7 +22,7 @@ from loadtests.torture.target import Command, Target
 UNITS = (ReturnUnits(1, 2),)
 
 
-async def _first(database: Database, at: Target) -> int:
+async def first_return(database: Database, at: Target) -> int:
     """Return the first request of an order."""
     async with database.tenant_transaction(at.principal, read_only=True) as tx:
         found = await returns_of_orders(tx, [at.key.order_id])
@@ -42,25 +42,25 @@ async def _claim(database: Database, at: Target, key: str) -> None:
 
 
 async def _approve(database: Database, at: Target, key: str) -> None:
-    number = await _first(database, at)
+    number = await first_return(database, at)
     await approve_return(database, at.principal, number, seen=None, key=key)
 
 
 async def _decline(database: Database, at: Target, key: str) -> None:
-    number = await _first(database, at)
+    number = await first_return(database, at)
     await end_return(
         database, at.principal, number, is_rejected=True, reason="no", seen=None, key=key
     )
 
 
 async def _receive(database: Database, at: Target, key: str) -> Counters:
-    number, arrived = await _first(database, at), Arrived(at.node_id)
+    number, arrived = await first_return(database, at), Arrived(at.node_id)
     done = await receive_return(database, at.principal, number, arrived, seen=None, key=key)
     return done.counters
 
 
 async def _inspect(database: Database, at: Target, key: str) -> Counters:
-    number, found = await _first(database, at), [Inspected(1, good=1, scrapped=1)]
+    number, found = await first_return(database, at), [Inspected(1, good=1, scrapped=1)]
     done = await inspect_return(database, at.principal, number, found, seen=None, key=key)
     return done.counters
 
