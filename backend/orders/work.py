@@ -180,6 +180,12 @@ class Work:
         return subject.dealer_id if subject is not None else self._intake.shop.dealer_id
 
     @property
+    def only_node_id(self) -> int | None:
+        """The node where it is fetched, or that somebody chose for it; None: routing chooses."""
+        subject = self.backorder
+        return (subject.only_at if subject is not None else self._intake.pickup_at) or None
+
+    @property
     def _intake(self) -> Intake:
         assert self.intake is not None, "a work is one or the other"
         return self.intake

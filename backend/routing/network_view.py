@@ -170,8 +170,11 @@ class NetworkView:
         shop_id, dealer_id = seller
         if not self.may_take(shop_id, functional_warehouse_id):
             return False
-        source = self.source_index[functional_warehouse_id, 0]
-        return self.nodes[self.source_node[source]].serves(dealer_id)
+        return self.nodes[self.node_index[self.node_of(functional_warehouse_id)]].serves(dealer_id)
+
+    def node_of(self, functional_warehouse_id: int) -> int:
+        """Return the id of the node of a functional warehouse that somebody may sell from."""
+        return self.nodes[self.source_node[self.source_index[functional_warehouse_id, 0]]].id
 
     def distances_m(self, region_code: int) -> list[int]:
         """Return the distance of each node to a region, in metres; to NOWHERE all are as near."""

@@ -21,6 +21,8 @@ class WaitingLine(NamedTuple):
     expected_on: date | None
     waiting: int
     """Units that wait and for which nothing has been received."""
+    only_node_id: int | None = None
+    """Where it is fetched, or is to be sent from; None: from wherever it may."""
 
     @property
     def key(self) -> tuple[int, int]:
@@ -51,6 +53,8 @@ class Buyer(Protocol):
     def shop_id(self) -> int: ...
     @property
     def dealer_id(self) -> int | None: ...
+    @property
+    def only_node_id(self) -> int | None: ...
 
 
 MayTake = Callable[[Buyer, int], bool]

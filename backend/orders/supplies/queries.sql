@@ -1,7 +1,8 @@
 -- lines_that_expect --
 -- Lines that wait while supply is to come, or that are promised some, as they queue.
 select w.place, o.placed_at, l.order_id, l.line_no, l.sku_id, o.shop_id, o.dealer_id, l.expected_on,
-       awaited_by_line($1, l.order_id, l.line_no) as waiting
+       awaited_by_line($1, l.order_id, l.line_no) as waiting,
+       coalesce(o.pickup_node_id, o.node_by_hand_id) as only_node_id
 from (
     select order_id, line_no from order_line
     where tenant_id = $1 and backordered > 0 and sku_id in (

@@ -12,7 +12,14 @@ from backend.orders.claim import SQL as ORDER_SQL
 from backend.orders.events import ExpectedLine, OrderExpected
 from backend.orders.model import OrderStatus
 from backend.orders.step import StepEvent, lines_of_order, write_step
-from backend.orders.supplies.promise import MayTake, Promise, Promised, WaitingLine, promise
+from backend.orders.supplies.promise import (
+    Buyer,
+    MayTake,
+    Promise,
+    Promised,
+    WaitingLine,
+    promise,
+)
 from backend.routing.network_view import NetworkView
 from tenants.principal import system_principal
 
@@ -26,8 +33,14 @@ served."""
 
 
 def may_take_of(view: NetworkView) -> MayTake:
-    """Return whether lines may be sent from functional warehouses, in a network."""
-    return lambda line, warehouse_id: view.may_send((line.shop_id, line.dealer_id), warehouse_id)
+    """Return whether lines may be sent, or fetched, from functional warehouses, in a network."""
+
+    def may_take(line: Buyer, warehouse_id: int) -> bool:
+        if not view.may_send((line.shop_id, line.dealer_id), warehouse_id):
+            return False
+        return line.only_node_id in (None, view.node_of(warehouse_id))
+
+    return may_take
 
 
 async def settle_promises(database: Database, tenant_id: int, may_take: MayTake) -> int:
