@@ -1,7 +1,7 @@
 """Orders that customers fetch (到店自提): what stores do for them, and who may fetch them."""
 
 import asyncio
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 import strawberry
@@ -12,6 +12,7 @@ from backend.orders.model import OrderStatus
 from backend.pickups import codes as code_cases
 from backend.pickups import store_work
 from backend.pickups.errors import PickupChanged, PickupLocked
+from backend.pickups.gather import Gathering, gather_pickup, gather_sources
 from backend.pickups.hand_over import Handing, hand_over
 from backend.pickups.model import (
     CodeState,
@@ -31,6 +32,7 @@ from graphql_schema.context import YipanInfo
 from graphql_schema.errors import InputRefused, PermissionDenied, UserError, WithDetails
 from graphql_schema.orders import Order, Pickup, order_from, pickup_from
 from graphql_schema.paging import PAGE_DEFAULT, connection, cursor_of, key_of, number_of, page_size
+from graphql_schema.scalars import BigInt
 from tenants.principal import Permission
 
 strawberry.enum(CodeState, name="PickupCodeState", description="Whether a code opens anything.")
@@ -149,6 +151,27 @@ class PickupMoveInput(PickupInput):
 
 
 @strawberry.input
+class PickupGatherInput(PickupInput):
+    location: str = strawberry.field(description="The code of where the goods come from.")
+    arrives_on: date = strawberry.field(description="When they are at the store.")
+
+
+@strawberry.type(description="What the order waited for is on its way to its store.")
+class PickupGathered:
+    pickup: Pickup
+    supplies: list[str] = strawberry.field(
+        description="The codes under which the store receives it (supplyReceive)."
+    )
+    units: BigInt
+
+
+PickupGatherPayload = Annotated[
+    PickupGathered | PickupChangedError | InputRefused | PermissionDenied,
+    strawberry.union("PickupGatherPayload"),
+]
+
+
+@strawberry.input
 class PickupCodeIssueInput:
     idempotency_key: str
     order_id: strawberry.ID
@@ -244,6 +267,19 @@ class PickupsQuery:
         context = info.context
         return JSON(await code_cases.public_key(context.services.database, context.principal))
 
+    @strawberry.field(
+        description="Locations that have all that an order waits for at its store, the nearest to "
+        "the store first. For the brand."
+    )
+    async def pickup_sources(self, info: YipanInfo, order_id: strawberry.ID) -> list[str]:
+        context = info.context
+        return await gather_sources(
+            context.services.database,
+            context.principal,
+            number_of("Order", order_id),
+            await context.services.books.open(context.principal.tenant_id),
+        )
+
     @strawberry.field
     async def pickup_terms(self, info: YipanInfo) -> PickupTermsType:
         info.context.principal.require(Permission.ORDERS_READ)
@@ -334,6 +370,26 @@ class PickupsMutation:
             key=input.idempotency_key,
         )
         return await _saved(info, done)
+
+    @strawberry.mutation(
+        description="Send what an order waits for at its store there, from another location "
+        "(调货自提); the store receives it, and has it for the order. For the brand."
+    )
+    async def pickup_gather(self, info: YipanInfo, input: PickupGatherInput) -> PickupGatherPayload:
+        services, principal = info.context.services, info.context.principal
+        done = await gather_pickup(
+            services.database,
+            principal,
+            number_of("Order", input.order_id),
+            Gathering(input.location, input.arrives_on),
+            await services.books.open(principal.tenant_id),
+            seen=input.seen_version,
+            key=input.idempotency_key,
+        )
+        await services.publish_levels(principal.tenant_id, done.levels)
+        return PickupGathered(
+            pickup=pickup_from(done.pickup), supplies=list(done.supplies), units=done.units
+        )
 
     @strawberry.mutation(
         description="Let somebody fetch an order: whom the buyer sends (代取), or the buyer anew."

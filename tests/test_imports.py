@@ -31,7 +31,13 @@ CENTRES: dict[str, frozenset[str]] = {
         {"backend.catalog", "backend.inventory", "backend.network", "backend.orders"}
     ),
     "backend.pickups": frozenset(
-        {"backend.fulfilment", "backend.inventory", "backend.network", "backend.orders"}
+        {
+            "backend.fulfilment",
+            "backend.inventory",
+            "backend.network",
+            "backend.orders",
+            "backend.routing",
+        }
     ),
     "backend.after_sales": frozenset(
         {

@@ -36,6 +36,12 @@ class NothingThere(YipanError):
     code = "NOTHING_THERE"
 
 
+class NothingToGather(YipanError):
+    """The order waits for nothing that is not on its way to its store already."""
+
+    code = "NOTHING_TO_GATHER"
+
+
 class WrongPickupCode(YipanError):
     """This code does not open the order: it is wrong, revoked, used or of another store."""
 

@@ -1,6 +1,6 @@
 """What stores did for who fetches an order, as others are told: the payloads of the events."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar
 
 from backend.events.model import Payload
@@ -102,6 +102,18 @@ class PickupMoved(Payload, frozen=True, rename="camel"):
     reason: str
 
 
+class PickupGathered(Payload, frozen=True, rename="camel"):
+    """Units that an order waits for at its store are on their way there from another node."""
+
+    TYPE: ClassVar[str] = "pickup.gathered"
+
+    order_id: int
+    node_id: int
+    from_node_id: int
+    units: int
+    arrives_on: date
+
+
 PAYLOADS: tuple[type[Payload], ...] = (
     PickupAccepted,
     PickupRejected,
@@ -112,4 +124,5 @@ PAYLOADS: tuple[type[Payload], ...] = (
     PickupLeft,
     PickupExpired,
     PickupMoved,
+    PickupGathered,
 )

@@ -38,6 +38,7 @@ PICKUP = Machine(
             event="pickup.handed_over",
         ),
         step("expire", [P.READY], [P.EXPIRED, P.ASKED], stock="released", event="pickup.expired"),
+        step("gather", [P.ASKED, P.ACCEPTED], [P.ASKED, P.ACCEPTED], event="pickup.gathered"),
         step("choose", [START, P.SENT], [P.ASKED], by=_PLACE, event="pickup.moved"),
         step(
             "move",

@@ -21,6 +21,18 @@ cross join lateral (
 where $2::bigint[] is null or l.sku_id = any($2)
 order by w.place, o.placed_at, l.order_id, l.line_no limit $3
 
+-- awaited_lines --
+-- The lines of an order that wait for units of which nothing is promised to them.
+select l.line_no, l.sku_id, l.sku_code, w.units
+from order_line l
+cross join lateral (
+    select awaited_by_line($1, l.order_id, l.line_no) - coalesce((
+        select sum(p.quantity) from supply_promise p
+        where p.tenant_id = $1 and p.order_id = l.order_id and p.line_no = l.line_no), 0)::bigint
+        as units) w
+where l.tenant_id = $1 and l.order_id = $2 and l.backordered > 0 and w.units > 0
+order by l.line_no
+
 -- promises_of_lines --
 -- What is promised to orders.
 select order_id, line_no, supply_id, quantity from supply_promise
