@@ -21,6 +21,7 @@ from backend.orders.edit_order import Edited, LineEdit, OrderEdit, edit_order
 from backend.orders.find_orders import (
     holds_of_orders,
     lines_of_orders,
+    orders_by_ids,
     reservations_of_orders,
 )
 from backend.orders.find_work import units_to_send
@@ -231,18 +232,22 @@ async def _split(week: Week, sold: Sold) -> None:
     await live.freshen()
     async with week.reading() as tx:
         rows = (await reservations_of_orders(tx, [sold.id]))[sold.id]
-    book, view = live.book.book, live.book.view
+        order = (await orders_by_ids(tx, [sold.id]))[sold.id]
     parts: defaultdict[str, Counter[int]] = defaultdict(Counter)
     for row in rows:
         parts[week.nodes[row["node_id"]].code][row["line_no"]] += row["active"]
     first = rows[0]
     here = week.nodes[first["node_id"]]
+    book, view = live.book.book, live.book.view
+    seller = (order["shop_id"], order["dealer_id"])
     others = (
-        node.code
-        for index, node in enumerate(view.nodes)
-        if node.kind is NodeKind.WAREHOUSE
-        and node.id != here.id
-        and book.node_free(first["sku_id"], index) > 0
+        week.nodes[source.node_id].code
+        for index, source in enumerate(view.sources)
+        if week.nodes[source.node_id].kind is NodeKind.WAREHOUSE
+        and source.node_id != here.id
+        and not source.earmark_id
+        and view.may_send(seller, source.functional_warehouse_id)
+        and book.free(first["sku_id"], index) > 0
     )
     other = next(others, None)
     if other is None:
