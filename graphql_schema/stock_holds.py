@@ -4,13 +4,15 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Self, cast
 
+import msgspec
 import strawberry
 from strawberry import relay
 
-from backend.orders.model import AddressDraft, Held, LineDraft, OrderDraft, Shortage
+from backend.orders.model import AddressDraft, Held, LineDraft, OrderDraft, Pickup, Shortage
 from backend.orders.normalise import NOWHERE
 from backend.orders.stock_holds import change_holds as cases
 from backend.orders.stock_holds.change_holds import HoldChanged
+from backend.orders.stock_holds.in_store import Kept, KeptUnits, kept_at, sell_of_hold
 from backend.orders.stock_holds.model import HoldTerms, StockHoldKind, StockHoldState
 from backend.orders.stock_holds.model import StockHold as StockHoldRecord
 from graphql_schema.context import Context, YipanInfo
@@ -28,8 +30,10 @@ from graphql_schema.orders import Order, order_from
 from graphql_schema.paging import (
     NUMBER_MAX,
     PAGE_DEFAULT,
+    PAGE_MAX,
     connection,
     cursor_of,
+    id_of,
     key_of,
     number_of,
     page_size,
@@ -108,6 +112,10 @@ class StockHoldTakeInput:
     shortage: Shortage | None = strawberry.field(
         default=None, description="REFUSE (the default), or PARTIAL: keep what is there."
     )
+    location: str | None = strawberry.field(
+        default=None,
+        description="The code of the location that keeps it, of what is kept IN_STORE (门店预留).",
+    )
 
 
 @strawberry.input
@@ -158,7 +166,55 @@ def _draft(input: StockHoldTakeInput) -> OrderDraft:
         external_id=input.external_id,
         idempotency_key=input.idempotency_key,
         shortage=input.shortage,
+        pickup=msgspec.UNSET if input.location is None else Pickup(input.location),
     )
+
+
+@strawberry.type(description="Units of a SKU.")
+class KeptUnitsType:
+    sku: str
+    quantity: int
+
+
+@strawberry.type(description="What a location keeps for a customer who comes to try it (门店预留).")
+class StoreReservation:
+    hold_id: strawberry.ID
+    external_id: str | None = strawberry.field(description="What the shop calls it.")
+    expires_at: datetime
+    taken_at: datetime
+    units: list[KeptUnitsType]
+
+
+def reservation_from(kept: Kept) -> StoreReservation:
+    return StoreReservation(
+        hold_id=strawberry.ID(id_of("StockHold", kept.hold_id)),
+        external_id=kept.external_id,
+        expires_at=kept.expires_at,
+        taken_at=kept.taken_at,
+        units=[KeptUnitsType(sku=one.sku, quantity=one.quantity) for one in kept.units],
+    )
+
+
+@strawberry.input
+class StockHoldSellInput:
+    idempotency_key: str
+    hold_id: strawberry.ID
+    units: list[StockHoldLineInput] | None = strawberry.field(
+        default=None, description="What they buy; left out: all. The rest is free again."
+    )
+    receipt: str = ""
+
+
+@strawberry.type(description="It was sold at the till.")
+class StockHoldSold:
+    hold_id: strawberry.ID
+    sold: int
+    left: int = strawberry.field(description="Units that are free again.")
+
+
+StockHoldSellPayload = Annotated[
+    StockHoldSold | InputRefused | PermissionDenied, strawberry.union("StockHoldSellPayload")
+]
 
 
 @strawberry.type
@@ -179,6 +235,26 @@ class StockHoldsQuery:
                 tx, below, limit, state
             )
         return connection(rows, first, stock_hold_from, lambda found: cursor_of(found.id))
+
+    @strawberry.field(
+        description="At most 100 things that a location of yours keeps for customers who come, the "
+        "oldest first, after one (门店预留)."
+    )
+    async def store_reservations(
+        self,
+        info: YipanInfo,
+        location_id: strawberry.ID,
+        after_hold_id: strawberry.ID | None = None,
+    ) -> list[StoreReservation]:
+        after = 0 if after_hold_id is None else number_of("StockHold", after_hold_id)
+        found = await kept_at(
+            info.context.services.database,
+            info.context.principal,
+            number_of("Location", location_id),
+            after,
+            PAGE_MAX,
+        )
+        return [reservation_from(one) for one in found]
 
 
 @strawberry.type
@@ -215,6 +291,28 @@ class StockHoldsMutation:
             key=input.idempotency_key,
         )
         return await _recorded(info.context, changed)
+
+    @strawberry.mutation(
+        description="Sell at the till what a location keeps for a customer (试后购买)."
+    )
+    async def stock_hold_sell(
+        self, info: YipanInfo, input: StockHoldSellInput
+    ) -> StockHoldSellPayload:
+        units = None
+        if input.units is not None:
+            units = tuple(KeptUnits(one.sku, one.quantity) for one in input.units)
+        done = await sell_of_hold(
+            info.context.services.database,
+            info.context.principal,
+            number_of("StockHold", input.hold_id),
+            units,
+            input.receipt,
+            key=input.idempotency_key,
+        )
+        await info.context.services.publish_counters(
+            info.context.principal.tenant_id, done.counters
+        )
+        return StockHoldSold(hold_id=input.hold_id, sold=done.sold, left=done.left)
 
     @strawberry.mutation(description="Give the units of an active hold back to all.")
     async def stock_hold_release(

@@ -1591,7 +1591,7 @@ create table stock_hold (
     tenant_id   bigint not null,
     id          bigint not null,
     kind        text not null constraint stock_hold_kind_check
-                check (kind in ('cart', 'unpaid', 'platform', 'supply')),
+                check (kind in ('cart', 'unpaid', 'platform', 'supply', 'in_store')),
     shop_id     bigint not null,
     external_id text,
     dealer_id   bigint,
@@ -1609,6 +1609,8 @@ create table stock_hold (
 create index stock_hold_active_idx on stock_hold (tenant_id, expires_at) where state = 'active';
 create index stock_hold_order_idx on stock_hold (tenant_id, order_id)
     where state = 'active' and order_id is not null;
+create index stock_hold_in_store_idx on stock_hold (tenant_id, id)
+    where kind = 'in_store' and state = 'active';
 call protect('stock_hold', 'dealer');
 
 create table stock_hold_part (

@@ -15,7 +15,7 @@ from backend.orders.lane import Lane
 from backend.orders.model import HoldOutcome, OrderDraft, Outcome, Shortage
 from backend.orders.pipeline import TellEvents
 from backend.orders.stock_holds.change_holds import check_seconds
-from backend.orders.stock_holds.model import HoldTerms
+from backend.orders.stock_holds.model import HoldTerms, StockHoldKind
 from backend.orders.understand import Submission
 from backend.routing.live_book import LiveBooks
 from tenants.principal import Principal
@@ -98,6 +98,10 @@ class OrderIntake:
         check_seconds(terms.seconds)
         if draft.wanted_shortage in (Shortage.BACKORDER, Shortage.PRESALE):
             raise InvalidOrder("A hold waits for no stock; REFUSE or PARTIAL.", path=("shortage",))
+        if (terms.kind is StockHoldKind.IN_STORE) != (draft.fetched_at is not None):
+            raise InvalidOrder(
+                "What is kept IN_STORE names its location; nothing else does.", path=("location",)
+            )
         lane = await self.lane(principal.tenant_id)
         if lane.is_full:
             return refused(TooBusy(RETRY_AFTER_SECONDS))

@@ -22,6 +22,8 @@ class StockHoldKind(StrEnum):
     """平台预占: a platform has locked them for an order of its own."""
     SUPPLY = "supply"
     """到货预占: received of a supply for an order that was promised it."""
+    IN_STORE = "in_store"
+    """门店预留: a customer comes to the store to try it."""
 
 
 class StockHoldState(StrEnum):

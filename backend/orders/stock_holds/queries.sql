@@ -50,6 +50,20 @@ select hold_id, functional_warehouse_id, sku_id, quantity, earmark_id, allotment
 from stock_hold_part where tenant_id = $1 and hold_id = any($2::bigint[])
 order by hold_id, part_no
 
+-- kept_in_store --
+-- What a node keeps for customers who come, the oldest first, after an id.
+select h.id, h.external_id, h.expires_at, h.taken_at from stock_hold h
+where h.tenant_id = $1 and h.kind = 'in_store' and h.state = 'active' and h.id > $3
+  and exists (select from stock_hold_part p
+              where p.tenant_id = $1 and p.hold_id = h.id and p.node_id = $2)
+order by h.id limit $4
+
+-- nodes_of_hold --
+-- The nodes where units are that are kept for a customer who comes.
+select distinct p.node_id from stock_hold_part p
+join stock_hold h on h.tenant_id = $1 and h.id = p.hold_id and h.kind = 'in_store'
+where p.tenant_id = $1 and p.hold_id = $2
+
 -- end_stock_holds --
 -- Say that holds have ended, and how.
 update stock_hold h set state = $3, ended_at = clock_timestamp(), order_id = d.order_id
