@@ -227,8 +227,13 @@ async def sold_and_claimed(
     They are sent back, claimed, or in repair.
     """
     sold = {row["line_no"]: row for row in await tx.fetch(SQL.sold_lines, tx.tenant_id, order_id)}
-    claimed = await tx.fetch(SQL.claimed_units, tx.tenant_id, order_id)
-    return sold, {row["line_no"]: row["units"] for row in claimed}
+    return sold, await units_claimed(tx, order_id)
+
+
+async def units_claimed(tx: TenantTransaction, order_id: int) -> Mapping[int, int]:
+    """Return by line how many units of an order are sent back, claimed, or in repair."""
+    rows = await tx.fetch(SQL.claimed_units, tx.tenant_id, order_id)
+    return {row["line_no"]: row["units"] for row in rows}
 
 
 async def keep_request(

@@ -120,7 +120,10 @@ class HttpChannelStock:
 
     async def answer_return(self, number: str, answer: ReturnAnswer) -> ChannelReturn:
         path = f"returns/{quote(number, safe='')}/answer"
-        return await self._call(ChannelReturn, "POST", path, body=msgspec.json.encode(answer))
+        told = await self._call(ChannelReturn, "POST", path, body=msgspec.json.encode(answer))
+        if told.number != number:
+            raise ChannelAway("The channel answered about another request.")
+        return told
 
     async def _call(
         self,

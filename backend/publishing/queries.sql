@@ -163,4 +163,5 @@ order by id limit $4
 update channel_return set refusal = $3, problem = '', ask_after = clock_timestamp(),
     changed_at = clock_timestamp()
 where tenant_id = $1 and id = $2 and not is_settled
+  and ($3::text is null or theirs not in ('refused', 'closed', 'done'))
 returning id

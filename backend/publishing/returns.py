@@ -6,7 +6,7 @@ look sees both as they are.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import structlog
@@ -21,7 +21,13 @@ from backend.after_sales.model import (
     ReturnUnits,
 )
 from backend.after_sales.pay_back import move_refund
-from backend.after_sales.request import approve_return, end_return, request_return, send_back
+from backend.after_sales.request import (
+    approve_return,
+    end_return,
+    request_return,
+    send_back,
+    units_claimed,
+)
 from backend.after_sales.standing import lines_of_returns, refunds_of_orders, returns_by_ids
 from backend.channels.errors import ChannelAway, ChannelBusy
 from backend.channels.platform import (
@@ -148,9 +154,11 @@ class _Case:
 
     async def settle(self) -> tuple[bool, str]:
         """Let ours follow theirs, then tell them what is new; returns whether both have ended."""
-        if self._row["refusal"] is not None and not self._theirs.is_final:
-            await self._answer(ReturnAction.REFUSE, self._row["refusal"])
-            return True, NOTHING
+        refusal = self._row["refusal"]
+        if refusal is not None and not self._theirs.is_final:
+            await self._answer(ReturnAction.REFUSE, refusal)
+        if refusal is not None and self._row["return_id"] is None:
+            return self._theirs.is_final, NOTHING
         ours = await self._ours()
         if ours is None:
             is_over = self._theirs in (Theirs.CLOSED, Theirs.REFUSED)
@@ -180,8 +188,9 @@ class _Case:
             if order_id is None:
                 return None
             lines = (await lines_of_orders(tx, [order_id]))[order_id]
+            claimed = await units_claimed(tx, order_id)
         units = units_of(
-            lines, msgspec.json.decode(self._row["units"], type=list[ChannelReturnUnits])
+            lines, msgspec.json.decode(self._row["units"], type=list[ChannelReturnUnits]), claimed
         )
         reason = self._row["reason"] or "on the platform"
         draft = ReturnDraft(order_id, KIND[self._kind], units, reason)
@@ -207,7 +216,8 @@ class _Case:
             ours = await self._end_ours(ours, "closed by the buyer", is_rejected=False)
         if theirs is Theirs.REFUSED and ours.status in OPEN:
             is_rejected = ours.status is R.REQUESTED
-            ours = await self._end_ours(ours, "refused on the platform", is_rejected=is_rejected)
+            reason = self._row["refusal"] or "refused on the platform"
+            ours = await self._end_ours(ours, reason, is_rejected=is_rejected)
         return ours
 
     async def _end_ours(self, ours: Return, reason: str, *, is_rejected: bool) -> Return:
@@ -300,19 +310,24 @@ class _Case:
 
 
 def units_of(
-    lines: Sequence[Record], wanted: Sequence[ChannelReturnUnits]
+    lines: Sequence[Record], wanted: Sequence[ChannelReturnUnits], claimed: Mapping[int, int]
 ) -> tuple[ReturnUnits, ...]:
     """Return units of listings as units of an order's lines, the first lines first.
 
-    What no line has is asked of the last line of its listing, or of line 0: that is refused then.
+    `claimed` are units by line that are not there to be asked for. What no line has is asked of the
+    last line of its listing, or of line 0: that is refused then.
     """
-    found: Counter[int] = Counter()
+    asked: Counter[str] = Counter()
     for one in wanted:
-        left, last = one.quantity, 0
+        asked[one.listing] += one.quantity
+    found: Counter[int] = Counter()
+    for listing, quantity in asked.items():
+        left, last = quantity, 0
         for line in lines:
-            if line["sku_code"] == one.listing:
+            if line["sku_code"] == listing:
                 last = line["line_no"]
-                part = min(left, line["delivered"] + line["shipped"])
+                there = line["delivered"] + line["shipped"] - claimed.get(last, 0)
+                part = max(0, min(left, there))
                 found[last] += part
                 left -= part
         found[last] += left

@@ -14,6 +14,7 @@ from backend.publishing import returns, shop_publisher
 from backend.publishing.decide_returns import decide_channel_return
 from loadtests.waiting import until
 from tests.after_sales.desk import Desk
+from tests.channels.marketplace import BUYER
 from tests.fulfilment.working import Working
 from tests.orders.checks import assert_clean
 from tests.publishing.scene import Scene, publishing
@@ -32,7 +33,12 @@ class Buyers:
 
     async def bought(self, units: int = 2) -> tuple[Placed, str]:
         """Let an order be bought on the platform, placed here, and arrive."""
-        bought = await self.shop.buy(A=units)
+        return await self.bought_in_lines(units)
+
+    async def bought_in_lines(self, *units: int) -> tuple[Placed, str]:
+        """Let "A" be bought in several lines, and arrive."""
+        lines = [{"listing": "A", "quantity": n, "unit_price_minor": PRICE} for n in units]
+        bought = await self.shop.call("POST", "purchases", {"buyer": BUYER, "lines": lines})
         assert bought.status_code == 201, bought.text
         number = str(bought.json()["number"])
         await until(lambda: self._order(number))
@@ -239,6 +245,22 @@ async def test_what_the_rules_refuse_waits_for_somebody_who_decides(buyers: Buye
     assert await buyers.ours(order) == []
 
 
+async def test_what_is_refused_there_by_hand_ends_here_too(buyers: Buyers) -> None:
+    """It was asked for here already: nobody approves, or receives, what the buyer was denied."""
+    desk = buyers.desk
+    order, bought = await buyers.bought()
+    number = await buyers.ask(bought)
+    await buyers.is_here(order, "requested")
+    row = await buyers.row()
+    async with desk.database.tenant_transaction(desk.world.brand) as tx:
+        await decide_channel_return(
+            tx, row["id"], refuses=True, reason="定制商品不退", key=fresh_key()
+        )
+    await buyers.stands(number, "refused")
+    await buyers.settled()
+    assert [one.status.value for one in await buyers.ours(order)] == ["rejected"]
+
+
 async def test_it_is_tried_again_once_the_rules_allow_it(buyers: Buyers) -> None:
     desk = buyers.desk
     await desk.rule(ReturnRule(days=0))
@@ -278,6 +300,25 @@ async def test_more_than_was_bought_waits_for_somebody(buyers: Buyers) -> None:
         )
 
     await until(is_told)
+
+
+async def test_what_was_sent_back_of_one_line_is_not_asked_of_it_again(buyers: Buyers) -> None:
+    """The order has two lines of the same listing: the second request is for the second one."""
+    order, bought = await buyers.bought_in_lines(1, 1)
+    await buyers.ask(bought)
+    await buyers.is_here(order, "requested")
+    await buyers.ask(bought)
+
+    async def is_looked_at() -> bool:
+        async with buyers.scene._turn:
+            rows = await buyers.scene.admin.fetch(ROWS)
+        return len(rows) == 2 and all(row["return_id"] or row["problem"] for row in rows)
+
+    await until(is_looked_at)
+    async with buyers.scene._turn:
+        rows = await buyers.scene.admin.fetch(ROWS)
+    assert [row["problem"] for row in rows] == ["", ""]
+    assert len(await buyers.ours(order)) == 2
 
 
 async def test_who_decides_says_why(scene: Scene, admin: Any) -> None:

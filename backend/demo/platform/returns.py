@@ -67,8 +67,8 @@ class Returns:
         if answer.action is A.REFUSE:
             sources, target = tuple(s for s in S if s not in FINAL), S.REFUSED
         else:
-            sources, target = AFTER.get((answer.action, found.kind), ((), S.DONE))
-        if found.status is target:
+            sources, target = AFTER.get((answer.action, found.kind), ((), S.WAIT_SELLER))
+        if sources and found.status is target:
             return found
         if found.status not in sources:
             raise Refusal(409, "not_now", f"it is {found.status}", stands=found.status)

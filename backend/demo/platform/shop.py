@@ -167,7 +167,8 @@ class Shop:
         for line in order.lines:
             bought[line.listing] += line.quantity
         for index, wanted in enumerate(draft.lines):
-            if wanted.quantity > bought[wanted.listing]:
+            bought[wanted.listing] -= wanted.quantity
+            if bought[wanted.listing] < 0:
                 raise invalid(f"lines[{index}].quantity", "more than was bought")
         return self.returns.ask(number, draft)
 
@@ -175,8 +176,10 @@ class Shop:
         """Return what the units of a request cost, in minor units."""
         found = self.returns.of(number)
         order = next(one for one in self._paid if one.number == found.order)
-        price = {line.listing: line.unit_price_minor for line in order.lines}
-        return sum(line.quantity * price[line.listing] for line in found.lines)
+        prices: dict[str, list[int]] = {}
+        for line in order.lines:
+            prices.setdefault(line.listing, []).extend([line.unit_price_minor] * line.quantity)
+        return sum(sum(prices[line.listing][: line.quantity]) for line in found.lines)
 
     def orders(self, since: int, limit: int) -> tuple[list[Order], int]:
         """Return up to `limit` paid orders from a place on, and the place after them."""
