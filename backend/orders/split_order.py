@@ -23,7 +23,7 @@ from backend.orders.shape import NO_BATCH, Circumstances
 from backend.orders.step import changing_order
 from backend.orders.work import Share, Work
 from backend.routing.live_book import LiveBook
-from tenants.principal import Kind, Permission, PermissionMissing, Principal, system_principal
+from tenants.principal import Kind, Permission, PermissionMissing, Principal
 
 PARTS_MAX = 50
 NOT_NOW = (
@@ -91,7 +91,6 @@ async def split_order(
         raise PermissionMissing(Permission.ORDERS_PLACE)
     _check(parts, reason)
     await live.freshen()
-    await _open_days(database, principal, parts, live)
     try:
         async with changing_order(database, principal, order_id, Permission.ORDERS_PLACE) as tx:
 
@@ -103,19 +102,6 @@ async def split_order(
             return await apply_once(tx, key, ("split", order_id, parts, reason, seen), Split, work)
     except _Previewed as previewed:
         return previewed.split
-
-
-async def _open_days(
-    database: Database, principal: Principal, parts: Sequence[SplitPart], live: LiveBook
-) -> None:
-    """Let there be counters of the parcels that locations take today, where they have limits."""
-    principal.require(Permission.ORDERS_PLACE)
-    async with database.tenant_transaction(
-        system_principal(principal.tenant_id, principal.subject)
-    ) as tx:
-        nodes = await nodes_by_codes(tx, [part.location for part in parts])
-        limited = [node.id for node in nodes if node.id in live.book.view.limited_nodes]
-        await create_capacities(tx, [CapacityKey(one, live.book.day) for one in limited])
 
 
 async def _split(
@@ -136,11 +122,12 @@ async def _split(
     nodes = await _nodes(tx, parts, order["dealer_id"])
     _check_units(parts, standby)
     work = Work(standby.order, asyncio.get_running_loop().create_future())
+    taken: Counter[tuple[int, int]] = Counter()
     shares = [
         share
         for part in parts
         for line in part.lines
-        for share in _shares(work, line, nodes[part.location], standby.reservations, live)
+        for share in _shares(work, line, nodes[part.location], standby.reservations, live, taken)
     ]
     released, added = difference(shares, standby.reservations)
     if not added:
@@ -150,6 +137,8 @@ async def _split(
     )
     view, day = live.book.view, live.book.day
     around = Circumstances(day, NO_BATCH, 1, view.limited_nodes, live.book.planner.ready_at)
+    limited = {share.node_id for share in added} & set(view.limited_nodes)
+    await create_capacities(tx, [CapacityKey(one, day) for one in limited])
     try:
         counters = await carry_out(
             tx,
@@ -189,10 +178,12 @@ def _shares(
     node: Node,
     reservations: Sequence[Record],
     live: LiveBook,
+    taken: Counter[tuple[int, int]],
 ) -> list[Share]:
     """Return from which functional warehouses of a location units of a line come.
 
-    First from those that it has units in already, then as routing would.
+    First from those that it has units in already, then as routing would. `taken` are units by
+    warehouse and SKU that other lines take of what is free.
     """
     (sku_id,) = {one.sku_id for one in work.lines if one.line_no == line.line_no}
     held: Counter[int] = Counter()
@@ -202,17 +193,21 @@ def _shares(
     book, view = live.book.book, live.book.view
     seller = (work.shop_id, work.dealer_id)
     offered: defaultdict[int, int] = defaultdict(int, held)
+    there: dict[int, int] = {}
     for index, source in enumerate(view.sources):
         warehouse_id = source.functional_warehouse_id
         is_there = source.node_id == node.id and not source.earmark_id
         if is_there and view.may_send(seller, warehouse_id):
-            offered[warehouse_id] += max(0, book.free(sku_id, index))
+            free = max(0, book.free(sku_id, index) - taken[warehouse_id, sku_id])
+            offered[warehouse_id] += free
+            there[warehouse_id] = free
     left, found = line.quantity, []
     for warehouse_id, units in offered.items():
         part = min(left, units)
         if part:
             found.append(Share(line.line_no, sku_id, node.id, warehouse_id, part, None, None))
             left -= part
+            taken[warehouse_id, sku_id] += max(0, part - held[warehouse_id])
     if left:
         raise InvalidEdit(f"{node.code} has too little of line {line.line_no}.", path=("parts",))
     return found
