@@ -4,8 +4,10 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from backend.orders.model import Placed
+from backend.routing.promises import TIMES_MAX
 from backend.runtime import Runtime
 from graphql_schema.paging import id_of
 from tenants.principal import Permission, Principal
@@ -13,10 +15,12 @@ from tests.api.client import Api
 from tests.api.users import user_with
 from tests.catalogue import Connection, contents
 from tests.inventory.pools.living import Living
-from tests.network.slots import AFTERNOON, INSTALLER, MORNING
+from tests.network.slots import AFTERNOON, DOCK, INSTALLER, MORNING, put_provider
 from tests.orders.appointments.agreeing import DAY, at
+from tests.orders.appointments.test_on_their_way import cancel, take
+from tests.orders.checks import placed
 from tests.orders.installations.installing import PHOTO, SIGNATURE, Installing, done, in_vain
-from tests.world import World, fresh_key
+from tests.world import BEIJING, SHANGHAI, World, draft, fresh_key
 
 VISIT = """visitNo day firstMinute endMinute outcome note photos units { lineNo serial } signature
     reportedBy reportedAt"""
@@ -29,6 +33,7 @@ LIST = """query ($statuses: [InstallationStatus!], $until: Date, $first: Int! = 
     installations(statuses: $statuses, until: $until, first: $first, after: $after) {
     edges { node { orderId status } } pageInfo { hasNextPage endCursor } } }"""
 NODE = f"query ($id: ID!) {{ node(id: $id) {{ ... on Installation {{ {FIELDS} }} }} }}"
+TIMES = """query ($id: ID!) { installationTimes(orderId: $id) { day fromMinute toMinute } }"""
 INPUTS = {
     "installationReport": "InstallationReportInput",
     "installationAgree": "InstallationAgreeInput",
@@ -87,6 +92,22 @@ class Fitters:
     async def node(self, order: Placed, who: Principal | None = None) -> Any:
         number = id_of("Installation", order.order_id)
         return (await self.api.data(NODE, who or self.world.brand, id=number))["node"]
+
+    async def times(
+        self, order: Placed, who: Principal | None = None
+    ) -> list[tuple[date, int, int]]:
+        """Return the times at which an order could be installed, as they are offered."""
+        given = {"id": id_of("Order", order.order_id)}
+        found = (await self.api.data(TIMES, who or self.world.brand, **given))["installationTimes"]
+        return [
+            (date.fromisoformat(one["day"]), one["fromMinute"], one["toMinute"]) for one in found
+        ]
+
+    async def no_times(self, order: str, who: Principal | None = None) -> str:
+        """Return with which code times are refused to somebody."""
+        answer = await self.api.ask(TIMES, who or self.world.brand, id=order)
+        (error,) = answer["errors"]
+        return str(error["extensions"]["code"])
 
 
 @pytest.fixture
@@ -299,3 +320,172 @@ async def test_what_is_not_installed_is_no_installation(fitters: Fitters) -> Non
     order = await fitters.brand.arrived({"A": 1})
     assert await fitters.node(order) is None
     assert await fitters.listed() == []
+
+
+# ------------------------------------------------------------------------- when it could be done
+
+
+async def test_the_free_windows_of_who_installs_are_offered(fitters: Fitters) -> None:
+    order = await fitters.brand.arrived()
+    assert await fitters.times(order) == [(DAY, *MORNING), (DAY, *AFTERNOON)]
+
+
+async def test_a_dock_offers_no_time_to_install(fitters: Fitters) -> None:
+    """The visit of a carrier is none of who installs, and stretches none of theirs."""
+    brand, later = fitters.brand, DAY - timedelta(days=1)
+    order = await brand.arrived()
+    await brand.provide(DOCK, MORNING, day=later)
+    await brand.provide(INSTALLER, AFTERNOON, day=later)
+    found = [time for time in await fitters.times(order) if time[0] == later]
+    assert found == [(later, *AFTERNOON)]
+
+
+async def test_what_is_offered_can_be_agreed(fitters: Fitters) -> None:
+    order = await fitters.brand.arrived({"AC": 2})
+    await fitters.brand.report(order, in_vain())
+    offered = await fitters.times(order)
+    assert offered
+    for day, first, end in offered:
+        agreed = {"day": day.isoformat(), "fromMinute": first, "toMinute": end}
+        after = await fitters.saved("installationAgree", order, appointment=agreed)
+        assert (after["status"], after["fromMinute"], after["toMinute"]) == ("AGREED", first, end)
+
+
+async def test_windows_that_are_taken_are_not_offered(fitters: Fitters, admin: Connection) -> None:
+    brand = fitters.brand
+    order = await brand.arrived()
+    await admin.execute("update slot set limit_visits = taken + 1")
+    other = await brand.arrived(time=AFTERNOON)
+    assert await fitters.times(order) == [(DAY, *MORNING)]
+    await brand.give_up(other)
+    assert (DAY, *AFTERNOON) in await fitters.times(order)
+
+
+async def test_those_who_install_something_else_or_elsewhere_are_not_offered(
+    fitters: Fitters,
+) -> None:
+    brand, evening = fitters.brand, (1_080, 1_260)
+    order = await brand.arrived()
+    for provider in (
+        replace(INSTALLER, code="screens", categories=("tv",)),
+        replace(INSTALLER, code="north", regions=(BEIJING,)),
+    ):
+        await brand.provide(provider, evening)
+    assert (DAY, *evening) not in await fitters.times(order)
+    coolers = replace(INSTALLER, code="coolers", categories=("ac",), regions=(SHANGHAI,))
+    await brand.provide(coolers, evening)
+    assert (DAY, *evening) in await fitters.times(order)
+    await put_provider(brand.database, brand.world.brand, replace(coolers, is_active=False))
+    assert (DAY, *evening) not in await fitters.times(order)
+
+
+async def test_who_installs_all_of_it_is_offered(fitters: Fitters) -> None:
+    brand, evening = fitters.brand, (1_080, 1_260)
+    await brand.stock("wh", TV=1)
+    order = await brand.arrived({"AC": 1, "TV": 1})
+    for category in ("ac", "tv"):
+        one = replace(INSTALLER, code=f"only-{category}", categories=(category,))
+        await brand.provide(one, evening)
+    assert (DAY, *evening) not in await fitters.times(order)
+    both = replace(INSTALLER, code="both", categories=("ac", "tv"))
+    await brand.provide(both, evening)
+    assert (DAY, *evening) in await fitters.times(order)
+
+
+async def test_times_come_the_earliest_first_and_not_all_of_them(fitters: Fitters) -> None:
+    brand = fitters.brand
+    order = await brand.arrived()
+    earlier = [DAY - timedelta(days=n) for n in range(TIMES_MAX, 0, -1)]
+    for day in reversed(earlier):
+        await brand.provide(INSTALLER, MORNING, day=day)
+    assert await fitters.times(order) == [(day, *MORNING) for day in earlier]
+
+
+async def test_a_day_that_is_over_is_not_offered(fitters: Fitters) -> None:
+    past = DAY - timedelta(days=33)
+    order = await fitters.brand.arrived()
+    await fitters.brand.provide(INSTALLER, day=past)
+    assert past not in [day for day, _, _ in await fitters.times(order)]
+
+
+async def test_times_are_offered_until_it_is_done_or_given_up(fitters: Fitters) -> None:
+    brand = fitters.brand
+    undone, finished_one, over = [await brand.arrived() for _ in range(3)]
+    await brand.report(undone, in_vain())
+    assert await fitters.times(undone) != []
+    await brand.report(finished_one, done("SN-1"))
+    await brand.give_up(over)
+    for order in (finished_one, over):
+        assert await fitters.times(order) == []
+
+
+async def test_no_time_is_offered_before_it_has_come(fitters: Fitters) -> None:
+    coming = await fitters.brand.order({"AC": 1}, at(MORNING))
+    assert await fitters.times(coming) == []
+    await take(fitters.brand, coming, "wh", "ship")
+    assert await fitters.times(coming) == []
+
+
+async def test_no_time_is_offered_before_all_of_it_has_come(fitters: Fitters) -> None:
+    await fitters.brand.stock("far", A=1)
+    order = await fitters.brand.arrived({"AC": 1, "A": 1})
+    assert await fitters.times(order) == []
+    await take(fitters.brand, order, "far", "deliver")
+    assert await fitters.times(order) != []
+
+
+async def test_no_time_is_offered_where_no_time_was_agreed(fitters: Fitters, live: Living) -> None:
+    await fitters.brand.stock("wh", A=1)
+    order = placed(await live.runtime.intake.place(draft({"A": 1}), live.brand))
+    await take(fitters.brand, order, "wh", "deliver")
+    assert await fitters.times(order) == []
+
+
+async def test_no_time_is_offered_where_nothing_is_to_be_installed(fitters: Fitters) -> None:
+    """It was delivered at an agreed time, and that is all."""
+    await fitters.brand.stock("wh", A=1)
+    order = await fitters.brand.arrived({"A": 1})
+    assert await fitters.times(order) == []
+
+
+async def test_no_time_is_offered_where_what_was_to_be_installed_is_cancelled(
+    fitters: Fitters,
+) -> None:
+    brand = fitters.brand
+    await brand.stock("far", A=1)
+    order = await brand.order({"AC": 1, "A": 1}, at(MORNING))
+    await cancel(brand, order, 1)
+    await take(brand, order, "far", "deliver")
+    assert await fitters.times(order) == []
+
+
+async def test_times_are_offered_to_who_may_see_the_order(
+    fitters: Fitters, runtime: Runtime, world: World
+) -> None:
+    ours = await fitters.brand.arrived()
+    theirs = await fitters.brand.arrived(shop="dshop")
+    worker = await user_with(runtime, world, Permission.FULFILMENT_WRITE)
+    for who, seen in (
+        (world.brand, [ours, theirs]),
+        (world.group, [ours, theirs]),
+        (world.dealer, [theirs]),
+        (world.other_dealer, []),
+        (world.store, []),
+        (world.other_brand, []),
+    ):
+        for order in (ours, theirs):
+            if order in seen:
+                assert (DAY, *AFTERNOON) in await fitters.times(order, who)
+            else:
+                assert await fitters.no_times(ids(order)[0], who) == "UNKNOWN_ORDER"
+    assert await fitters.no_times(ids(ours)[0], worker) == "PERMISSION_MISSING"
+    assert await fitters.no_times(id_of("Order", 999_999)) == "UNKNOWN_ORDER"
+    for nonsense in (id_of("Installation", ours.order_id), "x"):
+        assert await fitters.no_times(nonsense) == "INVALID_ID"
+
+
+async def test_looking_for_times_books_nothing(fitters: Fitters, admin: Connection) -> None:
+    order = await fitters.brand.arrived()
+    before = await contents(admin)
+    assert await fitters.times(order)
+    assert await contents(admin) == before

@@ -112,8 +112,8 @@ async def installation_times(
 ) -> list[Window]:
     """Return the times at which what has come could be installed, the earliest first.
 
-    TIMES_MAX at most; none where nothing is to be installed, or not all of it has come. Raises
-    PermissionMissing, UnknownOrder.
+    With its own visit counted as free, TIMES_MAX at most; none where nothing is to be installed, or
+    not all of it has come. Raises PermissionMissing, UnknownOrder.
     """
     principal.require(Permission.ORDERS_READ)
     async with database.tenant_transaction(principal, read_only=True) as tx:
@@ -129,15 +129,18 @@ async def installation_times(
             return []
         try:
             region_code, installs = await _site(tx, order_id)
-        except NotArrived:
+        except (NotArrived, NothingToInstall):
             return []
-        slots = await slots_of_days(tx, today, today + SLOTS_AHEAD)
+        slots = [
+            slot._replace(free=slot.free + (slot.id == row["slot_id"]))
+            for slot in await slots_of_days(tx, today, today + SLOTS_AHEAD)
+        ]
         book = SlotBook(await list_slot_providers(tx), slots, planner.view, planner.local)
-    found = [
-        window
-        for window in book.windows(region_code, installs)
-        if book.book(Visit(window, region_code, installs), ()) is not None
-    ]
+    found: list[Window] = []
+    for window in book.windows(region_code, installs):
+        is_new = not any(one.lies_in(window) for one in found)
+        if is_new and book.book(Visit(window, region_code, installs), ()) is not None:
+            found.append(window)
     return found[:TIMES_MAX]
 
 
