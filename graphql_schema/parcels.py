@@ -25,6 +25,7 @@ from graphql_schema.paging import (
     InvalidId,
     connection,
     cursor_of,
+    id_of,
     key_of,
     key_of_id,
     number_of,
@@ -172,10 +173,17 @@ class Parcel(relay.Node):
     said: str = strawberry.field(description="What its carrier last said of it.")
     said_at: datetime | None
     packed_at: datetime
+    host: strawberry.Private[int | None]
 
     @strawberry.field
     def fulfilment_id(self) -> strawberry.ID:
         return fulfilment_id(self.key)
+
+    @strawberry.field(
+        description="The parcel of another order in which it lies, under its waybill (合包)."
+    )
+    def lies_in(self) -> strawberry.ID | None:
+        return None if self.host is None else strawberry.ID(id_of("Parcel", self.host))
 
     @strawberry.field
     async def lines(self, info: YipanInfo) -> list[ParcelLineType]:
@@ -259,6 +267,7 @@ def parcel_from(row: Record) -> Parcel:
         said=row["said"],
         said_at=row["said_at"],
         packed_at=row["packed_at"],
+        host=row["host_id"],
     )
 
 

@@ -50,6 +50,7 @@ from graphql_schema.order_commands import OrdersMutation
 from graphql_schema.order_edits import ORDER_EDIT_HANDLERS, OrderEditsMutation
 from graphql_schema.order_search import OrderSearchQuery
 from graphql_schema.orders import OrdersQuery
+from graphql_schema.pack_together import PackTogetherMutation, PackTogetherQuery
 from graphql_schema.parcels import ParcelsQuery
 from graphql_schema.pickups import PICKUP_HANDLERS, PickupsMutation, PickupsQuery
 from graphql_schema.pools import PoolsMutation, PoolsQuery, PoolsSubscription
@@ -89,6 +90,7 @@ def _query_type() -> type:
         HoldsQuery,
         AuditRulesQuery,
         ParcelsQuery,
+        PackTogetherQuery,
         PickupsQuery,
         AfterSalesQuery,
         ExchangesQuery,
@@ -139,6 +141,7 @@ class Mutation(
     HoldsMutation,
     AuditRulesMutation,
     FulfilmentMutation,
+    PackTogetherMutation,
     PickupsMutation,
     AfterSalesMutation,
     ExchangesMutation,

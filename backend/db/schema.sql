@@ -1748,10 +1748,14 @@ create table parcel (
     -- How often a waybill was asked for in vain, and when it is asked for again.
     attempts      integer not null default 0,
     ask_after     timestamptz not null default clock_timestamp(),
+    -- The parcel of another order in which it lies, under one waybill (合包发货).
+    host_id       bigint,
     primary key (tenant_id, id),
-    constraint parcel_waybill_key unique (tenant_id, carrier, waybill),
     foreign key (tenant_id, order_id) references orders
 );
+create unique index parcel_waybill_key on parcel (tenant_id, carrier, waybill)
+    where host_id is null;
+create index parcel_host_idx on parcel (tenant_id, host_id) where host_id is not null;
 create index parcel_order_idx on parcel (tenant_id, order_id);
 create index parcel_open_idx on parcel (tenant_id, status, id)
     where status in ('packed', 'labelled', 'shipped', 'exception');

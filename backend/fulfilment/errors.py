@@ -88,6 +88,18 @@ class UnknownCollection(YipanError):
     code = "UNKNOWN_COLLECTION"
 
 
+class NotOneCustomer(YipanError):
+    """Only what one location sends to one customer at one address goes in one parcel."""
+
+    code = "NOT_ONE_CUSTOMER"
+
+
+class PackedTogether(YipanError):
+    """It lies in one parcel with what other orders get: hand all of it over at once."""
+
+    code = "PACKED_TOGETHER"
+
+
 class NothingToCollect(YipanError):
     """Nothing is to be fetched of it as it stands; the message says how."""
 

@@ -48,11 +48,12 @@ async def pack_fulfilments(
     keys = [packing.key for packing in packings]
     by_key = {packing.key: packing for packing in packings}
     return await carry_out(
-        database, principal, key, ("pack", packings), keys, lambda tx: _pack(tx, by_key)
+        database, principal, key, ("pack", packings), keys, lambda tx: pack(tx, by_key)
     )
 
 
-async def _pack(tx: TenantTransaction, packings: Mapping[FulfilmentKey, Packing]) -> Moved:
+async def pack(tx: TenantTransaction, packings: Mapping[FulfilmentKey, Packing]) -> Moved:
+    """Pack fulfilments in a transaction; what `pack_fulfilments` does under its key."""
     units: defaultdict[FulfilmentKey, list[UnitsToSend]] = defaultdict(list)
 
     def tell(row: Record) -> Payload:

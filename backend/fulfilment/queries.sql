@@ -38,6 +38,59 @@ from unnest($2::bigint[], $3::integer[], $4::bigint[], $5::bigint[], $6::text[],
 order by p.ordinal
 returning id
 
+-- places_of_fulfilments --
+-- To whom fulfilments go, and from where.
+select f.order_id, f.fulfilment_no, f.node_id, f.buyer_name, f.buyer_phone, f.region_code, f.address
+from unnest($2::bigint[], $3::integer[]) as k(order_id, fulfilment_no)
+join fulfilment f on f.tenant_id = $1 and f.order_id = k.order_id
+     and f.fulfilment_no = k.fulfilment_no
+
+-- join_parcels --
+-- Let the parcels of fulfilments lie in that of the first, which weighs so much, or as all of them.
+with mine as (
+    select p.id, p.weight_g, k.ordinal
+    from unnest($2::bigint[], $3::integer[]) with ordinality
+        as k(order_id, fulfilment_no, ordinal)
+    join parcel p on p.tenant_id = $1 and p.order_id = k.order_id
+         and p.fulfilment_no = k.fulfilment_no and p.status = 'packed'),
+host as (select id from mine order by ordinal limit 1),
+guests as (
+    update parcel p set host_id = host.id from mine, host
+    where p.tenant_id = $1 and p.id = mine.id and mine.id <> host.id)
+update parcel p set weight_g = coalesce($4::bigint, (select sum(weight_g) from mine))
+from host where p.tenant_id = $1 and p.id = host.id
+returning p.id, p.weight_g
+
+-- joint_parcels --
+-- The fulfilments whose parcels lie together with those of fulfilments, these among them.
+select distinct q.order_id, q.fulfilment_no, p.order_id as with_order_id,
+       p.fulfilment_no as with_fulfilment_no
+from unnest($2::bigint[], $3::integer[]) as k(order_id, fulfilment_no)
+join parcel p on p.tenant_id = $1 and p.order_id = k.order_id
+     and p.fulfilment_no = k.fulfilment_no and p.status <> 'cancelled'
+cross join lateral (
+    select o.order_id, o.fulfilment_no from parcel o
+    where o.tenant_id = $1 and o.host_id = coalesce(p.host_id, p.id) and o.status <> 'cancelled'
+    union all
+    select o.order_id, o.fulfilment_no from parcel o
+    where o.tenant_id = $1 and o.id = p.host_id and o.status <> 'cancelled') as q
+
+-- joint_proposals --
+-- What nodes could send together to one customer: of a node or of all, given to it within hours.
+select f.node_id, f.buyer_name, f.address,
+       array_agg(f.order_id order by f.order_id, f.fulfilment_no) as order_ids,
+       array_agg(f.fulfilment_no order by f.order_id, f.fulfilment_no) as numbers,
+       count(*) filter (where f.status = 'picked') as picked
+from fulfilment f
+where f.tenant_id = $1 and ($2::bigint is null or f.node_id = $2)
+  and f.status in ('reserved', 'released', 'picking', 'picked') and f.address <> ''
+  and f.recorded_at > clock_timestamp() - make_interval(hours => $3::integer)
+  and not exists (select from pickup p
+                  where p.tenant_id = $1 and p.order_id = f.order_id and p.status <> 'sent')
+group by f.node_id, f.buyer_name, f.buyer_phone, f.region_code, f.address
+having count(distinct f.order_id) > 1
+order by min(f.order_id) limit $4
+
 -- insert_parcel_lines --
 -- What is in parcels.
 insert into parcel_line (tenant_id, parcel_id, line_no, sku_id, node_id, dealer_id, quantity)
@@ -47,7 +100,7 @@ select $1::bigint, p.* from unnest($2::bigint[], $3::integer[], $4::bigint[], $5
 
 -- parcels_of_fulfilments --
 -- The parcels of fulfilments that still stand.
-select p.id, p.order_id, p.fulfilment_no, p.carrier, p.status, p.waybill
+select p.id, p.order_id, p.fulfilment_no, p.carrier, p.status, p.waybill, p.host_id
 from unnest($2::bigint[], $3::integer[]) as k(order_id, fulfilment_no)
 join parcel p on p.tenant_id = $1 and p.order_id = k.order_id
      and p.fulfilment_no = k.fulfilment_no and p.status <> 'cancelled'
@@ -56,7 +109,7 @@ order by p.order_id, p.id
 -- parcels_of_orders --
 -- All parcels of orders.
 select id, order_id, fulfilment_no, carrier, weight_g, status, waybill, label_url, said, said_at,
-       packed_at
+       packed_at, host_id
 from parcel where tenant_id = $1 and order_id = any($2::bigint[]) order by order_id, id
 
 -- lines_of_parcels --
@@ -68,7 +121,7 @@ order by parcel_id, line_no
 -- page_of_parcels --
 -- Parcels that the principal may see, the newest first, below an id: in a state, or all.
 select id, order_id, fulfilment_no, carrier, weight_g, status, waybill, label_url, said, said_at,
-       packed_at
+       packed_at, host_id
 from parcel where tenant_id = $1 and id < $2 and ($3::text is null or status = $3)
 order by id desc limit $4
 
@@ -119,15 +172,21 @@ where tenant_id = $1 and state = 'asked' and ($2::bigint is null or node_id = $2
 order by order_id, fulfilment_no limit $5
 
 -- cancel_parcels --
--- The parcels of a fulfilment go nowhere, and their waybills with them.
+-- The parcels of a fulfilment go nowhere, with their waybills; what lies in them goes by itself.
 with cancelled as (
     update parcel set status = 'cancelled'
     where tenant_id = $1 and order_id = $2 and fulfilment_no = $3
-    returning carrier, waybill)
+    returning id, carrier, waybill, host_id),
+alone as (
+    update parcel p
+    set host_id = null, waybill = null, label_url = null, status = 'packed', attempts = 0,
+        ask_after = clock_timestamp()
+    from cancelled c
+    where p.tenant_id = $1 and p.host_id = c.id and p.status in ('packed', 'labelled', 'exception'))
 insert into waybill_void (tenant_id, carrier, waybill)
 select $1, c.carrier, c.waybill from cancelled c
 join carrier_account a on a.tenant_id = $1 and a.code = c.carrier and a.url <> ''
-where c.waybill is not null
+where c.waybill is not null and c.host_id is null
 on conflict (tenant_id, carrier, waybill) do nothing
 
 -- waves_by_ids --
@@ -143,14 +202,16 @@ from pick_list where tenant_id = $1 and id = any($2::bigint[])
 -- parcels_by_ids --
 -- Parcels by their ids.
 select id, order_id, fulfilment_no, carrier, weight_g, status, waybill, label_url, said, said_at,
-       packed_at
+       packed_at, host_id
 from parcel where tenant_id = $1 and id = any($2::bigint[])
 
 -- tracking_of_parcels --
--- What carriers told of parcels, as it happened.
-select parcel_id, event_id, kind, happened_at, received_at, place, text
-from tracking_event where tenant_id = $1 and parcel_id = any($2::bigint[])
-order by parcel_id, happened_at, event_id
+-- What carriers told of parcels, or of those in which they lie, as it happened.
+select p.id as parcel_id, t.event_id, t.kind, t.happened_at, t.received_at, t.place, t.text
+from parcel p
+join tracking_event t on t.tenant_id = $1 and t.parcel_id = coalesce(p.host_id, p.id)
+where p.tenant_id = $1 and p.id = any($2::bigint[])
+order by p.id, t.happened_at, t.event_id
 
 -- set_carrier_account --
 -- How a carrier is reached.
@@ -184,13 +245,17 @@ from parcel p
 join fulfilment f on f.tenant_id = $1 and f.order_id = p.order_id
      and f.fulfilment_no = p.fulfilment_no
 where p.tenant_id = $1 and p.status = 'packed' and p.ask_after <= clock_timestamp()
-  and p.carrier = any($2::text[])
+  and p.carrier = any($2::text[]) and p.host_id is null
 order by p.ask_after limit $3
 
+-- fulfilments_of_parcel --
+-- The fulfilments of which something is in a parcel, or lies in it.
+select order_id, fulfilment_no from parcel where tenant_id = $1 and (id = $2 or host_id = $2)
+
 -- label_parcel --
--- A parcel has its waybill, unless another carrier has it meanwhile.
+-- A parcel, and what lies in it, has its waybill, unless another carrier has it meanwhile.
 update parcel set waybill = $4, label_url = $5, status = 'labelled'
-where tenant_id = $1 and id = $2 and carrier = $3 and status = 'packed'
+where tenant_id = $1 and (id = $2 or host_id = $2) and carrier = $3 and status = 'packed'
 
 -- void_waybill --
 -- A waybill came that nobody uses any more.
@@ -239,22 +304,28 @@ where tenant_id = $1 and id = $2 and carrier = $3 and status = 'packed'
 -- label_refused --
 -- A carrier does not take a parcel.
 update parcel set attempts = attempts + 1, said = $4, status = 'exception'
-where tenant_id = $1 and id = $2 and carrier = $3 and status = 'packed'
+where tenant_id = $1 and (id = $2 or host_id = $2) and carrier = $3 and status = 'packed'
 
 -- parcels_by_waybills --
--- Parcels by what their carrier calls them, and whether they were handed over.
-select p.id, p.order_id, p.fulfilment_no, p.node_id, p.dealer_id, p.status, p.waybill, p.said_at,
-       f.status in ('shipped', 'delivered') as is_gone
-from parcel p
+-- Parcels by what their carrier calls them, with what lies in them, and whether all that is gone.
+select p.id, p.order_id, p.fulfilment_no, p.node_id, p.dealer_id, p.status, h.waybill, p.said_at,
+       p.host_id, f.status in ('shipped', 'delivered') as is_gone
+from parcel h
+cross join lateral (
+    select * from parcel where tenant_id = $1 and id = h.id
+    union all
+    select * from parcel where tenant_id = $1 and host_id = h.id) as p
 join fulfilment f on f.tenant_id = $1 and f.order_id = p.order_id
      and f.fulfilment_no = p.fulfilment_no
-where p.tenant_id = $1 and p.carrier = $2 and p.waybill = any($3::text[])
+where h.tenant_id = $1 and h.carrier = $2 and h.waybill = any($3::text[]) and h.host_id is null
+order by p.host_id nulls first, p.id
 
 -- waybills_to_adopt --
 -- What carriers told within an hour of waybills that are known now.
 select distinct t.carrier, t.waybill
 from tracking_event t
 left join parcel p on p.tenant_id = $1 and p.carrier = t.carrier and p.waybill = t.waybill
+     and p.host_id is null
 left join collection_waybill w on w.tenant_id = $1 and w.carrier = t.carrier
      and w.waybill = t.waybill
 where t.tenant_id = $1 and t.parcel_id is null and t.collection_id is null
@@ -325,7 +396,7 @@ with voided as (
     set status = 'due', attempts = 0, ask_after = clock_timestamp())
 update parcel set carrier = $3, status = 'packed', waybill = null, label_url = null, attempts = 0,
     said = '', said_at = null, ask_after = clock_timestamp()
-where tenant_id = $1 and id = $2
+where tenant_id = $1 and (id = $2 or host_id = $2)
 
 -- wave_times --
 -- When waves are released by themselves.

@@ -1,14 +1,14 @@
 """Handing over (出库) and arriving (签收): the units leave the stock of their node, for good."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from backend.db.errors import YipanError
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.events.model import Payload
 from backend.fulfilment.bulk import Done, carry_out
 from backend.fulfilment.carriers.accounts import labelling_accounts
-from backend.fulfilment.errors import NoWaybill
+from backend.fulfilment.errors import NoWaybill, PackedTogether
 from backend.fulfilment.events import (
     FulfilmentDelivered,
     FulfilmentRefused,
@@ -40,7 +40,8 @@ async def ship_fulfilments(
     The units leave the stock of their nodes (`shipped`). Locks the key, the orders, then their
     levels in order. Emits `fulfilment.shipped`, and `fulfilment.delivered` of what its carrier says
     has arrived already. Refused, one by one: what `move_fulfilments` refuses, InterceptPending
-    where somebody asked to stop it, NoWaybill where a carrier that gives waybills has given none
+    where somebody asked to stop it, or what lies in one parcel with it, PackedTogether where some
+    of that is not handed over too, NoWaybill where a carrier that gives waybills has given none
     yet. Raises what `carry_out` does.
     """
     return await carry_out(
@@ -54,7 +55,8 @@ async def _ship(tx: TenantTransaction, keys: Sequence[FulfilmentKey]) -> Moved:
     parcels: defaultdict[FulfilmentKey, list[Record]] = defaultdict(list)
     for row in await tx.fetch(SQL.parcels_of_fulfilments, tx.tenant_id, *columns):
         parcels[FulfilmentKey(row["order_id"], row["fulfilment_no"])].append(row)
-    asked = await open_intercepts(tx, keys)
+    asked = set(await open_intercepts(tx, keys))
+    together = await _together(tx, keys)
     carriers = await labelling_accounts(tx)
 
     def tell(row: Record) -> Payload:
@@ -64,8 +66,10 @@ async def _ship(tx: TenantTransaction, keys: Sequence[FulfilmentKey]) -> Moved:
 
     def may_not(row: Record) -> YipanError | None:
         key = FulfilmentKey(row["order_id"], row["fulfilment_no"])
-        if key in asked:
+        if asked & {key, *together[key]}:
             return InterceptPending()
+        if together[key] - set(keys):
+            return PackedTogether()
         lacks = any(
             each["waybill"] is None and each["carrier"] in carriers for each in parcels[key]
         )
@@ -76,6 +80,18 @@ async def _ship(tx: TenantTransaction, keys: Sequence[FulfilmentKey]) -> Moved:
     # A carrier may have been quicker to tell than whoever handed them over.
     await settle_delivered(tx, [FulfilmentKey(row[0], row[1]) for row in moved.done])
     return moved
+
+
+async def _together(
+    tx: TenantTransaction, keys: Sequence[FulfilmentKey]
+) -> Mapping[FulfilmentKey, set[FulfilmentKey]]:
+    """Return the fulfilments that lie in one parcel with each."""
+    columns = [key.order_id for key in keys], [key.fulfilment_no for key in keys]
+    found: defaultdict[FulfilmentKey, set[FulfilmentKey]] = defaultdict(set)
+    for row in await tx.fetch(SQL.joint_parcels, tx.tenant_id, *columns):
+        key = FulfilmentKey(row["with_order_id"], row["with_fulfilment_no"])
+        found[key].add(FulfilmentKey(row["order_id"], row["fulfilment_no"]))
+    return found
 
 
 async def deliver_fulfilments(

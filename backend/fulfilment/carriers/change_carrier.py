@@ -35,6 +35,8 @@ async def _change(tx: TenantTransaction, parcel_id: int, carrier: str) -> int:
     row = next(iter(await parcels_by_ids(tx, [parcel_id])), None)
     if row is None or row["status"] == ParcelStatus.CANCELLED:
         raise UnknownParcel
+    if row["host_id"] is not None:
+        raise InvalidFulfilmentInput("It lies in the parcel of another order: change that one.")
     key = FulfilmentKey(row["order_id"], row["fulfilment_no"])
     await lock_fulfilment(tx, key, FULFILMENT.step("ship").sources)
     await tx.execute(SQL.change_carrier, tx.tenant_id, parcel_id, carrier)

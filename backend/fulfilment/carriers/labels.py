@@ -209,10 +209,11 @@ class Labeller:
         return True
 
     async def _keep(self, tenant_id: int, parcel: _Parcel, said: Waybill) -> None:
-        """Keep a waybill, and what was told of it before we knew it; locks the order first."""
+        """Keep a waybill, and what was told of it before we knew it; locks the orders first."""
         principal = system_principal(tenant_id, "labels")
         async with self._database.tenant_transaction(principal) as tx:
-            await lock_orders_of(tx, [FulfilmentKey(parcel.order_id, parcel.fulfilment_no)])
+            rows = await tx.fetch(SQL.fulfilments_of_parcel, tenant_id, parcel.id)
+            await lock_orders_of(tx, [FulfilmentKey(*row) for row in rows])
             where = parcel.id, parcel.carrier
             if await collections_by_waybills(tx, parcel.carrier, [said.waybill]):
                 raise AlreadyExists("A collection of this carrier has this waybill.")

@@ -100,12 +100,15 @@ async def _record(
     rows = await tx.fetch(SQL.parcels_by_waybills, tx.tenant_id, carrier, waybills)
     keys |= {FulfilmentKey(row["order_id"], row["fulfilment_no"]) for row in rows}
     await lock_orders_of(tx, keys)
-    parcels = {row["waybill"]: row for row in rows}
+    parcels: defaultdict[str, list[Record]] = defaultdict(list)
+    for row in rows:
+        parcels[row["waybill"]].append(row)
     collections = {row["waybill"]: row for row in fetched}
     new = await _insert(tx, carrier, events, parcels, collections)
     for waybill, told in new.items():
         if waybill in parcels:
-            await _say(tx, carrier, parcels[waybill], told)
+            for parcel in parcels[waybill]:
+                await _say(tx, carrier, parcel, told)
         elif waybill in collections:
             collection_id = collections[waybill]["id"]
             await say_of_collection(tx, collection_id, carrier, told, on_collected)
@@ -119,16 +122,17 @@ async def _insert(
     tx: TenantTransaction,
     carrier: str,
     events: Sequence[TrackingEvent],
-    parcels: Mapping[str, Record],
+    parcels: Mapping[str, Sequence[Record]],
     collections: Mapping[str, Record],
 ) -> dict[str, list[TrackingEvent]]:
     """Keep the events that are new, and return them by waybill."""
     by_id = {event.id: event for event in reversed(events)}
     rows = []
     for event in sorted(by_id.values(), key=lambda event: event.id):  # one order for all
-        parcel, collection = parcels.get(event.waybill), collections.get(event.waybill)
+        found_in, collection = parcels.get(event.waybill), collections.get(event.waybill)
         where = (None, None, None, None)
-        if parcel is not None:
+        if found_in:
+            parcel = found_in[0]  # the others lie in it
             where = (parcel["id"], parcel["node_id"], parcel["dealer_id"], None)
         elif collection is not None:
             where = (None, collection["node_id"], collection["dealer_id"], collection["id"])
@@ -155,14 +159,18 @@ async def adopt_tracking(
         )
         if rows:
             await say_of_collection(tx, one["id"], carrier, _events(rows), on_collected)
-    for parcel in await tx.fetch(SQL.parcels_by_waybills, tx.tenant_id, carrier, [waybill]):
-        key = FulfilmentKey(parcel["order_id"], parcel["fulfilment_no"])
-        await lock_orders_of(tx, [key])
-        where = parcel["id"], parcel["node_id"], parcel["dealer_id"]
-        rows = await tx.fetch(SQL.adopt_tracking, tx.tenant_id, carrier, waybill, *where)
-        if rows:
+    parcels = await tx.fetch(SQL.parcels_by_waybills, tx.tenant_id, carrier, [waybill])
+    if not parcels:
+        return
+    keys = [FulfilmentKey(one["order_id"], one["fulfilment_no"]) for one in parcels]
+    await lock_orders_of(tx, keys)
+    host = parcels[0]
+    where = host["id"], host["node_id"], host["dealer_id"]
+    rows = await tx.fetch(SQL.adopt_tracking, tx.tenant_id, carrier, waybill, *where)
+    if rows:
+        for parcel in parcels:
             await _say(tx, carrier, parcel, _events(rows))
-            await settle_delivered(tx, [key])
+        await settle_delivered(tx, keys)
 
 
 def _events(rows: Iterable[Record]) -> list[TrackingEvent]:
