@@ -156,13 +156,17 @@ class PickupGatherInput(PickupInput):
     arrives_on: date = strawberry.field(description="When they are at the store.")
 
 
+@strawberry.type(description="Units of a SKU that are on their way to a store.")
+class GatheredLine:
+    code: str = strawberry.field(description="Under which the store receives it (supplyReceive).")
+    sku: str
+    units: BigInt
+
+
 @strawberry.type(description="What the order waited for is on its way to its store.")
 class PickupGathered:
     pickup: Pickup
-    supplies: list[str] = strawberry.field(
-        description="The codes under which the store receives it (supplyReceive)."
-    )
-    units: BigInt
+    supplies: list[GatheredLine]
 
 
 PickupGatherPayload = Annotated[
@@ -388,7 +392,10 @@ class PickupsMutation:
         )
         await services.publish_levels(principal.tenant_id, done.levels)
         return PickupGathered(
-            pickup=pickup_from(done.pickup), supplies=list(done.supplies), units=done.units
+            pickup=pickup_from(done.pickup),
+            supplies=[
+                GatheredLine(code=one.code, sku=one.sku, units=one.units) for one in done.supplies
+            ],
         )
 
     @strawberry.mutation(

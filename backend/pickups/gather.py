@@ -42,13 +42,19 @@ class Gathering(msgspec.Struct, frozen=True):
     arrives_on: date
 
 
+class GatheredLine(msgspec.Struct, frozen=True):
+    """Units of a SKU that are on their way, and the code under which the store receives them."""
+
+    code: str
+    sku: str
+    units: int
+
+
 class Gathered(msgspec.Struct, frozen=True):
     """What is on its way to the store; the levels that it left are to be published."""
 
     pickup: Pickup
-    supplies: tuple[str, ...]
-    """The codes under which the store receives it."""
-    units: int
+    supplies: tuple[GatheredLine, ...]
     levels: list[Level]
 
 
@@ -160,12 +166,12 @@ async def _gather(
         )
         await promise_units(tx, order, line, sent.supply.id)
         levels += sent.levels
-        supplies.append(code)
+        supplies.append(GatheredLine(code, line["sku_code"], line["units"]))
     units = sum(line["units"] for line in wanted)
     assert source is not None, "it has all of it"
     payload = PickupGathered(order_id, pickup.node_id, source, units, gathering.arrives_on)
     await tell_order(tx, order_id, payload, pickup.node_id)
-    return Gathered(pickup, tuple(supplies), units, levels)
+    return Gathered(pickup, tuple(supplies), levels)
 
 
 def _places(

@@ -1,10 +1,13 @@
 """What customers do who fetch their orders at a store."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 from backend.demo.brand import STORES
 from backend.orders.model import FulfilmentStatus
+from backend.orders.supplies.receive import receive_supply
 from backend.pickups.codes import codes_of_order, issue_code
+from backend.pickups.gather import Gathering, gather_pickup, gather_sources
 from backend.pickups.hand_over import Handing, hand_over
 from backend.pickups.model import CodeState, HandedLine, PickupDone, PickupStatus
 from backend.pickups.move import Moving, move_pickup
@@ -20,6 +23,9 @@ NO_CODE = "00000000"
 async def fetched(week: Week, sold: Sold) -> AsyncIterator[None]:
     """Come for an order once it is ready, or never; most come within two days."""
     fate = sold.planned.fate
+    if fate is Fate.GATHERED:
+        async for _ in _gathered(week, sold):
+            yield
     async for _ in _until(week, sold, PickupStatus.READY, PickupStatus.REJECTED):
         yield
     if _is(sold, PickupStatus.REJECTED):
@@ -54,6 +60,38 @@ async def fetched(week: Week, sold: Sold) -> AsyncIterator[None]:
         async for _ in rounds(4):
             yield
         await give_back_at_a_store(week, sold)
+
+
+async def _gathered(week: Week, sold: Sold) -> AsyncIterator[None]:
+    """Let what its store does not have come from elsewhere; the store receives it a day later."""
+    yield
+    live = await week.runtime.books.open(week.tenant_id)
+    await live.freshen()
+    sources = await gather_sources(week.database, week.clerk, sold.id, live)
+    if not sources or sold.pickup is None:
+        return
+    today = (await week.runtime.brands.get(week.tenant_id)).today()
+    gathering = Gathering(sources[0], today + timedelta(days=1))
+    asked = gather_pickup(
+        week.database, week.clerk, sold.id, gathering, live, seen=None, key=week.key()
+    )
+    gathered = await week.do("sent to its store", asked)
+    await week.runtime.publish_levels(week.tenant_id, gathered.levels)
+    await week.runtime.settle()
+    async for _ in rounds(8):
+        yield
+    store = week.worker(sold.pickup.node_id)
+    for line in gathered.supplies:
+        came = receive_supply(
+            week.database,
+            store,
+            week.runtime.intake.ids,
+            (line.code, 1, line.units),
+            key=week.key(),
+        )
+        received = await week.do("received by its store", came)
+        await week.runtime.publish_levels(week.tenant_id, received.levels)
+        await week.runtime.settle()
 
 
 async def _come(week: Week, sold: Sold) -> None:

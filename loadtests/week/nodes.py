@@ -23,6 +23,7 @@ from backend.fulfilment.model import (
     ParcelStatus,
 )
 from backend.fulfilment.pack import pack_fulfilments
+from backend.fulfilment.pack_together import JOINT_MAX, joint_proposals, pack_together
 from backend.fulfilment.pick_lists import PickListDraft, create_pick_list, pick_fulfilments
 from backend.fulfilment.ship import deliver_fulfilments, ship_fulfilments
 from backend.fulfilment.waves import WaveDraft, release_wave
@@ -51,6 +52,7 @@ ASLEEP = {
 """Nodes where nobody works on some hours of some days: what they have is late."""
 EVERYTHING = 100_000
 TOLD_AT_ONCE = 200
+TOGETHER_HOURS = 48
 LOOKS, LOOK_AGAIN_SECONDS = 1_000, 0.5
 """A carrier that failed is left alone for a while: for seconds that nobody sets with a clock."""
 STAGES = (("picked_up", "in_transit"), ("out_for_delivery",), ("delivered",))
@@ -128,10 +130,29 @@ class Nodes:
 
     async def _pack(self) -> None:
         """Pack what is picked, in one parcel or in two; what is fetched stays as it is."""
+        for node_id in sorted(self._awake):
+            await self._pack_together(node_id)
         for node_id, keys in (await self._keys(F.PICKED)).items():
             packings = [await self._packing(key) for key in keys]
             for part in _parts(packings, BULK_MAX):
                 await self._bulk("packed", pack_fulfilments, node_id, part)
+
+    async def _pack_together(self, node_id: int) -> None:
+        """Pack into one parcel what a customer has ordered twice, once all of it is picked."""
+        week = self._week
+        async with week.reading() as tx:
+            found = await joint_proposals(tx, node_id, TOGETHER_HOURS)
+        for one in found:
+            is_plain = all(
+                (sold := week.sold.get(key.order_id)) is not None
+                and sold.planned.fate in (Fate.PLAIN, Fate.ANOTHER)
+                for key in one.keys
+            )
+            if is_plain and one.picked == len(one.keys) <= JOINT_MAX:
+                packed = pack_together(
+                    week.database, week.worker(node_id), one.keys, CARRIER, None, week.key()
+                )
+                await week.do("packed together", packed)
 
     async def _packing(self, key: FulfilmentKey) -> Packing:
         sold = self._week.sold.get(key.order_id)

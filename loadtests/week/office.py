@@ -5,14 +5,20 @@ from backend.after_sales.pay_back import move_refund
 from backend.after_sales.standing import page_of_refunds
 from backend.orders.find_orders import holds_of_orders
 from backend.orders.hold_orders import page_of_held_orders, release_holds
-from backend.orders.model import HoldKind
+from backend.orders.model import Held, HoldKind, LineDraft, OrderDraft, Pickup
+from backend.orders.normalise import NOWHERE
 from backend.orders.release_holds import Resolution
+from backend.orders.stock_holds.change_holds import release_stock_hold
+from backend.orders.stock_holds.in_store import sell_of_hold
+from backend.orders.stock_holds.model import HoldTerms, StockHoldKind
 from loadtests.week.week import Week
 
 AT_ONCE = 100
 FAILS_OF = 20
 """Of so many payments, one comes back."""
 REFERENCE = "PAY"
+TRIED = (("store-01", "KETTLE-01"), ("store-02", "KETTLE-01"), ("store-03", "PURIFIER-01"))
+"""What customers have kept at stores each day, to try it there."""
 
 
 async def release_large(week: Week) -> None:
@@ -38,6 +44,41 @@ async def release_large(week: Week) -> None:
         if one.error is not None:
             week.faults.append(f"order {one.order_id} was not released: {one.error.message}")
     week.done["released in bulk"] += len(done)
+
+
+async def keep_in_stores(week: Week, day: int) -> list[int]:
+    """Let customers have things kept at stores, to try them; returns the holds."""
+    holds = []
+    for number, (store, sku) in enumerate(TRIED):
+        draft = OrderDraft(
+            shop="app",
+            address=NOWHERE,
+            lines=(LineDraft(sku, 1),),
+            external_id=f"try-{day}-{number}",
+            pickup=Pickup(store),
+        )
+        terms = HoldTerms(StockHoldKind.IN_STORE, 12 * 3_600)
+        kept = await week.runtime.intake.take_hold(draft, terms, week.system)
+        if isinstance(kept, Held):
+            holds.append(kept.hold_id)
+            week.done["kept in a store to be tried"] += 1
+        else:
+            week.done[f"not kept in a store: {kept.code}"] += 1
+    return holds
+
+
+async def try_in_stores(week: Week, holds: list[int]) -> None:
+    """Let every second customer buy what was kept at the till, and the others leave it."""
+    for number, hold_id in enumerate(holds):
+        if number % 2:
+            left = release_stock_hold(week.database, week.clerk, hold_id, key=week.key())
+            await week.do("tried, and left", left)
+        else:
+            node_id = week.node(TRIED[number][0])
+            sold = sell_of_hold(
+                week.database, week.worker(node_id), hold_id, None, "小票", key=week.key()
+            )
+            await week.do("tried, and bought at the till", sold)
 
 
 async def pay_back(week: Week) -> None:

@@ -100,12 +100,14 @@ class Fate(StrEnum):
     TRADED_IN = "given an old one for it"
     TRADED_IN_FOR_LESS = "given an old one for it that is worth less"
     SPLIT = "split by hand"
+    ANOTHER = "ordered by the customer before, and packed together"
     BY_PROXY = "fetched by somebody else"
     IN_PARTS = "fetched in two parts"
     GUESSED = "a wrong code shown for it"
     FETCHED_TWICE = "fetched at two counters at once"
     NO_SHOW = "never fetched"
     REJECTED = "rejected by its store, and fetched elsewhere"
+    GATHERED = "brought to its store from elsewhere"
     SENT_AFTER_ALL = "sent instead of fetched"
     CANCELLED_THERE = "cancelled while it is kept"
     MOVED = "agreed upon for another day"
@@ -156,6 +158,7 @@ FATES: dict[Way, dict[Fate, float]] = {
         Fate.TRADED_IN: 0.6,
         Fate.TRADED_IN_FOR_LESS: 0.4,
         Fate.SPLIT: 0.4,
+        Fate.ANOTHER: 0.8,
     },
     Way.FETCHED: {
         Fate.BY_PROXY: 5,
@@ -167,6 +170,7 @@ FATES: dict[Way, dict[Fate, float]] = {
         Fate.SENT_AFTER_ALL: 3,
         Fate.CANCELLED_THERE: 2,
         Fate.TAKEN_BACK: 3,
+        Fate.GATHERED: 5,
     },
     Way.INSTALLED: {Fate.MOVED: 8, Fate.CANCELLED: 3, Fate.NOBODY_HOME: 6, Fate.SITE_PROBLEM: 3},
     Way.DEPOSIT: {Fate.WRONG_REST: 5, Fate.NEVER_PAID: 20},
@@ -205,6 +209,8 @@ class Planner:
         self._skus = [pair for pair in demo.demo_skus() if not pair[0].needs_installation]
         self._large = [pair for pair in demo.demo_skus() if pair[0].needs_installation]
         self._numbers = count(1)
+        self._last: OrderDraft | None = None
+        """The last order that was sent to somebody."""
 
     def week(self, orders: int) -> list[list[Planned]]:
         """Return the orders of each round."""
@@ -246,6 +252,10 @@ class Planner:
             pickup=Pickup(store.code) if store else msgspec.UNSET,
         )
         changes: dict[str, object] = {}
+        if fate is Fate.ANOTHER and self._last is not None:
+            changes |= {"shop": self._last.shop, "address": self._last.address}
+        elif way is Way.SENT:
+            self._last = draft
         if way is Way.INSTALLED:
             on = MONDAY.date() + timedelta(days=day + random.randrange(1, 4))
             changes["appointment"] = Appointment(on, *random.choice(TIMES))
@@ -277,7 +287,8 @@ class Planner:
             return (LineDraft(sku.code, 1, price),)
         sold = self._skus
         if store is not None:
-            sold = [pair for pair in sold if pair[0].code in self._carried[store]]
+            is_there = fate is not Fate.GATHERED
+            sold = [pair for pair in sold if (pair[0].code in self._carried[store]) is is_there]
         chosen = random.sample(sold, k=min(1 + int(random.expovariate(1.1)), 4))
         units = [1 + int(random.random() < 0.1) for _ in chosen]
         if fate in IN_PIECES:

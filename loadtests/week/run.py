@@ -31,7 +31,7 @@ from loadtests.week.brand import LATE, SUPPLIED, carried, expect_later, open_bra
 from loadtests.week.clock import WeekClock, run_with_own_clock
 from loadtests.week.evening import Judge
 from loadtests.week.nodes import CARRIER, Nodes
-from loadtests.week.office import pay_back, release_large
+from loadtests.week.office import keep_in_stores, pay_back, release_large, try_in_stores
 from loadtests.week.plan import DAYS, MONDAY, ROUNDS, Fate, Planned, Planner, Way
 from loadtests.week.week import Fault, Sold, Story, Week
 
@@ -50,6 +50,8 @@ class Playing:
         self._nodes = nodes
         self._judge = judge
         self._stories: dict[int, AsyncIterator[None]] = {}
+        self._kept: list[int] = []
+        """What stores keep today for customers who come to try it."""
 
     async def play(self, rounds: list[list[Planned]], days: int) -> None:
         """Let everybody act, round by round."""
@@ -75,6 +77,10 @@ class Playing:
         await self._nodes.serve(hour)
         if hour in (10, 16):
             await release_large(week)
+        if hour == 10:
+            self._kept = await keep_in_stores(week, day)
+        if hour == 16:
+            await try_in_stores(week, self._kept)
         if hour == 20:
             await pay_back(week)
         await week.runtime.settle()
