@@ -287,9 +287,11 @@ class Planner:
             return (LineDraft(sku.code, 1, price),)
         sold = self._skus
         if store is not None:
-            is_there = fate is not Fate.GATHERED
-            sold = [pair for pair in sold if (pair[0].code in self._carried[store]) is is_there]
-        chosen = random.sample(sold, k=min(1 + int(random.expovariate(1.1)), 4))
+            carried = self._carried[store]
+            elsewhere = [pair for pair in sold if pair[0].code not in carried]
+            is_gathered = fate is Fate.GATHERED and bool(elsewhere)
+            sold = elsewhere if is_gathered else [p for p in sold if p[0].code in carried]
+        chosen = random.sample(sold, k=min(1 + int(random.expovariate(1.1)), 4, len(sold)))
         units = [1 + int(random.random() < 0.1) for _ in chosen]
         if fate in IN_PIECES:
             units[0] = 2
