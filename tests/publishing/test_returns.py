@@ -214,6 +214,22 @@ async def test_what_is_denied_is_refused_there(buyers: Buyers) -> None:
     assert await buyers.refunds(order) == []
 
 
+async def test_what_the_platform_has_paid_before_still_comes_back(buyers: Buyers) -> None:
+    """极速退款: our refund is paid once the goods were looked at, and nobody pays it twice."""
+    order, bought = await buyers.bought()
+    number = await buyers.ask(bought)
+    await buyers.is_here(order, "requested")
+    body = {"amount_minor": PRICE}
+    assert (await buyers.shop.call("POST", f"returns/{number}/payment", body)).is_success
+    await buyers.is_here(order, "approved")
+    (request,) = await buyers.ours(order)
+    await buyers.desk.receive(request.id, at="wh", who=buyers.desk.world.brand)
+    assert await buyers.refunds(order) == []
+    await inspect(buyers, request.id, good=1)
+    await buyers.settled()
+    assert await buyers.refunds(order) == [("paid", PRICE, number)]
+
+
 async def test_a_platform_that_fails_is_answered_again(buyers: Buyers) -> None:
     order, bought = await buyers.bought()
     number = await buyers.ask(bought)

@@ -19,6 +19,7 @@ from backend.demo.platform.wire import (
     Operation,
     Purchase,
     Push,
+    QuickRefund,
     ReturnAction,
     ReturnAnswer,
     ReturnDraft,
@@ -63,6 +64,11 @@ class SellerApi:
                 f"{shop}/returns/{{number}}",
                 self._counted("close", self._close),
                 methods=["DELETE"],
+            ),
+            Route(
+                f"{shop}/returns/{{number}}/payment",
+                self._counted("refund", self._refund),
+                methods=["POST"],
             ),
             Route(buyers, self._counted("buy", self._buy), methods=["POST"]),
             Route(
@@ -191,6 +197,10 @@ class SellerApi:
     async def _send(self, request: Request, shop: Shop) -> Response:
         shipment = await body_of(request, Shipment)
         return Json(shop.returns.send(request.path_params["number"], shipment))
+
+    async def _refund(self, request: Request, shop: Shop) -> Response:
+        paid = await body_of(request, QuickRefund)
+        return Json(shop.returns.pay(request.path_params["number"], paid.amount_minor))
 
     async def _close(self, request: Request, shop: Shop) -> Response:
         return Json(shop.returns.close(request.path_params["number"]))

@@ -121,6 +121,12 @@ class Shipment(Sent, frozen=True):
     waybill: Code
 
 
+class QuickRefund(Sent, frozen=True):
+    """What a buyer is paid back before anything came."""
+
+    amount_minor: PriceMinor
+
+
 class ReturnAction(StrEnum):
     """What a seller answers."""
 
