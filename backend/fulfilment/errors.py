@@ -89,7 +89,7 @@ class UnknownCollection(YipanError):
 
 
 class NotOneCustomer(YipanError):
-    """Only what one location sends to one customer at one address goes in one parcel."""
+    """Only what one location sends of one seller to one customer at an address goes in a parcel."""
 
     code = "NOT_ONE_CUSTOMER"
 

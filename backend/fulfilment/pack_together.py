@@ -89,12 +89,12 @@ async def _check_customer(tx: TenantTransaction, keys: Sequence[FulfilmentKey]) 
     may_work = all(tx.principal.may_work_at(row["node_id"], None) for row in rows)
     if len(rows) < len(keys) or not may_work:
         raise UnknownFulfilment
-    if len({_customer(row) for row in rows}) > 1:
+    if len({_customer(row) for row in rows}) > 1 or not rows[0]["address"]:
         raise NotOneCustomer
 
 
 def _customer(row: Record) -> tuple[object, ...]:
-    names = ("node_id", "buyer_name", "buyer_phone", "region_code", "address")
+    names = ("node_id", "dealer_id", "buyer_name", "buyer_phone", "region_code", "address")
     return tuple(row[name] for name in names)
 
 

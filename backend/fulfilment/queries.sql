@@ -40,7 +40,8 @@ returning id
 
 -- places_of_fulfilments --
 -- To whom fulfilments go, and from where.
-select f.order_id, f.fulfilment_no, f.node_id, f.buyer_name, f.buyer_phone, f.region_code, f.address
+select f.order_id, f.fulfilment_no, f.node_id, f.dealer_id, f.buyer_name, f.buyer_phone,
+       f.region_code, f.address
 from unnest($2::bigint[], $3::integer[]) as k(order_id, fulfilment_no)
 join fulfilment f on f.tenant_id = $1 and f.order_id = k.order_id
      and f.fulfilment_no = k.fulfilment_no
@@ -78,8 +79,8 @@ cross join lateral (
 -- joint_proposals --
 -- What nodes could send together to one customer: of a node or of all, given to it within hours.
 select f.node_id, f.buyer_name, f.address,
-       array_agg(f.order_id order by f.order_id, f.fulfilment_no) as order_ids,
-       array_agg(f.fulfilment_no order by f.order_id, f.fulfilment_no) as numbers,
+       (array_agg(f.order_id order by f.order_id, f.fulfilment_no))[1:20] as order_ids,
+       (array_agg(f.fulfilment_no order by f.order_id, f.fulfilment_no))[1:20] as numbers,
        count(*) filter (where f.status = 'picked') as picked
 from fulfilment f
 where f.tenant_id = $1 and ($2::bigint is null or f.node_id = $2)
@@ -87,7 +88,7 @@ where f.tenant_id = $1 and ($2::bigint is null or f.node_id = $2)
   and f.recorded_at > clock_timestamp() - make_interval(hours => $3::integer)
   and not exists (select from pickup p
                   where p.tenant_id = $1 and p.order_id = f.order_id and p.status <> 'sent')
-group by f.node_id, f.buyer_name, f.buyer_phone, f.region_code, f.address
+group by f.node_id, f.dealer_id, f.buyer_name, f.buyer_phone, f.region_code, f.address
 having count(distinct f.order_id) > 1
 order by min(f.order_id) limit $4
 
@@ -173,20 +174,24 @@ order by order_id, fulfilment_no limit $5
 
 -- cancel_parcels --
 -- The parcels of a fulfilment go nowhere, with their waybills; what lies in them goes by itself.
-with cancelled as (
-    update parcel set status = 'cancelled'
-    where tenant_id = $1 and order_id = $2 and fulfilment_no = $3
-    returning id, carrier, waybill, host_id),
+with mine as (
+    select id, carrier, waybill, host_id from parcel
+    where tenant_id = $1 and order_id = $2 and fulfilment_no = $3 for no key update),
+cancelled as (
+    update parcel p
+    set status = 'cancelled', host_id = null,
+        waybill = case when m.host_id is null then p.waybill end
+    from mine m where p.tenant_id = $1 and p.id = m.id),
 alone as (
     update parcel p
     set host_id = null, waybill = null, label_url = null, status = 'packed', attempts = 0,
         ask_after = clock_timestamp()
-    from cancelled c
-    where p.tenant_id = $1 and p.host_id = c.id and p.status in ('packed', 'labelled', 'exception'))
+    from mine m
+    where p.tenant_id = $1 and p.host_id = m.id and p.status in ('packed', 'labelled', 'exception'))
 insert into waybill_void (tenant_id, carrier, waybill)
-select $1, c.carrier, c.waybill from cancelled c
-join carrier_account a on a.tenant_id = $1 and a.code = c.carrier and a.url <> ''
-where c.waybill is not null and c.host_id is null
+select $1, m.carrier, m.waybill from mine m
+join carrier_account a on a.tenant_id = $1 and a.code = m.carrier and a.url <> ''
+where m.waybill is not null and m.host_id is null
 on conflict (tenant_id, carrier, waybill) do nothing
 
 -- waves_by_ids --
@@ -396,7 +401,8 @@ with voided as (
     set status = 'due', attempts = 0, ask_after = clock_timestamp())
 update parcel set carrier = $3, status = 'packed', waybill = null, label_url = null, attempts = 0,
     said = '', said_at = null, ask_after = clock_timestamp()
-where tenant_id = $1 and (id = $2 or host_id = $2)
+where tenant_id = $1
+  and (id = $2 or host_id = $2 and status in ('packed', 'labelled', 'exception'))
 
 -- wave_times --
 -- When waves are released by themselves.

@@ -1,7 +1,7 @@
 """Handing over (出库) and arriving (签收): the units leave the stock of their node, for good."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from backend.db.errors import YipanError
 from backend.db.pool import Database, Record, TenantTransaction
@@ -75,7 +75,11 @@ async def _ship(tx: TenantTransaction, keys: Sequence[FulfilmentKey]) -> Moved:
         )
         return NoWaybill() if lacks else None
 
-    moved = await move_fulfilments(tx, SHIP, keys, tell, check=may_not)
+    def goes_with(row: Record, refused: Collection[FulfilmentKey]) -> YipanError | None:
+        key = FulfilmentKey(row["order_id"], row["fulfilment_no"])
+        return PackedTogether() if together[key] & set(refused) else None
+
+    moved = await move_fulfilments(tx, SHIP, keys, tell, check=may_not, beside=goes_with)
     await _set_parcels(tx, moved, ParcelStatus.SHIPPED)
     # A carrier may have been quicker to tell than whoever handed them over.
     await settle_delivered(tx, [FulfilmentKey(row[0], row[1]) for row in moved.done])

@@ -55,6 +55,9 @@ FETCHED_STEPS = frozenset({"release", "pack", "ship"})
 Check = Callable[[Record], YipanError | None]
 """Says why a fulfilment may not take the step, beside the state that it is in."""
 
+Beside = Callable[[Record, Collection[FulfilmentKey]], YipanError | None]
+"""Says why a fulfilment may not take the step where these do not."""
+
 
 class Moved(NamedTuple):
     """What took the step, what did not and why; counters are to be published after the commit."""
@@ -72,6 +75,7 @@ async def move_fulfilments(
     *,
     batch: Batch = NO_BATCH,
     check: Check | None = None,
+    beside: Beside | None = None,
     hands_over: bool = False,
 ) -> Moved:
     """Let each fulfilment take a step of its machine, if it may; the others stay as they are.
@@ -79,7 +83,8 @@ async def move_fulfilments(
     `tell` makes the event of each. `hands_over` where a store does it for who fetches the order:
     then no other way leads through FETCHED_STEPS, and that one nowhere else. Refused, one by one:
     UnknownFulfilment for what the principal may not work at, WrongFulfilmentState, OrderFetched or
-    OrderSent, OrderHeld where a hold of its order stops the step, and what `check` says. Locks the
+    OrderSent, OrderHeld where a hold of its order stops the step, what `check` says, and what
+    `beside` says of those that are refused. Locks the
     orders in order, then, where units leave, their levels. Call it as who writes stock in the
     principal's name.
     """
@@ -102,6 +107,10 @@ async def move_fulfilments(
             refused[key] = error
         elif row is not None:
             done.append(row)
+    if beside is not None and refused:
+        alone = {FulfilmentKey(row[0], row[1]): beside(row, refused.keys()) for row in done}
+        refused |= {key: error for key, error in alone.items() if error is not None}
+        done = [row for row in done if FulfilmentKey(row[0], row[1]) not in refused]
     if not done:
         return Moved((), refused, Counters())
     columns = [row["order_id"] for row in done], [row["fulfilment_no"] for row in done]

@@ -14,6 +14,7 @@ from backend.fulfilment.carriers.model import TrackingEvent, TrackingKind
 from backend.fulfilment.carriers.tracking import record_tracking
 from backend.fulfilment.find import parcels_of_orders, tracking_of_parcels
 from backend.fulfilment.pack_together import Joint, Proposal, joint_proposals, pack_together
+from backend.orders.hold_orders import hold_order
 from backend.orders.model import AddressDraft, FulfilmentStatus, Placed
 from backend.orders.move_fulfilments import FulfilmentKey
 from backend.runtime import Runtime
@@ -163,6 +164,32 @@ async def test_what_one_is_stopped_for_stops_the_other(packers: Packers) -> None
     assert set(codes(await packers.working.ship(keys))) == {"INTERCEPT_PENDING"}
 
 
+@pytest.mark.parametrize("held", [0, 1])
+async def test_what_one_is_held_for_keeps_the_other(packers: Packers, held: int) -> None:
+    keys = await packers.picked()
+    await packers.pack(keys)
+    database, who = packers.runtime.database, packers.world.brand
+    await hold_order(database, who, keys[held].order_id, "风险", None, fresh_key())
+    found = codes(await packers.working.ship(keys))
+    assert (found[held], found[1 - held]) == ("ORDER_HELD", "PACKED_TOGETHER")
+    assert [await packers.status(key) for key in keys] == ["packed", "packed"]
+
+
+async def test_what_was_taken_out_stays_out(packers: Packers) -> None:
+    """Another carrier takes what is left of it: no parcel that was cancelled comes back."""
+    keys = await packers.picked(HOME, HOME, HOME)
+    done = await packers.pack(keys)
+    await packers.working.ask(keys[1])
+    await packers.working.answer(keys[1], stops=True)
+    database, who = packers.runtime.database, packers.world.store
+    await change_carrier(database, who, done.parcel_id, "sf", fresh_key())
+    stand = {one["order_id"]: one["status"] for one in await packers.parcels(*keys)}
+    assert [stand[key.order_id] for key in keys] == ["packed", "cancelled", "packed"]
+    left = [keys[0], keys[2]]
+    assert set(codes(await packers.working.ship(left))) == {""}
+    await assert_clean(packers.runtime, packers.world)
+
+
 @pytest.mark.parametrize("stopped", [0, 1])
 async def test_the_other_goes_by_itself_once_one_was_stopped(
     packers: Packers, stopped: int
@@ -219,6 +246,25 @@ async def test_only_what_one_customer_gets_goes_together(
     packers: Packers, admin: Connection
 ) -> None:
     keys = await packers.picked(HOME, OFFICE)
+    async with refused(admin, "NOT_ONE_CUSTOMER"):
+        await packers.pack(keys)
+
+
+async def test_nowhere_is_nobodys_address(packers: Packers, admin: Connection) -> None:
+    keys = await packers.picked()
+    await admin.execute("update fulfilment set address = ''")
+    async with refused(admin, "NOT_ONE_CUSTOMER"):
+        await packers.pack(keys)
+
+
+async def test_what_two_sellers_sold_goes_apart(packers: Packers, admin: Connection) -> None:
+    keys = await packers.picked()
+    await admin.execute(
+        "update fulfilment set dealer_id = (select min(id) from platform.dealer) "
+        "where order_id = $1",
+        keys[0].order_id,
+    )
+    assert await packers.proposals() == []
     async with refused(admin, "NOT_ONE_CUSTOMER"):
         await packers.pack(keys)
 

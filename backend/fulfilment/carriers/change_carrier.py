@@ -8,7 +8,7 @@ from backend.fulfilment.errors import InvalidFulfilmentInput, UnknownParcel
 from backend.fulfilment.find import parcels_by_ids
 from backend.fulfilment.model import ParcelStatus
 from backend.fulfilment.waves import SQL
-from backend.orders.move_fulfilments import FulfilmentKey, lock_fulfilment
+from backend.orders.move_fulfilments import FulfilmentKey, lock_fulfilment, lock_orders_of
 from backend.orders.states import FULFILMENT
 from tenants.principal import Principal
 
@@ -38,6 +38,8 @@ async def _change(tx: TenantTransaction, parcel_id: int, carrier: str) -> int:
     if row["host_id"] is not None:
         raise InvalidFulfilmentInput("It lies in the parcel of another order: change that one.")
     key = FulfilmentKey(row["order_id"], row["fulfilment_no"])
+    rows = await tx.fetch(SQL.fulfilments_of_parcel, tx.tenant_id, parcel_id)
+    await lock_orders_of(tx, [FulfilmentKey(*one) for one in rows])
     await lock_fulfilment(tx, key, FULFILMENT.step("ship").sources)
     await tx.execute(SQL.change_carrier, tx.tenant_id, parcel_id, carrier)
     return parcel_id
