@@ -88,11 +88,7 @@ async def request_collection(
     if wanted.weight_g is not None and not 0 <= wanted.weight_g <= WEIGHT_G_MAX:
         raise InvalidAfterSalesInput(f"It weighs 0 to {WEIGHT_G_MAX} g.", path=("weightG",))
     if wanted.sender is not None:
-        for field in ("name", "phone", "address"):
-            if not 0 < len(getattr(wanted.sender, field)) <= TEXT_MAX:
-                raise InvalidAfterSalesInput(
-                    f"Say it in 1 to {TEXT_MAX} characters.", path=("place", field)
-                )
+        _check_sender(wanted.sender)
     check_moments(wanted.time)
 
     async def work(tx: TenantTransaction) -> Collection:
@@ -103,6 +99,14 @@ async def request_collection(
     async with deciding(database, principal, subject.id, known, (Kind.STORE,)) as tx:
         content = ("request_collection", subject, wanted)
         return await apply_once(tx, key, content, Collection, partial(work, tx))
+
+
+def _check_sender(sender: Recipient) -> None:
+    for field in ("name", "phone", "address"):
+        if not 0 < len(getattr(sender, field)) <= TEXT_MAX:
+            raise InvalidAfterSalesInput(
+                f"Say it in 1 to {TEXT_MAX} characters.", path=("place", field)
+            )
 
 
 async def _ask(tx: TenantTransaction, subject: Subject, wanted: Wanted) -> Collection:
@@ -116,23 +120,27 @@ async def _ask(tx: TenantTransaction, subject: Subject, wanted: Wanted) -> Colle
     is_claim = row.get("kind", ReturnKind.RETURN) != ReturnKind.RETURN
     if is_claim or row["status"] not in kind.machine.step(kind.step).sources:
         raise NothingToCollect(f"It is {row['status']}: nothing is to be fetched of it.")
-    if all(node.id != wanted.node_id for node in await list_nodes(tx)):
-        raise InvalidAfterSalesInput("There is no such location.", path=("locationId",))
     place = await tx.fetch_row(SQL.place_of_order, tx.tenant_id, row["order_id"])
     assert place is not None, "orders are not deleted"
+    there = [node for node in await list_nodes(tx) if node.id == wanted.node_id]
+    if not there or not there[0].is_active or not there[0].serves(place["dealer_id"]):
+        raise InvalidAfterSalesInput("There is no such location.", path=("locationId",))
     from_there = (place["buyer_name"], place["buyer_phone"], place["region_code"], place["address"])
     weight_g = wanted.weight_g
     if weight_g is None:
         line_no = None if subject.kind is CollectedFor.RETURN else row["line_no"]
         weighed = (subject.id, row["order_id"], line_no)
         weight_g = int(await tx.fetch_value(SQL.weight_to_fetch, tx.tenant_id, *weighed))
+    sender = wanted.sender or Recipient(*from_there)
+    if not sender.address:
+        raise InvalidAfterSalesInput("Say where it is to be fetched.", path=("place",))
     draft = CollectionDraft(
         subject,
         row["order_id"],
         wanted.node_id,
         place["dealer_id"],
         wanted.time,
-        wanted.sender or Recipient(*from_there),
+        sender,
         weight_g,
     )
     return await ask_collection(tx, draft)

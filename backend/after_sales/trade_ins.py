@@ -19,7 +19,7 @@ from backend.after_sales.states import TRADE_IN
 from backend.db.commands import apply_once
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.fulfilment.collections.model import CollectedFor, Subject
-from backend.fulfilment.collections.standing import end_collection
+from backend.fulfilment.collections.standing import end_collection, is_in_trouble
 from backend.orders.errors import WrongAmount
 from backend.orders.model import AMOUNT_MINOR_MAX
 from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
@@ -137,6 +137,9 @@ async def move_trade_in(
         assert new is not None, "lines are not deleted"
         if move.step in ENDS_COLLECTION:
             subject = Subject(CollectedFor.TRADE_IN, before.id)
+            is_on_its_way = before.status is TradeInStatus.COLLECTED
+            if move.step == "cancel" and is_on_its_way and not await is_in_trouble(tx, subject):
+                raise InvalidAfterSalesInput("Its carrier has it: receive it, and decline it then.")
             await end_collection(tx, subject, has_come=move.step == "receive")
         return await set_trade_in(tx, _moved(before, move, new))
 

@@ -817,6 +817,21 @@ async def test_what_its_carrier_has_is_not_fetched_again(door: Doorstep, admin: 
             await door.ask(booked.subject)
 
 
+async def test_trouble_after_a_missed_visit_changes_nothing(door: Doorstep) -> None:
+    booked = await door.booked(RETURN)
+    await door.tell(booked.waybill, "failed_attempt")
+    await door.tell(booked.waybill, "exception", minutes=5)
+    await door.tell(booked.waybill, "failed_attempt", minutes=9)
+    assert (await door.standing(booked)).status == "missed"
+
+
+async def test_an_old_unit_on_its_way_is_received_first(door: Doorstep, admin: Connection) -> None:
+    booked = await door.booked(TRADE_IN)
+    await door.tell(booked.waybill, "picked_up")
+    async with refused(admin, "INVALID_AFTER_SALES_INPUT"):
+        await door.cancel(booked.subject)
+
+
 async def test_an_old_unit_that_its_carrier_has_lost_is_given_up(door: Doorstep) -> None:
     booked = await door.booked(TRADE_IN)
     await door.tell(booked.waybill, "picked_up")

@@ -249,7 +249,8 @@ class Labeller:
             return False
         async with self._database.tenant_transaction(principal) as tx:
             is_booked = await book(tx, asked, answer)
-            await adopt_tracking(tx, asked.carrier, answer.waybill, self._on_collected)
+            if is_booked:
+                await adopt_tracking(tx, asked.carrier, answer.waybill, self._on_collected)
         return is_booked
 
     async def _note(self, tenant_id: int, query: Query, *values: object) -> None:

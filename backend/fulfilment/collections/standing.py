@@ -127,6 +127,12 @@ async def was_fetched(tx: TenantTransaction, subject: Subject) -> bool:
     return bool(await tx.fetch_value(SQL.was_fetched, *given))
 
 
+async def is_in_trouble(tx: TenantTransaction, subject: Subject) -> bool:
+    """Whether the carrier that has something says that it will not arrive by itself."""
+    collection_id = await _open_of(tx, subject)
+    return collection_id is not None and bool((await _locked(tx, collection_id)).said)
+
+
 def check_moments(time: CollectionTime) -> None:
     """Raise InvalidFulfilmentInput for a time that no calendar has."""
     for field, moment in (("fromAt", time.from_at), ("untilAt", time.until_at)):

@@ -53,5 +53,5 @@ async def say_of_collection(
         await set_collection(tx, collection, CollectionStatus.ARRIVED)
     elif collection.status is CollectionStatus.BOOKED:
         await set_collection(tx, collection, CollectionStatus.MISSED, last.text or last.kind.value)
-    elif last.kind.needs_somebody:
+    elif collection.status is CollectionStatus.COLLECTED and last.kind.needs_somebody:
         await set_collection(tx, collection, collection.status, last.text or last.kind.value)
