@@ -1144,6 +1144,8 @@ create table channel_return (
     is_settled   boolean not null default false,
     ask_after    timestamptz not null default clock_timestamp(),
     changed_at   timestamptz not null default clock_timestamp(),
+    -- Of which lines it is asked here: decided once, before it is asked.
+    asked        jsonb,
     primary key (tenant_id, id),
     constraint channel_return_number_key unique (tenant_id, shop_id, number)
 );

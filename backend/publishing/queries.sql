@@ -119,8 +119,22 @@ insert into channel_return (tenant_id, shop_id, number, order_number, kind, thei
 values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $10)
 on conflict (tenant_id, shop_id, number) do update
 set theirs = excluded.theirs, carrier = excluded.carrier, waybill = excluded.waybill, problem = '',
+    kind = case when channel_return.return_id is null then excluded.kind
+                else channel_return.kind end,
+    units = case when channel_return.return_id is null then excluded.units
+                 else channel_return.units end,
+    asked = case when channel_return.return_id is not null then channel_return.asked end,
+    refusal = case when channel_return.theirs in ('refused', 'closed', 'done') then null
+                   else channel_return.refusal end,
     is_settled = false, ask_after = clock_timestamp(), changed_at = clock_timestamp()
 where channel_return.theirs <> excluded.theirs or channel_return.waybill <> excluded.waybill
+   or (channel_return.return_id is null
+       and (channel_return.kind, channel_return.units) <> (excluded.kind, excluded.units))
+
+-- decide_asked --
+-- Of which lines a request is asked here, decided once.
+update channel_return set asked = coalesce(asked, $3::jsonb) where tenant_id = $1 and id = $2
+returning asked
 
 -- due_channel_returns --
 -- Requests of a shop that are to be looked at, the longest waiting first.

@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from backend.after_sales.model import (
+    TEXT_MAX,
     Refund,
     RefundStatus,
     Return,
@@ -103,14 +104,14 @@ class ReturnsDesk:
         return (
             self._principal.tenant_id,
             self._shop.shop_id,
-            told.number,
-            told.order,
+            _clean(told.number),
+            _clean(told.order),
             told.kind.value,
             told.status.value,
-            units,
-            told.reason,
-            told.carrier,
-            told.waybill,
+            _clean(units, len(units)),
+            _clean(told.reason),
+            _clean(told.carrier),
+            _clean(told.waybill),
         )
 
     async def due(self) -> Sequence[Record]:
@@ -165,7 +166,9 @@ class _Case:
             return is_over, NOTHING if is_over else UNKNOWN_ORDER
         ours = await self._follow(ours)
         if not self._theirs.is_final:
-            await self._tell(ours)
+            problem = await self._tell(ours)
+            if problem:
+                return False, problem
         return await self._end(ours)
 
     async def _ours(self) -> Return | None:
@@ -189,9 +192,10 @@ class _Case:
                 return None
             lines = (await lines_of_orders(tx, [order_id]))[order_id]
             claimed = await units_claimed(tx, order_id)
-        units = units_of(
+        wanted = units_of(
             lines, msgspec.json.decode(self._row["units"], type=list[ChannelReturnUnits]), claimed
         )
+        units = await self._decided(wanted)
         reason = self._row["reason"] or "on the platform"
         draft = ReturnDraft(order_id, KIND[self._kind], units, reason)
         key = self._key("request")
@@ -200,6 +204,13 @@ class _Case:
             given = (self._row["id"], order_id, done.request.id)
             await tx.execute(SQL.link_channel_return, tx.tenant_id, *given)
         return done.request.id
+
+    async def _decided(self, wanted: tuple[ReturnUnits, ...]) -> tuple[ReturnUnits, ...]:
+        """Keep of which lines it is asked, before it is: whoever breaks off asks of the same."""
+        async with self._database.tenant_transaction(self._principal) as tx:
+            given = (self._row["id"], msgspec.json.encode(wanted).decode())
+            kept = await tx.fetch_value(SQL.decide_asked, tx.tenant_id, *given)
+        return msgspec.json.decode(kept, type=tuple[ReturnUnits, ...])
 
     async def _follow(self, ours: Return) -> Return:
         """Let ours take the steps that theirs has taken already."""
@@ -232,22 +243,32 @@ class _Case:
         )
         return done.request
 
-    async def _tell(self, ours: Return) -> None:
-        """Tell the platform what was decided here, until it stands where that leads."""
+    async def _tell(self, ours: Return) -> str:
+        """Tell the platform what was decided here, until it stands where that leads.
+
+        Returns what somebody has to look at: what is paid here, or waived, the platform does not
+        pay too.
+        """
         if ours.status in (R.REJECTED, R.CANCELLED):
             await self._answer(ReturnAction.REFUSE, ours.decision or "not agreed")
-            return
+            return NOTHING
+        is_paid_now = ours.status is R.CLOSED
+        owed = await self._asked_to_pay(ours) if is_paid_now else None
+        if owed is not None and owed.status is not RefundStatus.ASKED:
+            return f"What is owed of it is {owed.status} here: decide on the platform."
+        is_refund_only = self._kind is ChannelReturnKind.REFUND_ONLY
+        if is_paid_now and is_refund_only and owed is None:
+            await self._answer(ReturnAction.REFUSE, "nothing of it is left to be paid back")
+            return NOTHING
         if self._theirs is Theirs.WAIT_SELLER and ours.status is not R.REQUESTED:
-            if self._kind is ChannelReturnKind.REFUND_ONLY:
-                await self._asked_to_pay(ours)
             await self._answer(ReturnAction.AGREE)
-        if ours.status is R.CLOSED and not self._theirs.is_final:
-            owed = await self._asked_to_pay(ours)
+        if is_paid_now and not self._theirs.is_final:
             if owed is None:
                 await self._answer(ReturnAction.REFUSE, "what came is not what was sold")
             else:
                 amount = owed.amount_minor - owed.offset_minor
                 await self._answer(ReturnAction.CONFIRM, amount_minor=amount)
+        return NOTHING
 
     async def _answer(
         self, action: ReturnAction, reason: str = "", *, amount_minor: int = 0
@@ -296,7 +317,10 @@ class _Case:
             return False, NOTHING  # it is paid already, and still to come back
         if not self._theirs.is_final:
             return False, NOTHING
-        if ours.status in (R.RECEIVED, R.CLOSED) and await self._has_come(ours):
+        owed = await self._owed(ours)
+        if owed is not None and owed.status in TO_BE_PAID:
+            return False, f"The platform has ended it, and {owed.amount_minor} is owed here."
+        if ours.status is R.RECEIVED and await self._has_come(ours):
             return False, "The platform has ended it, and the goods are here."
         return ours.status not in OPEN, NOTHING
 
@@ -307,6 +331,11 @@ class _Case:
 
     def _key(self, step: str) -> str:
         return f"platform-return-{self._row['id']}-{step}"
+
+
+def _clean(text: str, most: int = TEXT_MAX) -> str:
+    """Return a text of a platform as it can be kept: whatever buyers write, the rest goes on."""
+    return text.replace("\0", "").replace("\\u0000", "")[:most]
 
 
 def units_of(

@@ -230,6 +230,37 @@ async def test_what_the_platform_has_paid_before_still_comes_back(buyers: Buyers
     assert await buyers.refunds(order) == [("paid", PRICE, number)]
 
 
+async def test_what_was_waived_here_is_not_paid_there(buyers: Buyers) -> None:
+    order, bought = await buyers.bought()
+    number = await buyers.ask(bought)
+    await buyers.is_here(order, "requested")
+    (request,) = await buyers.ours(order)
+    await buyers.desk.approve(request.id)
+    await buyers.stands(number, "wait_buyer_send")
+    await buyers.shop.break_down("error500", operation="answer")
+    await buyers.desk.receive(request.id, at="wh", who=buyers.desk.world.brand)
+    await inspect(buyers, request.id, good=1)
+
+    async def is_asked() -> bool:
+        return [one[0] for one in await buyers.refunds(order)] == ["asked"]
+
+    await until(is_asked)
+    await buyers.desk.move(order, 1, "pay")
+    await buyers.shop.control("DELETE", "faults")
+    assert "paid here" in await buyers.problem()
+    assert (await buyers.theirs(number))["status"] == "wait_buyer_send"
+
+
+async def test_whatever_a_buyer_writes_the_others_go_on(buyers: Buyers) -> None:
+    order, bought = await buyers.bought()
+    body = {"kind": "return", "lines": [{"listing": "A", "quantity": 1}], "reason": "x\0" * 240}
+    answer = await buyers.shop.call("POST", f"purchases/{bought}/returns", body)
+    assert answer.status_code == 201
+    await buyers.is_here(order, "requested")
+    (request,) = await buyers.ours(order)
+    assert request.reason == "x" * 200
+
+
 async def test_a_platform_that_fails_is_answered_again(buyers: Buyers) -> None:
     order, bought = await buyers.bought()
     number = await buyers.ask(bought)
