@@ -3,7 +3,8 @@
 The goods travel to the store first, and are handed over there then: two legs.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
 
@@ -11,8 +12,9 @@ import msgspec
 
 from backend.db.commands import apply_once
 from backend.db.pool import Database, Record, TenantTransaction
+from backend.inventory import ledger
 from backend.inventory.levels import database_time
-from backend.inventory.model import Level
+from backend.inventory.model import Level, LevelKey
 from backend.inventory.supplies.dispatch import Dispatch, send
 from backend.inventory.warehouses import list_warehouses
 from backend.network.nodes import nodes_by_codes
@@ -107,12 +109,23 @@ async def gather_sources(
     if store not in view.node_index or not wanted:
         return []
     region = view.nodes[view.node_index[store]].region_code
+    sources = _sources(view, order)
     found = [
         (distance, node.code)
         for node, distance in zip(view.nodes, view.distances_m(region), strict=True)
-        if node.id != store and _places(live, order, node.id, wanted) is not None
+        if node.id != store and _places(live, sources[node.id], wanted) is not None
     ]
     return [code for _, code in sorted(found)[:SOURCES_MAX]]
+
+
+def _sources(view: NetworkView, order: Record) -> Mapping[int, list[int]]:
+    """Return the sources that an order may be served from, as the book numbers them, by node."""
+    seller = (order["shop_id"], order["dealer_id"])
+    found: defaultdict[int, list[int]] = defaultdict(list)
+    for index, source in enumerate(view.sources):
+        if not source.earmark_id and view.may_send(seller, source.functional_warehouse_id):
+            found[source.node_id].append(index)
+    return found
 
 
 def _for_the_brand(principal: Principal) -> None:
@@ -141,7 +154,7 @@ async def _gather(
     source = nodes[0].id if nodes else None
     places = None
     if source is not None and source != pickup.node_id:
-        places = _places(live, order, source, wanted)
+        places = _places(live, _sources(live.book.view, order)[source], wanted)
     if places is None:
         raise InvalidPickupInput(
             f"{gathering.location!r} does not have all of it; see pickupSources.",
@@ -149,6 +162,8 @@ async def _gather(
         )
     codes = {one.id: one.code for one in await list_warehouses(tx)}
     destination = _place_of_store(live.book.view, order, pickup.node_id)
+    keys = {LevelKey(place, line["sku_id"]) for line, place in zip(wanted, places, strict=True)}
+    await ledger.lock_levels(tx, sorted(keys), create=True)  # all of them, in the one order
     levels: list[Level] = []
     supplies = []
     for line, place in zip(wanted, places, strict=True):
@@ -174,19 +189,14 @@ async def _gather(
     return Gathered(pickup, tuple(supplies), levels)
 
 
-def _places(
-    live: LiveBook, order: Record, node_id: int, wanted: Sequence[Record]
-) -> list[int] | None:
+def _places(live: LiveBook, sources: Sequence[int], wanted: Sequence[Record]) -> list[int] | None:
     """Return the functional warehouse of a node that has each line whole; None: it has not all."""
     view, book = live.book.view, live.book.book
-    seller = (order["shop_id"], order["dealer_id"])
     free: dict[tuple[int, int], int] = {}
     found = []
     for line in wanted:
-        for index, source in enumerate(view.sources):
-            place = source.functional_warehouse_id
-            if source.node_id != node_id or source.earmark_id or not view.may_send(seller, place):
-                continue
+        for index in sources:
+            place = view.sources[index].functional_warehouse_id
             left = free.setdefault((place, line["sku_id"]), book.free(line["sku_id"], index))
             if left >= line["units"]:
                 free[place, line["sku_id"]] = left - line["units"]
@@ -199,9 +209,6 @@ def _places(
 
 def _place_of_store(view: NetworkView, order: Record, node_id: int) -> int:
     """Return the functional warehouse of a store that the order is served from."""
-    seller = (order["shop_id"], order["dealer_id"])
-    for source in view.sources:
-        place = source.functional_warehouse_id
-        if source.node_id == node_id and not source.earmark_id and view.may_send(seller, place):
-            return place
+    for index in _sources(view, order)[node_id]:
+        return view.sources[index].functional_warehouse_id
     raise InvalidPickupInput("The store has no place that this shop is served from.")
