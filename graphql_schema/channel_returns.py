@@ -8,7 +8,6 @@ import strawberry
 from strawberry import relay
 
 from backend.channels.platform import ChannelReturnKind, ChannelReturnStatus
-from backend.channels.shops import active_shops
 from backend.db.pool import Record
 from backend.publishing.decide_returns import (
     channel_returns_by_ids,
@@ -17,6 +16,7 @@ from backend.publishing.decide_returns import (
 )
 from graphql_schema.context import YipanInfo
 from graphql_schema.errors import InputRefused, PermissionDenied
+from graphql_schema.network import load_shop
 from graphql_schema.nodes import nodes_of_orders
 from graphql_schema.paging import (
     PAGE_DEFAULT,
@@ -57,9 +57,8 @@ class PlatformReturn(relay.Node):
 
     @strawberry.field
     async def shop(self, info: YipanInfo) -> str | None:
-        async with info.context.reading() as tx:
-            shops = await active_shops(tx)
-        return next((code for code, shop in shops.items() if shop.id == self.shop_id), None)
+        shop = await load_shop(info, self.shop_id)
+        return None if shop is None else shop.code
 
     @strawberry.field
     def order_id(self) -> strawberry.ID | None:

@@ -44,6 +44,8 @@ from backend.network.slots import slot_providers_by_ids, slots_by_ids
 from backend.orders import find_orders
 from backend.orders.deposits.deposits import deposits_of_orders
 from backend.orders.find_work import deadlines_of_orders
+from backend.orders.installations.installations import visits_of_orders
+from backend.orders.installations.model import InstallationVisit
 from backend.orders.place_orders import OrderIntake
 from backend.pickups.model import Pickup
 from backend.pickups.standing import pickups_of_orders
@@ -198,6 +200,10 @@ class Context:
     @cached_property
     def parcel_lines(self) -> "DataLoader[int, list[Record]]":
         return self._loader_of(find.lines_of_parcels)
+
+    @cached_property
+    def installation_visits(self) -> "DataLoader[int, list[InstallationVisit]]":
+        return self._loader_of(visits_of_orders)
 
     @cached_property
     def tracking(self) -> "DataLoader[int, list[Record]]":

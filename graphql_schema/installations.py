@@ -15,7 +15,6 @@ from backend.orders.installations.installations import (
     installations_of_orders,
     page_of_installations,
     report_visit,
-    visits_of_orders,
 )
 from backend.orders.installations.model import Installation as InstallationRecord
 from backend.orders.installations.model import (
@@ -102,9 +101,7 @@ class Installation(relay.Node):
 
     @strawberry.field(description="What came of those that were made, the first one first.")
     async def visits(self, info: YipanInfo) -> list[InstallationVisitType]:
-        async with info.context.reading() as tx:
-            found = await visits_of_orders(tx, [self.number])
-        return [visit_from(visit) for visit in found.get(self.number, [])]
+        return [visit_from(one) for one in await info.context.installation_visits.load(self.number)]
 
     @classmethod
     async def resolve_nodes(  # type: ignore[override]

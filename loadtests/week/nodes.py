@@ -222,9 +222,11 @@ class Nodes:
         for row in await self._parcels(ParcelStatus.SHIPPED):
             if row["carrier"] == OWN:
                 own.append(FulfilmentKey(row["order_id"], row["fulfilment_no"]))
-            elif (chance := self._random.random()) < 0.8:
+            elif row["host_id"] is None and (chance := self._random.random()) < 0.8:
                 told[self._next(row, chance)].append(row["waybill"])
         for row in await self._parcels(ParcelStatus.EXCEPTION):
+            if row["host_id"] is not None:
+                continue  # it goes with the parcel in which it lies
             if row["waybill"] is None:
                 other = change_carrier(week.database, week.clerk, row["id"], OWN, week.key())
                 await week.do("given to another carrier", other)

@@ -60,7 +60,7 @@ async def kept_at(
 ) -> list[Kept]:
     """Return what a node keeps for customers, the oldest first, after an id; ends are left out.
 
-    Raises PermissionMissing, also of a node of others'.
+    Nothing of a node of others'. Raises PermissionMissing.
     """
     principal.require(Permission.STOCK_READ)
     if principal.kind is not Kind.BRAND and not principal.may_work_at(node_id, None):
