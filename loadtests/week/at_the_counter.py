@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from backend.demo.brand import STORES
+from backend.orders.find_orders import lines_of_orders
 from backend.orders.model import FulfilmentStatus
 from backend.orders.supplies.receive import receive_supply
 from backend.pickups.codes import codes_of_order, issue_code
@@ -102,7 +103,10 @@ async def _come(week: Week, sold: Sold) -> None:
             code = await _code(week, sold, PROXY[0])
             await week.do("fetched by somebody else", _hand_over(week, sold, code))
         case Fate.IN_PARTS:
-            one = (HandedLine(1, 1),)
+            async with week.reading() as tx:
+                lines = (await lines_of_orders(tx, [sold.id]))[sold.id]
+            ready = next(line["line_no"] for line in lines if line["at_node"])
+            one = (HandedLine(ready, 1),)
             await week.do("a part fetched", _hand_over(week, sold, await _code(week, sold), one))
         case Fate.FETCHED_TWICE:
             code = await _code(week, sold)
