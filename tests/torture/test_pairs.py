@@ -8,7 +8,7 @@ from loadtests.torture.effects import Fault
 from loadtests.torture.pairs import OVER, Play, Scene, open_scene, play_all
 from tests.catalogue import Connection
 
-SHARE, SEED = 2, 20261126
+SHARE, SEED = 1, 20261126
 
 
 @pytest.fixture

@@ -87,6 +87,7 @@ async def test_partial_takes_what_is_offered(stocked: Living) -> None:
 
 
 async def test_who_has_paid_waits_until_more_is_offered(stocked: Living, admin: Connection) -> None:
+    await stocked.runtime.settle()  # nothing is given by itself after this
     layout = bound(supply("online", "wh"))
     most = Layout(pools=layout.pools, shares=(share("online", "shop", most=4, binding=True),))
     await stocked.lay_out(most)
