@@ -6,7 +6,9 @@ that holds the same key, so whoever finds it stored finds its outcome with it.
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -103,3 +105,34 @@ async def apply_once(
     outcome = await work()
     await store_outcome(tx, key, msgspec.json.encode(outcome).decode())
     return outcome
+
+
+class _TakenBack(Exception):
+    """A preview has come to its outcome, and nothing of it stays."""
+
+    def __init__(self, outcome: object) -> None:
+        super().__init__()
+        self.outcome = outcome
+
+
+async def apply_once_or_preview(
+    door: AbstractAsyncContextManager[TenantTransaction],
+    command: tuple[str, object],
+    outcome_type: type[OutcomeT],
+    work: Callable[[TenantTransaction], Awaitable[OutcomeT]],
+    *,
+    is_preview: bool,
+) -> OutcomeT:
+    """Apply a command (its key and content) once behind a door, or only say what it would come to.
+
+    A preview does all of `work` and takes it back; its key stays free. Raises what `door`, `work`
+    and `apply_once` raise.
+    """
+    key, content = command
+    try:
+        async with door as tx:
+            if is_preview:
+                raise _TakenBack(await work(tx))
+            return await apply_once(tx, key, content, outcome_type, partial(work, tx))
+    except _TakenBack as preview:
+        return cast(OutcomeT, preview.outcome)

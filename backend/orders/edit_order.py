@@ -5,14 +5,13 @@ Seen first, then done: a preview does all of it and takes it back.
 
 from collections.abc import Sequence
 from datetime import date
-from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
 from backend.catalog.errors import UnknownSku
 from backend.catalog.find_skus import sku_id_by_code
-from backend.db.commands import apply_once
+from backend.db.commands import apply_once_or_preview
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.inventory.counters import Counters
 from backend.network.nodes import nodes_by_codes
@@ -85,14 +84,6 @@ class Edited(msgspec.Struct, frozen=True):
     counters: Counters
 
 
-class _Previewed(Exception):
-    """It would come to this; nothing of it stays."""
-
-    def __init__(self, edited: Edited) -> None:
-        super().__init__()
-        self.edited = edited
-
-
 async def edit_order(
     database: Database,
     principal: Principal,
@@ -118,14 +109,13 @@ async def edit_order(
     _check(edit)
     if edit.node is not None and principal.kind in (Kind.DEALER, Kind.STORE):
         raise PermissionMissing(Permission.ORDERS_PLACE)
-    try:
-        async with changing_order(database, principal, order_id, Permission.ORDERS_PLACE) as tx:
-            work = partial(_Editing(tx, order_id, edit, regions, principal).carry_out, seen)
-            if is_preview:
-                raise _Previewed(await work())
-            return await apply_once(tx, key, ("edit", order_id, edit, seen), Edited, work)
-    except _Previewed as previewed:
-        return previewed.edited
+
+    async def work(tx: TenantTransaction) -> Edited:
+        return await _Editing(tx, order_id, edit, regions, principal).carry_out(seen)
+
+    door = changing_order(database, principal, order_id, Permission.ORDERS_PLACE)
+    command = key, ("edit", order_id, edit, seen)
+    return await apply_once_or_preview(door, command, Edited, work, is_preview=is_preview)
 
 
 class _Editing:

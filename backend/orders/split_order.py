@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from backend.db.commands import apply_once
+from backend.db.commands import apply_once_or_preview
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.inventory.counters import Counters
 from backend.network.capacity import CapacityKey, create_capacities
@@ -58,14 +58,6 @@ class Split(msgspec.Struct, frozen=True):
     counters: Counters
 
 
-class _Previewed(Exception):
-    """It would come to this; nothing of it stays."""
-
-    def __init__(self, split: Split) -> None:
-        super().__init__()
-        self.split = split
-
-
 async def split_order(
     database: Database,
     principal: Principal,
@@ -91,17 +83,13 @@ async def split_order(
         raise PermissionMissing(Permission.ORDERS_PLACE)
     _check(parts, reason)
     await live.freshen()
-    try:
-        async with changing_order(database, principal, order_id, Permission.ORDERS_PLACE) as tx:
 
-            async def work() -> Split:
-                return await _split(tx, order_id, parts, live, reason, seen)
+    async def work(tx: TenantTransaction) -> Split:
+        return await _split(tx, order_id, parts, live, reason, seen)
 
-            if is_preview:
-                raise _Previewed(await work())
-            return await apply_once(tx, key, ("split", order_id, parts, reason, seen), Split, work)
-    except _Previewed as previewed:
-        return previewed.split
+    door = changing_order(database, principal, order_id, Permission.ORDERS_PLACE)
+    command = key, ("split", order_id, parts, reason, seen)
+    return await apply_once_or_preview(door, command, Split, work, is_preview=is_preview)
 
 
 async def _split(
@@ -193,14 +181,11 @@ def _shares(
     book, view = live.book.book, live.book.view
     seller = (work.shop_id, work.dealer_id)
     offered: defaultdict[int, int] = defaultdict(int, held)
-    there: dict[int, int] = {}
     for index, source in enumerate(view.sources):
         warehouse_id = source.functional_warehouse_id
         is_there = source.node_id == node.id and not source.earmark_id
         if is_there and view.may_send(seller, warehouse_id):
-            free = max(0, book.free(sku_id, index) - taken[warehouse_id, sku_id])
-            offered[warehouse_id] += free
-            there[warehouse_id] = free
+            offered[warehouse_id] += max(0, book.free(sku_id, index) - taken[warehouse_id, sku_id])
     left, found = line.quantity, []
     for warehouse_id, units in offered.items():
         part = min(left, units)
