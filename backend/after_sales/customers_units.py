@@ -3,6 +3,7 @@
 Who sold it asks and decides; who works where it lies does the rest.
 """
 
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from backend.db.sql import Query
 from backend.fulfilment.bulk import working
 from backend.machines import Machine
 from backend.network.nodes import list_nodes
+from backend.orders.model import AMOUNT_MINOR_MAX
 from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
 from tenants.principal import Kind, Principal
 
@@ -32,6 +34,27 @@ class UnitWork(NamedTuple):
     order_of: Query
     lock: Query
     unknown: type[YipanError]
+    says: Mapping[str, str]
+    """Steps that need a text, and what it is: people read it under that name."""
+    values: Mapping[str, str]
+    """Steps that say what a unit costs or is worth, and the name of that field."""
+
+    def check(self, move: UnitMove) -> None:
+        """Raise InvalidAfterSalesInput unless a step says what it has to."""
+        if (move.step in self.says and not move.text) or len(move.text) > TEXT_MAX:
+            field = self.says.get(move.step, "reason")
+            raise InvalidAfterSalesInput(f"Say it in 1 to {TEXT_MAX} characters.", path=(field,))
+        if move.step == "receive" and move.node_id is None:
+            raise InvalidAfterSalesInput("Say where it lies.", path=("locationId",))
+        if not 0 <= move.amount_minor <= AMOUNT_MINOR_MAX:
+            field = self.values.get(move.step, "amountMinor")
+            raise InvalidAfterSalesInput("An amount is 0 or more.", path=(field,))
+        if max(len(move.carrier), len(move.waybill)) > TEXT_MAX:
+            raise InvalidAfterSalesInput(f"At most {TEXT_MAX} characters.", path=("waybill",))
+        if bool(move.carrier) != bool(move.waybill):
+            raise InvalidAfterSalesInput(
+                "Say the carrier and its waybill, or neither.", path=("waybill",)
+            )
 
     def door(
         self, database: Database, principal: Principal, case_id: int, step: str
@@ -65,13 +88,3 @@ class UnitWork(NamedTuple):
             raise self.unknown
         if step == "receive" and all(node.id != comes_to for node in await list_nodes(tx)):
             raise InvalidAfterSalesInput("There is no such location.", path=("locationId",))
-
-
-def check_sent_by(move: UnitMove) -> None:
-    """Raise InvalidAfterSalesInput for a step with a waybill and no carrier, or the reverse."""
-    if max(len(move.carrier), len(move.waybill)) > TEXT_MAX:
-        raise InvalidAfterSalesInput(f"At most {TEXT_MAX} characters.", path=("waybill",))
-    if bool(move.carrier) != bool(move.waybill):
-        raise InvalidAfterSalesInput(
-            "Say the carrier and its waybill, or neither.", path=("waybill",)
-        )

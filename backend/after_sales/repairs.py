@@ -5,7 +5,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from backend.after_sales.customers_units import ENDS_COLLECTION, UnitWork, check_sent_by
+from backend.after_sales.customers_units import ENDS_COLLECTION, UnitWork
 from backend.after_sales.errors import (
     InvalidAfterSalesInput,
     RepairChanged,
@@ -22,20 +22,19 @@ from backend.db.pool import Database, Record, TenantTransaction
 from backend.fulfilment.collections.model import CollectedFor, Subject
 from backend.fulfilment.collections.standing import end_collection, was_fetched
 from backend.orders.errors import WrongAmount
-from backend.orders.model import AMOUNT_MINOR_MAX
 from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
 from backend.orders.step import changing_order, tell_order
 from tenants.principal import Permission, Principal
 
 SERIAL_MAX = 100
-SAYS = {"quote": "finding", "accept": "reference", "decline": "reason", "finish": "work"}
-"""Steps that need a text, and what it is: people read it under that name."""
 WORK = UnitWork(
     REPAIR,
     frozenset({"receive", "quote", "finish", "send_home"}),
     SQL.order_of_repair,
     SQL.lock_repair,
     UnknownRepair,
+    {"quote": "finding", "accept": "reference", "decline": "reason", "finish": "work"},
+    {"quote": "priceMinor"},
 )
 AFTER = {
     "receive": RepairStatus.RECEIVED,
@@ -115,7 +114,7 @@ async def move_repair(
     `repair.changed`. Raises PermissionMissing, WriteRefused, UnknownRepair, RepairChanged,
     InvalidAfterSalesInput, WrongAmount, CommandConflict; then nothing has changed.
     """
-    _check(move)
+    WORK.check(move)
 
     async def work(tx: TenantTransaction) -> Repair:
         before = await _lock(tx, repair_id, move, seen)
@@ -138,18 +137,6 @@ async def _lock(tx: TenantTransaction, repair_id: int, move: UnitMove, seen: int
     if found.status not in REPAIR.step(move.step).sources or seen not in (None, found.version):
         raise RepairChanged(found)
     return found
-
-
-def _check(move: UnitMove) -> None:
-    if (move.step in SAYS and not move.text) or len(move.text) > TEXT_MAX:
-        field = SAYS.get(move.step, "reason")
-        raise InvalidAfterSalesInput(f"Say it in 1 to {TEXT_MAX} characters.", path=(field,))
-    if move.step == "receive" and move.node_id is None:
-        raise InvalidAfterSalesInput("Say where it lies.", path=("locationId",))
-    if not 0 <= move.amount_minor <= AMOUNT_MINOR_MAX:
-        field = "priceMinor" if move.step == "quote" else "amountMinor"
-        raise InvalidAfterSalesInput("A price is 0 or more.", path=(field,))
-    check_sent_by(move)
 
 
 def _moved(before: Repair, move: UnitMove) -> Repair:

@@ -5,7 +5,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from backend.after_sales.customers_units import ENDS_COLLECTION, UnitWork, check_sent_by
+from backend.after_sales.customers_units import ENDS_COLLECTION, UnitWork
 from backend.after_sales.errors import (
     InvalidAfterSalesInput,
     TradeInChanged,
@@ -27,13 +27,6 @@ from backend.orders.step import changing_order, tell_order
 from tenants.principal import Kind, Permission, PermissionMissing, Principal
 
 SERIAL_MAX = 100
-SAYS = {
-    "cancel": "reason",
-    "grade": "finding",
-    "decline": "reason",
-    "pay": "reference",
-}
-"""Steps that need a text, and what it is: people read it under that name."""
 AFTER = {
     "cancel": TradeInStatus.CANCELLED,
     "receive": TradeInStatus.RECEIVED,
@@ -48,6 +41,8 @@ WORK = UnitWork(
     SQL.order_of_trade_in,
     SQL.lock_trade_in,
     UnknownTradeIn,
+    {"cancel": "reason", "grade": "finding", "decline": "reason", "pay": "reference"},
+    {"grade": "worthMinor"},
 )
 
 
@@ -123,7 +118,7 @@ async def move_trade_in(
     UnknownTradeIn, TradeInChanged, TradeInRefused, InvalidAfterSalesInput, WrongAmount,
     CommandConflict; then nothing has changed.
     """
-    _check(move)
+    WORK.check(move)
     if move.step == "pay" and principal.kind is Kind.DEALER:
         raise PermissionMissing(Permission.ORDERS_CANCEL)
 
@@ -146,16 +141,6 @@ async def move_trade_in(
     async with WORK.door(database, principal, trade_in_id, move.step) as tx:
         content = ("move_trade_in", trade_in_id, move, seen)
         return await apply_once(tx, key, content, TradeIn, partial(work, tx))
-
-
-def _check(move: UnitMove) -> None:
-    if (move.step in SAYS and not move.text) or len(move.text) > TEXT_MAX:
-        field = SAYS.get(move.step, "reason")
-        raise InvalidAfterSalesInput(f"Say it in 1 to {TEXT_MAX} characters.", path=(field,))
-    if not 0 <= move.amount_minor <= AMOUNT_MINOR_MAX:
-        field = "worthMinor" if move.step == "grade" else "amountMinor"
-        raise InvalidAfterSalesInput("An amount is 0 or more.", path=(field,))
-    check_sent_by(move)
 
 
 def _moved(before: TradeIn, move: UnitMove, new: Record) -> TradeIn:
