@@ -120,6 +120,7 @@ def services_of(runtime: Runtime) -> Services:
         regions=runtime.regions,
         publish_levels=runtime.publish_levels,
         publish_counters=runtime.publish_counters,
+        dealing=runtime.dealing,
     )
 
 

@@ -3,6 +3,7 @@
 import msgspec
 
 from backend.after_sales import events as after_sales
+from backend.dropship import events as dropship
 from backend.events.model import Payload
 from backend.fulfilment import events as fulfilment
 from backend.orders import events as orders
@@ -11,7 +12,7 @@ from backend.replenishment import events as replenishment
 
 PAYLOADS: dict[str, type[Payload]] = {
     payload.TYPE: payload
-    for centre in (orders, fulfilment, pickups, after_sales, replenishment)
+    for centre in (orders, fulfilment, pickups, after_sales, replenishment, dropship)
     for payload in centre.PAYLOADS
 }
 

@@ -17,6 +17,7 @@ from backend.admission.valkey import ValkeyAway
 from backend.clock import now
 from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import SQL, Database
+from backend.dropship.quotas.upkeep import mind_quotas
 from backend.events.log import mark_events
 from backend.fulfilment.deadlines import tell_overdue
 from backend.fulfilment.wave_times import release_due_waves
@@ -33,6 +34,7 @@ from backend.metrics import DRIFTED
 from backend.network.regions.table import RegionTable
 from backend.orders.allocate_backorders import BackorderAllocator
 from backend.orders.auditing.auditor import audit_placed
+from backend.orders.dealing.settle import DealingUpkeep
 from backend.orders.deposits.deposits import end_deposits
 from backend.orders.find_orders import units_sold_by_shop
 from backend.orders.hold_orders import release_expired
@@ -69,6 +71,9 @@ peak the search catches up.
 AUDIT_EVERY_SECONDS, AUDIT_PAGES = 1.0, 100
 """How soon orders are audited, and how much of one brand before the next has its turn."""
 RELEASE_HOLDS_EVERY_SECONDS = 5.0
+SETTLE_DEALINGS_EVERY_SECONDS = 1.0
+"""How soon a dealer's order goes once its quota is there."""
+MIND_QUOTAS_EVERY_SECONDS = 5.0
 PICKUPS_EVERY_SECONDS = 15.0
 WAVES_EVERY_SECONDS = 15.0
 DEPOSITS_EVERY_SECONDS = 15.0
@@ -120,6 +125,7 @@ class Maintenance:
         simulations: SimulationRunner,
         rerouter: Rerouter,
         indexer: SearchIndexer,
+        dealing: DealingUpkeep,
         regions: RegionTable,
     ) -> None:
         self._database = database
@@ -135,6 +141,7 @@ class Maintenance:
         self._simulations = simulations
         self._rerouter = rerouter
         self._indexer = indexer
+        self._dealing = dealing
         self._regions = regions
         self._stopping = asyncio.Event()
         self._used: list[int] = []
@@ -159,6 +166,8 @@ class Maintenance:
             (INDEX_EVERY_SECONDS, self.index_orders),
             (PICKUPS_EVERY_SECONDS, self.end_pickups),
             (RELEASE_HOLDS_EVERY_SECONDS, self.release_expired_holds),
+            (MIND_QUOTAS_EVERY_SECONDS, self.mind_quotas),
+            (SETTLE_DEALINGS_EVERY_SECONDS, self.settle_dealings),
             (PRICE_EVERY_SECONDS, self._pricer.price_all),
             (REROUTE_EVERY_SECONDS, self._rerouter.reroute_all),
             (JUDGE_EVERY_SECONDS, self._routing.judge_rollouts),
@@ -242,6 +251,20 @@ class Maintenance:
         for brand in await self._brands.all():
             if await release_expired(self._database, brand.id, self._regions):
                 await self._publish_counters(brand.id, Counters())
+
+    async def mind_quotas(self) -> None:
+        """Let time pass for dealers' quotas."""
+        for brand in await self._brands.all():
+            quotas = await mind_quotas(self._database, brand.id, brand.today())
+            if quotas:
+                await self._publish_counters(brand.id, Counters(quotas=quotas))
+
+    async def settle_dealings(self) -> None:
+        """Let dealers' orders go that may, and give them what there is."""
+        for brand in await self._brands.all():
+            went, counters = await self._dealing.settle(brand)
+            if went:
+                await self._publish_counters(brand.id, counters)
 
     async def end_pickups(self) -> None:
         """Remind who is to fetch orders, and cancel those that nobody fetched."""

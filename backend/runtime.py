@@ -22,6 +22,7 @@ from backend.inventory.model import FreeAt, Level
 from backend.maintenance import Maintenance
 from backend.network.regions.table import bundled_regions
 from backend.orders.allocate_backorders import BackorderAllocator
+from backend.orders.dealing.settle import DealingUpkeep
 from backend.orders.place_orders import OrderIntake
 from backend.orders.price_stock import StockPricer
 from backend.orders.reroute_orders import Rerouter
@@ -68,6 +69,7 @@ class Runtime:
         )
         self.allocator = BackorderAllocator(database, self.intake)
         self.rerouter = Rerouter(database, self.intake, self.brands, self.publish_counters)
+        self.dealing = DealingUpkeep(database, self.regions)
         self.indexer = SearchIndexer(database, self.brands)
         self.wake_ups.listeners.add(self.indexer.hear)
         self.maintenance = Maintenance(
@@ -84,6 +86,7 @@ class Runtime:
             SimulationRunner(database, self.brands, self.regions),
             self.rerouter,
             self.indexer,
+            self.dealing,
             self.regions,
         )
         self.publisher = Publisher(database, self.books, self.brands, self.intake)

@@ -42,6 +42,7 @@ from backend.network.nodes import list_nodes
 from backend.network.regions.table import RegionTable
 from backend.network.slots import slot_providers_by_ids, slots_by_ids
 from backend.orders import find_orders
+from backend.orders.dealing.settle import DealingUpkeep
 from backend.orders.deposits.deposits import deposits_of_orders
 from backend.orders.find_work import deadlines_of_orders
 from backend.orders.installations.installations import visits_of_orders
@@ -73,6 +74,7 @@ class Services(NamedTuple):
     regions: RegionTable
     publish_levels: PublishLevels
     publish_counters: PublishCounters
+    dealing: DealingUpkeep
 
 
 class Context:

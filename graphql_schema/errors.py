@@ -9,6 +9,8 @@ from strawberry.types import Info
 from strawberry.types.field import StrawberryField
 
 from backend.db.errors import YipanError
+from backend.dropship.errors import DocumentChanged
+from backend.dropship.quotas.errors import QuotaTooSmall
 from backend.inventory.allotments.errors import AllotmentChanged
 from backend.inventory.earmarks.errors import NotEnoughToEarmark
 from backend.inventory.errors import NotEnoughToMove, StockChanged
@@ -110,6 +112,17 @@ class AllotmentChangedError(UserError):
     version: BigInt
 
 
+@strawberry.type(name="TermsChanged", description="The version of the agreement, or list, now.")
+class TermsChangedError(UserError):
+    version: BigInt
+
+
+@strawberry.type(name="QuotaTooSmall", description="What was wanted, and what is left.")
+class QuotaTooSmallError(UserError):
+    requested_minor: BigInt
+    available_minor: BigInt
+
+
 @strawberry.type(name="PoolLayoutChanged", description="Another layout was activated since.")
 class LayoutChangedError(UserError):
     active_version: int
@@ -207,6 +220,8 @@ HANDLERS: tuple[strawberry.ExceptionHandler[Any, Any], ...] = (
     WithDetails(StockChanged, StockChangedError),
     WithDetails(NotEnoughToMove, NotEnoughToMoveError),
     WithDetails(AllotmentChanged, AllotmentChangedError),
+    WithDetails(DocumentChanged, TermsChangedError),
+    WithDetails(QuotaTooSmall, QuotaTooSmallError),
     WithDetails(SupplyChanged, SupplyChangedError),
     WithDetails(AlertRuleChanged, AlertRuleChangedError),
     WithDetails(ReceiptTooLarge, ReceiptTooLargeError),

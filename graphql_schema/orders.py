@@ -23,6 +23,7 @@ from graphql_schema.paging import (
     composite_key,
     connection,
     cursor_of,
+    id_of,
     key_of,
     number_of,
     numbers_of,
@@ -60,6 +61,15 @@ class OrderLine:
     amount_minor: BigInt
     expected_on: date | None = strawberry.field(
         description="When the last of what waits is expected; null where not all is promised."
+    )
+    agreement_id: strawberry.ID | None = strawberry.field(
+        description="By which agreement a dealer sells it."
+    )
+    dealer_price_minor: BigInt | None = strawberry.field(
+        description="What the dealer pays for a unit."
+    )
+    quota_account_id: strawberry.ID | None = strawberry.field(
+        description="What is taken for every unit that is neither held nor cancelled."
     )
 
     @strawberry.field(description="None while the line is held for its SKU.")
@@ -375,7 +385,14 @@ def line_from(row: Record) -> OrderLine:
         order_discount_minor=row["order_discount_minor"],
         amount_minor=row["amount_minor"],
         expected_on=row["expected_on"],
+        agreement_id=_id_or_none("DealerAgreement", row["agreement_id"]),
+        dealer_price_minor=row["dealer_price_minor"],
+        quota_account_id=_id_or_none("QuotaAccount", row["quota_account_id"]),
     )
+
+
+def _id_or_none(kind: str, number: int | None) -> strawberry.ID | None:
+    return None if number is None else strawberry.ID(id_of(kind, number))
 
 
 def hold_from(row: Record) -> OrderHold:

@@ -26,6 +26,8 @@ from graphql_schema.collections import (
     CollectionsQuery,
 )
 from graphql_schema.deadlines import DeadlinesMutation, DeadlinesQuery
+from graphql_schema.dealer_agreements import DealerAgreementsMutation, DealerAgreementsQuery
+from graphql_schema.dealer_prices import DealerPricesMutation, DealerPricesQuery
 from graphql_schema.deposits import DepositsMutation
 from graphql_schema.documents import Documents
 from graphql_schema.earmarks import EarmarksMutation, EarmarksQuery
@@ -57,6 +59,7 @@ from graphql_schema.pools import PoolsMutation, PoolsQuery, PoolsSubscription
 from graphql_schema.processes import ProcessesQuery
 from graphql_schema.publishing import PublishingMutation, PublishingQuery
 from graphql_schema.queue_rule import QueueRuleMutation, QueueRuleQuery
+from graphql_schema.quotas import QuotasMutation, QuotasQuery
 from graphql_schema.repairs import REPAIR_HANDLERS, RepairsMutation, RepairsQuery
 from graphql_schema.replenishment import ReplenishmentMutation, ReplenishmentQuery
 from graphql_schema.rollouts import RolloutsMutation, RolloutsQuery
@@ -109,6 +112,9 @@ def _query_type() -> type:
         PoolsQuery,
         EarmarksQuery,
         AllotmentsQuery,
+        DealerAgreementsQuery,
+        DealerPricesQuery,
+        QuotasQuery,
         SuppliesQuery,
         StockCountsQuery,
         SafetyQuery,
@@ -160,6 +166,9 @@ class Mutation(
     PoolsMutation,
     EarmarksMutation,
     AllotmentsMutation,
+    DealerAgreementsMutation,
+    DealerPricesMutation,
+    QuotasMutation,
     SuppliesMutation,
     StockCountsMutation,
     SafetyMutation,

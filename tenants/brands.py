@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from backend.db.errors import YipanError
-from backend.db.pool import Database
+from backend.db.pool import Database, TenantTransaction
 from backend.db.sql import load_queries
 
 SQL = load_queries(__file__)
@@ -35,6 +35,12 @@ class Brand(msgspec.Struct, frozen=True, kw_only=True):
     def local_time(self) -> datetime:
         """Return the time it is where the brand works."""
         return datetime.now(ZoneInfo(self.time_zone))
+
+
+async def today_of(tx: TenantTransaction) -> date:
+    """Return the day it is where the tenant works."""
+    found: date = await tx.fetch_value(SQL.today_of_brand, tx.tenant_id)
+    return found
 
 
 class BrandDirectory:

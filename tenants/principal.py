@@ -34,6 +34,10 @@ class Permission(StrEnum):
     CATALOG_WRITE = "catalog:write"
     NETWORK_WRITE = "network:write"
     MEMBERS_WRITE = "members:write"
+    DEALERS_READ = "dealers:read"
+    DEALERS_WRITE = "dealers:write"
+    DEALERS_APPROVE = "dealers:approve"
+    QUOTA_WRITE = "quota:write"
 
 
 class PermissionMissing(Exception):

@@ -89,3 +89,8 @@ select platform.dealer_by_code($1)
 -- group_by_code --
 -- The id of a group.
 select platform.group_by_code($1)
+
+-- today_of_brand --
+-- The day it is where a brand works.
+select (clock_timestamp() at time zone b.time_zone)::date from platform.brands() as b
+where b.id = $1

@@ -27,6 +27,7 @@ CENTRES: dict[str, frozenset[str]] = {
     "backend.catalog": frozenset(),
     "backend.channels": frozenset(),
     "backend.network": frozenset(),
+    "backend.dropship": frozenset({"backend.catalog", "backend.network"}),
     "backend.fulfilment": frozenset(
         {"backend.catalog", "backend.inventory", "backend.network", "backend.orders"}
     ),
@@ -49,12 +50,19 @@ CENTRES: dict[str, frozenset[str]] = {
         }
     ),
     "backend.inventory": frozenset(
-        {"backend.catalog", "backend.channels", "backend.network", "core_ext"}
+        {
+            "backend.catalog",
+            "backend.channels",
+            "backend.dropship",
+            "backend.network",
+            "core_ext",
+        }
     ),
     "backend.routing": frozenset(
         {
             "backend.catalog",
             "backend.channels",
+            "backend.dropship",
             "backend.inventory",
             "backend.network",
             "core_ext",
@@ -64,6 +72,7 @@ CENTRES: dict[str, frozenset[str]] = {
         {
             "backend.catalog",
             "backend.channels",
+            "backend.dropship",
             "backend.inventory",
             "backend.network",
             "backend.routing",

@@ -57,6 +57,15 @@ def allotment_counter(allotment_id: int) -> str:
     return f"a{allotment_id}"
 
 
+def quota_counter(account_id: int) -> str:
+    return f"q{account_id}"
+
+
+def parse_quota_counter(counter: str) -> int | None:
+    """Return the quota account, or None for another kind of counter."""
+    return int(counter[1:]) if counter.startswith("q") else None
+
+
 def parse_allotment_counter(counter: str) -> int | None:
     """Return the allotment, or None for another kind of counter."""
     return int(counter[1:]) if counter.startswith("a") else None

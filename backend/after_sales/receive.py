@@ -41,6 +41,7 @@ from backend.inventory.model import CauseKind, LevelKey, Movement
 from backend.inventory.movement_types import MovementType
 from backend.inventory.warehouses import list_warehouses
 from backend.network.model import DEFAULT_PURPOSE, Condition
+from backend.orders.dealing.give_back import return_quota
 from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
 from backend.orders.refunds import owe_refund
 from backend.orders.step import tell_order
@@ -265,6 +266,8 @@ async def _inspect(
             return_id=request.id,
             reason=request.reason,
         )
+        quotas = await return_quota(tx, request.order_id, accepted)
+        counters = counters.and_also(Counters(quotas=quotas))
     asked = sum(line.quantity for line in found.lines)
     is_all = sum(accepted.values()) == asked
     exchanged = await settle(tx, exchanging, is_all=is_all)

@@ -38,6 +38,7 @@ from backend.fulfilment.collections.model import CollectedFor, Subject
 from backend.fulfilment.collections.standing import end_collection
 from backend.inventory.counters import Counters
 from backend.inventory.levels import database_time
+from backend.orders.dealing.give_back import return_quota
 from backend.orders.move_fulfilments import FulfilmentKey, lock_orders_of
 from backend.orders.refunds import RefundCause, owe_refund
 from backend.orders.step import changing_order, tell_order
@@ -291,12 +292,14 @@ async def _approved(tx: TenantTransaction, found: Standing, node_id: int | None)
         return_id=request.id,
         reason=request.reason,
     )
+    is_back = request.kind is not ReturnKind.REFUND_ONLY  # else the goods stay sold
+    quotas = await return_quota(tx, request.order_id, units if is_back else {})
     after = await set_return(tx, request, ReturnStatus.CLOSED)
     done = await _told(tx, after)
-    if owed is None:
-        return done
-    await tell_order(tx, request.order_id, owed)
-    return ReturnDone(done.request, owed.amount_minor, Counters())
+    if owed is not None:
+        await tell_order(tx, request.order_id, owed)
+    amount = 0 if owed is None else owed.amount_minor
+    return ReturnDone(done.request, amount, Counters(quotas=quotas))
 
 
 def told_of(after: Return) -> ReturnChanged:

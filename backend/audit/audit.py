@@ -50,6 +50,8 @@ CHECKS = {
     "pickup_is_not_its_order": SQL.pickup_differences,
     "return_is_not_its_movements": SQL.return_differences,
     "refund_is_more_than_was_paid": SQL.refund_differences,
+    "quota_is_not_its_entries": SQL.quota_differences,
+    "quota_is_not_the_orders": SQL.order_quota_differences,
 }
 
 

@@ -285,3 +285,36 @@ join orders o on o.tenant_id = $1 and o.id = r.order_id
 left join order_line l on l.tenant_id = $1 and l.order_id = r.order_id and l.line_no = r.line_no
 where r.amount_minor > paid_of_order($1, r.order_id) or r.units > l.quantity
 order by r.order_id limit $2
+
+-- quota_differences --
+-- Quota accounts that are not what their entries add up to.
+select a.id as account_id, a.granted_minor, s.granted_minor as entries_granted, a.used_minor,
+       s.used_minor as entries_used
+from quota_account a
+cross join lateral (
+    select coalesce(sum(e.granted_delta), 0)::bigint as granted_minor,
+           coalesce(sum(e.used_delta), 0)::bigint as used_minor,
+           coalesce(-sum(e.used_delta) filter (where e.type = 'paid'), 0)::bigint as paid_minor,
+           coalesce(sum(e.used_delta) filter (where e.due_on < a.due_before), 0)::bigint
+               as due_minor
+    from quota_entry e where e.tenant_id = $1 and e.account_id = a.id) as s
+where a.tenant_id = $1
+  and (a.granted_minor, a.used_minor, a.paid_minor, a.due_minor)
+      <> (s.granted_minor, s.used_minor, s.paid_minor, s.due_minor)
+order by a.id limit $2
+
+-- order_quota_differences --
+-- Orders that have not taken of a quota what their units that are neither held nor cancelled cost.
+with taken as (
+    select order_id, account_id, sum(used_delta)::bigint as taken_minor from quota_entry
+    where tenant_id = $1 and type in ('taken', 'given_back') group by order_id, account_id),
+wanted as (
+    select order_id, quota_account_id as account_id,
+           sum((quantity - cancelled - held) * dealer_price_minor)::bigint as wanted_minor
+    from order_line where tenant_id = $1 and quota_account_id is not null
+    group by order_id, quota_account_id)
+select order_id, account_id, coalesce(t.taken_minor, 0) as taken_minor,
+       coalesce(w.wanted_minor, 0) as wanted_minor
+from taken t full join wanted w using (order_id, account_id)
+where coalesce(t.taken_minor, 0) <> coalesce(w.wanted_minor, 0)
+order by order_id limit $2

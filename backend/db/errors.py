@@ -111,6 +111,10 @@ CONSTRAINTS: dict[str, tuple[type[YipanError], str]] = {
     "sku_weight_check": (OutOfRange, "A weight is 0 g or more."),
     "sku_size_check": (OutOfRange, "A size is 0 mm or more."),
     "shop_code_key": (AlreadyExists, "A shop with this code exists already."),
+    "quota_account_code_key": (
+        AlreadyExists,
+        "A quota account with this code exists already.",
+    ),
     "installed_unit_key": (AlreadyExists, "A unit with this serial number is installed already."),
     "node_code_key": (AlreadyExists, "A node with this code exists already."),
     "node_priority_check": (OutOfRange, "A priority lies between 0 (first) and 1000 (last)."),

@@ -10,10 +10,14 @@ from backend.admission.model import (
     capacity_counter,
     parse_allotment_counter,
     parse_capacity_counter,
+    parse_quota_counter,
     parse_stock_counter,
+    quota_counter,
     stock_counter,
 )
 from backend.db.pool import Database, TenantTransaction
+from backend.dropship.quotas.counters import changed_quotas, free_of_all_quotas, read_quotas
+from backend.dropship.quotas.model import QuotaAt
 from backend.inventory.allotments.counters import (
     changed_allotments,
     free_of_all_allotments,
@@ -42,6 +46,7 @@ class Counters(NamedTuple):
     levels: Sequence[FreeAt] = ()
     capacities: Sequence[CapacityAt] = ()
     allotments: Sequence[AllotmentAt] = ()
+    quotas: Sequence[QuotaAt] = ()
 
     def bases(self) -> list[Base]:
         """Return them as admission knows them."""
@@ -50,9 +55,11 @@ class Counters(NamedTuple):
             for at in self.levels
         ]
         allotted = [Base(allotment_counter(at.id), at.free, at.version) for at in self.allotments]
+        quotas = [Base(quota_counter(at.id), at.free, at.version) for at in self.quotas]
         return (
             stock
             + allotted
+            + quotas
             + [
                 Base(capacity_counter(at.node_id, at.day), at.free, at.version)
                 for at in self.capacities
@@ -65,6 +72,7 @@ class Counters(NamedTuple):
             [*self.levels, *others.levels],
             [*self.capacities, *others.capacities],
             [*self.allotments, *others.allotments],
+            [*self.quotas, *others.quotas],
         )
 
 
@@ -76,7 +84,7 @@ PublishCounters = Callable[[int, Counters], Awaitable[None]]
 
 def counters_of(bases: Iterable[Base]) -> Counters:
     """Return what admission's counters are of."""
-    levels, capacities, allotments = [], [], []
+    levels, capacities, allotments, quotas = [], [], [], []
     for name, free, version in bases:
         if key := parse_stock_counter(name):
             levels.append(FreeAt(key[0], key[1], free, version, key[2]))
@@ -84,7 +92,9 @@ def counters_of(bases: Iterable[Base]) -> Counters:
             capacities.append(CapacityAt(*day, free, version))
         elif allotment_id := parse_allotment_counter(name):
             allotments.append(AllotmentAt(allotment_id, free, version))
-    return Counters(levels, capacities, allotments)
+        elif account_id := parse_quota_counter(name):
+            quotas.append(QuotaAt(account_id, free, version))
+    return Counters(levels, capacities, allotments, quotas)
 
 
 class CounterReader:
@@ -102,7 +112,8 @@ class CounterReader:
             async for levels in free_of_all_levels(tx):
                 yield Counters(levels).bases()
             capacities = await capacities_of_day(tx, today)
-            yield Counters((), capacities, await free_of_all_allotments(tx)).bases()
+            allotments, quotas = await free_of_all_allotments(tx), await free_of_all_quotas(tx)
+            yield Counters((), capacities, allotments, quotas).bases()
 
     async def moment(self, tenant_id: int) -> datetime:
         """Return the time on the clock that movements are stamped with."""
@@ -120,9 +131,11 @@ class CounterReader:
         today = (await self._brands.get(tenant_id)).today()
         async with self._database.tenant_transaction(principal, read_only=True) as tx:
             begin = since or await database_time(tx) - FIRST_LOOK_BACK
-            allotments = [state.at for state in await changed_allotments(tx, begin - SWEEP_OVERLAP)]
-            yield Counters((), await capacities_of_day(tx, today), allotments).bases()
-            async for levels in free_of_changed_levels(tx, begin - SWEEP_OVERLAP):
+            begin -= SWEEP_OVERLAP
+            allotments = [state.at for state in await changed_allotments(tx, begin)]
+            quotas = [at for at, _ in await changed_quotas(tx, begin)]
+            yield Counters((), await capacities_of_day(tx, today), allotments, quotas).bases()
+            async for levels in free_of_changed_levels(tx, begin):
                 yield Counters(levels).bases()
 
     async def read(self, tenant_id: int, names: Sequence[str]) -> list[Base]:
@@ -139,4 +152,5 @@ async def read_counters(tx: TenantTransaction, wanted: Counters) -> Counters:
         await free_of_levels(tx, [LevelKey(at[0], at[1]) for at in wanted.levels]),
         await read_capacities(tx, [at.key for at in wanted.capacities]),
         await read_allotments(tx, [at.id for at in wanted.allotments]),
+        await read_quotas(tx, [at.id for at in wanted.quotas]),
     )

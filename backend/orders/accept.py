@@ -2,11 +2,12 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
+from backend.dropship.quotas.model import QuotaAt, QuotaMove
 from backend.inventory import ledger
 from backend.inventory.allotments.model import AllotmentAt
 from backend.inventory.model import LevelKey
@@ -28,6 +29,7 @@ class Locked(NamedTuple):
     slots: Sequence[Slot] = ()
     providers: Sequence[SlotProvider] = ()
     """Of the slots: all that the brand has."""
+    quotas: Mapping[int, QuotaAt] = {}
 
 
 def accept(works: Sequence[Work], locked: Locked) -> tuple[list[Work], list[Work]]:
@@ -43,6 +45,8 @@ def accept(works: Sequence[Work], locked: Locked) -> tuple[list[Work], list[Work
     free.extend([capacity.free for capacity in locked.capacities.values()])
     slot_index = {slot.id: len(free) + index for index, slot in enumerate(locked.slots)}
     free.extend([max(0, slot.free) for slot in locked.slots])
+    quota_index = {one: len(free) + index for index, one in enumerate(locked.quotas)}
+    free.extend([max(0, quota.free) for quota in locked.quotas.values()])
     candidates, refused = [], []
     offsets, counters, quantities = array("i", [0]), array("i"), array("q")
     for work in works:
@@ -63,6 +67,9 @@ def accept(works: Sequence[Work], locked: Locked) -> tuple[list[Work], list[Work
         for slot_id in work.bookings.slots if work.bookings else ():
             counters.append(slot_index[slot_id])
             quantities.append(1)
+        for account_id, amount in work.quota.items():
+            counters.append(quota_index[account_id])
+            quantities.append(amount)
         offsets.append(len(counters))
         candidates.append(work)
     answer = reserve(free, offsets, counters, quantities).accepted
@@ -129,6 +136,16 @@ def allotted_of(works: Iterable[Work]) -> dict[int, int]:
         for one, quantity in work.units_by_allotment.items():
             units[one] = units.get(one, 0) + quantity
     return units
+
+
+def moves_of(works: Iterable[Work]) -> list[QuotaMove]:
+    """Return what works take of dealers' quotas."""
+    return [
+        QuotaMove(account_id, work.order_id, amount)
+        for work in works
+        for account_id, amount in work.quota.items()
+        if amount
+    ]
 
 
 def parcels_of(works: Iterable[Work], locked: Locked) -> dict[CapacityKey, int]:

@@ -11,6 +11,7 @@ from backend.db.commands import apply_once
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.inventory.counters import Counters
 from backend.orders.claim import SQL
+from backend.orders.dealing.holds import and_for_quota
 from backend.orders.errors import NothingToCancel
 from backend.orders.events import OrderCancelled
 from backend.orders.model import HoldKind, LineOutcome, OrderStatus
@@ -136,6 +137,7 @@ class _Cancellation:
         ]
         needless = [hold for hold in holds if not _is_needed(hold, after)]
         rest = [HoldKind(hold["kind"]) for hold in holds if hold not in needless]
+        rest = await and_for_quota(tx, order, after, rest)
         after = under_holds(after, rest)
         status = check_step(OrderStatus(order["status"]), derive_status(after, is_held=bool(rest)))
         if needless:
@@ -149,8 +151,10 @@ class _Cancellation:
         counters, emptied = await releasing.carry_out(actor)
         units = sum(wanted.values())
         payload = OrderCancelled(order_id, status, units, reason)
-        await write_step(tx, order, (before, after), status, [StepEvent(payload), *emptied])
-        return Cancelled(order_id, status, units, given_back.and_also(counters))
+        events = [StepEvent(payload), *emptied]
+        quotas = await write_step(tx, order, (before, after), status, events)
+        counters = given_back.and_also(counters).and_also(quotas)
+        return Cancelled(order_id, status, units, counters)
 
     async def _give_back_received(
         self, kept: EndingHolds, waiting: Mapping[int, int], actor: str

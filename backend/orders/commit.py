@@ -1,17 +1,19 @@
 """The commit of a batch: one PostgreSQL transaction in which stock is taken and orders exist.
 
 Lock order, as everywhere: keys → orders → stock holds → earmarks → supplies → counters (levels,
-allotments, capacities, slots), each sorted. Under the locks the core accepts the orders one after
-another against what was read, all counters of an order or none; then one aggregated update whose
-condition is an assertion, and inserts for the accepted orders only. What can be done without a lock
-is done before (see `shape`): others wait for these locks.
+allotments, capacities, slots, quotas), each sorted. Under the locks the core accepts the orders one
+after another against what was read, all counters of an order or none; then one aggregated update
+whose condition is an assertion, and inserts for the accepted orders only. What can be done without
+a lock is done before (see `shape`): others wait for these locks.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from backend.db.pool import Record, TenantTransaction
+from backend.dropship.quotas.counters import lock_quotas, move_quotas, try_quotas
+from backend.dropship.quotas.model import QuotaAt
 from backend.events.outbox import event_rows
 from backend.inventory import ledger
 from backend.inventory.allotments.counters import (
@@ -36,11 +38,13 @@ from backend.orders.accept import (
     accept,
     allotted_of,
     enough,
+    moves_of,
     parcels_of,
     visits_of,
     with_freed,
 )
 from backend.orders.claim import SQL, KeyRow, claim_keys, delete_keys, key_rows, refused
+from backend.orders.dealing.quota import hold_for_quota
 from backend.orders.deposits.deposits import insert_deposits
 from backend.orders.errors import (
     InsufficientStock,
@@ -72,7 +76,7 @@ class Committed(NamedTuple):
     conflicts: list[Work]
     """Wanted a counter that had too little; to be planned again."""
     retired: list[Work]
-    """Have a SKU that is no longer active; to be understood again."""
+    """Have a SKU that is no longer active, or are by older terms; to be understood again."""
     counters: Counters
     """All that were locked, as they are after it."""
     retired_skus: set[int]
@@ -104,13 +108,17 @@ async def commit_admitted(
     allotments = await try_allotments(tx, allotted_of(works))
     if allotments is None:
         raise NotAllAccepted
-    locked = Locked(levels, allotments, await _try_parcels(tx, works, ground))
+    capacities = await _try_parcels(tx, works, ground)
+    quotas = await try_quotas(tx, moves_of(works), ground.around.day)
+    if quotas is None:
+        raise NotAllAccepted
+    locked = Locked(levels, allotments, capacities, quotas=quotas)
     count = len(levels)
     outcomes: dict[Work, Answer] = {}
     retired, retired_skus, left = await _look_again(tx, works, locked, outcomes)
     if len(left) < len(works) or len(locked.levels) < count:
         raise NotAllAccepted
-    seen = _seen(locked, _Taken([], {}, {}))
+    seen = _seen(locked, _Taken([], {}, {}, {}))
     return Committed(dict(shaped.placed), [], retired, seen, retired_skus)
 
 
@@ -155,12 +163,18 @@ async def commit_finally(tx: TenantTransaction, works: Sequence[Work], ground: G
 
     There are no conflicts. Raises CapacityMissing.
     """
+    for work in works:
+        work.wait_for_quota(None)  # whatever an earlier try of this transaction found
     outcomes, before, open_works = await _begin(tx, works)
     holds = await lock_holds(tx, [one for work in open_works for one in work.converts])
     open_works = await _without_foreign_holds(tx, open_works, holds, outcomes)
     supplies = await lock_supplies_of(tx, open_works)
     locked = await _lock_candidates(tx, open_works, ground, holds)
     retired, retired_skus, open_works = await _look_again(tx, open_works, locked, outcomes)
+    too_much = hold_for_quota(open_works, locked.quotas)
+    outcomes |= too_much
+    await delete_keys(tx, set(too_much))
+    open_works = [work for work in open_works if work not in too_much]
     to_come = await read_to_come(tx, open_works, supplies, may_take_of(ground.planner.view))
     took_over = plan_on_locked(open_works, locked, ground, holds, to_come)
     accepted, short = accept(open_works, with_freed(locked, holds, took_over))
@@ -249,7 +263,9 @@ async def _lock_planned(tx: TenantTransaction, works: Iterable[Work], ground: Gr
     nodes = {node_id for work in works for node_id in work.nodes}
     levels = await ledger.lock_free(tx, keys) if keys else {}
     allotments = {one for work in works for one in work.units_by_allotment}
-    return await _lock(tx, levels, allotments, nodes, ground)
+    locked = await _lock(tx, levels, allotments, nodes, ground)
+    quotas = await lock_quotas(tx, [one for work in works for one in work.quota])
+    return locked._replace(quotas=quotas)
 
 
 async def _lock_candidates(
@@ -274,10 +290,11 @@ async def _lock_candidates(
     allotments.update(one for part in parts for one in part.allotment_ids)
     locked = await _lock(tx, levels, allotments, nodes, ground)
     windows = {visit.window for work in works if work.rows and (visit := work.visit)}
-    if not windows:
-        return locked
-    slots = await lock_slots(tx, windows)
-    return locked._replace(slots=slots, providers=await list_slot_providers(tx))
+    if windows:
+        slots = await lock_slots(tx, windows)
+        locked = locked._replace(slots=slots, providers=await list_slot_providers(tx))
+    quotas = await lock_quotas(tx, [one for work in works for one in work.quota_needs])
+    return locked._replace(quotas=quotas)
 
 
 async def _lock(
@@ -300,11 +317,11 @@ async def _lock(
 async def _look_again(
     tx: TenantTransaction, works: Sequence[Work], locked: Locked, outcomes: dict[Work, Answer]
 ) -> tuple[list[Work], set[int], list[Work]]:
-    """Look again, under the locks, at authority, nodes and SKUs, in one question.
+    """Look again, under the locks, at authority, nodes, SKUs and dealers' terms, in one question.
 
     Refuses the orders of those who may no longer place any, takes the levels of closed nodes out
     of `locked`, and returns the new orders with a retired SKU (what waits was ordered when it was
-    not), the retired SKUs, and the works that are left.
+    not) or by terms that are not the newest, the retired SKUs, and the works that are left.
     """
     new = [work for work in works if work.intake is not None]
     principals = list(dict.fromkeys(work.intake.principal for work in new if work.intake))
@@ -317,8 +334,14 @@ async def _look_again(
         [principal.dealer_id for principal in principals],
         list({level.node_id for level in locked.levels.values()}),
         list({row.sku_id for work in new for row in work.rows}),
+        list({version for work in new if (version := _dealing_version(work)) is not None}),
     )
-    found: dict[str, set[int]] = {"authority": set(), "closed": set(), "retired": set()}
+    found: dict[str, set[int]] = {
+        "authority": set(),
+        "closed": set(),
+        "retired": set(),
+        "stale": set(),
+    }
     for kind, number in rows:
         found[kind].add(number)
     in_force = {principals[ordinal - 1] for ordinal in found["authority"]}
@@ -332,7 +355,11 @@ async def _look_again(
     retired = [
         work
         for work in new
-        if work not in outcomes and any(row.sku_id in retired_skus for row in work.rows)
+        if work not in outcomes
+        and (
+            any(row.sku_id in retired_skus for row in work.rows)
+            or _dealing_version(work) in found["stale"]
+        )
     ]
     left = [work for work in works if work not in outcomes]
     if retired:
@@ -340,10 +367,15 @@ async def _look_again(
     return retired, retired_skus, left
 
 
+def _dealing_version(work: Work) -> int | None:
+    return None if work.intake is None else work.intake.dealing_version
+
+
 class _Taken(NamedTuple):
     levels: list[FreeAt]
     allotments: dict[int, AllotmentAt]
     capacities: dict[CapacityKey, CapacityAt]
+    quotas: Mapping[int, QuotaAt]
 
 
 async def _write(
@@ -380,7 +412,8 @@ async def _take(
     allotments = await take_allotments(tx, allotted_of(works))
     capacities = await take_locked(tx, parcels_of(works, locked))
     await take_slots(tx, visits_of(works))
-    return _Taken(levels, allotments, capacities)
+    quotas = await move_quotas(tx, moves_of(works), shaped.day)
+    return _Taken(levels, allotments, capacities, quotas)
 
 
 async def insert_rows(tx: TenantTransaction, shaped: Shaped, keys: Sequence[KeyRow] = ()) -> bool:
@@ -423,6 +456,7 @@ def _seen(locked: Locked, taken: _Taken) -> Counters:
         taken.levels + levels,
         list((locked.capacities | taken.capacities).values()),
         list((locked.allotments | taken.allotments).values()),
+        list({**locked.quotas, **taken.quotas}.values()),
     )
 
 

@@ -13,11 +13,15 @@ from backend.catalog.errors import UnknownSku
 from backend.catalog.find_skus import sku_id_by_code
 from backend.db.commands import apply_once_or_preview
 from backend.db.pool import Database, Record, TenantTransaction
+from backend.dropship.agreements import agreements_by_ids
+from backend.dropship.dealings import ancestors_of
 from backend.inventory.counters import Counters
 from backend.network.nodes import nodes_by_codes
 from backend.network.regions.table import RegionTable
 from backend.orders.cancel_orders import cancel_units
 from backend.orders.claim import SQL
+from backend.orders.dealing.errors import OutsideTerritory
+from backend.orders.dealing.give_back import try_take_quota
 from backend.orders.errors import AddressUnresolved, InterceptPending, InvalidEdit, OrderChanged
 from backend.orders.events import Edit, OrderEdited
 from backend.orders.find_work import live_fulfilments, open_intercepts
@@ -37,6 +41,7 @@ from backend.orders.place_hold import end_holds_of_kind
 from backend.orders.states import NOT_GONE, ORDER
 from backend.orders.step import changing_order
 from backend.routing.traits import OrderTraits
+from tenants.brands import today_of
 from tenants.principal import Kind, Permission, PermissionMissing, Principal
 
 LINES_MAX = 100
@@ -131,8 +136,10 @@ class _Editing:
     ) -> None:
         self._tx, self._order_id = tx, order_id
         self._edit, self._regions = edit, regions
+        self._principal = principal
         self._actor = principal.subject
         self._edits: list[Edit] = []
+        self._added: dict[int, int] = {}
         self._counters = Counters()
 
     async def carry_out(self, seen: int) -> Edited:
@@ -161,6 +168,7 @@ class _Editing:
             units=None if moves else swapped,
         )
         await self._swap()
+        await self._take_quota()
         ends = (await tx.fetch(SQL.lock_orders, tx.tenant_id, [order_id]))[0]
         now = await self._read()
         return Edited(
@@ -206,6 +214,7 @@ class _Editing:
             if (await self._read())["goods_minor"] + worth > AMOUNT_MINOR_MAX:
                 raise InvalidEdit("That is more than an order may cost.", path=("lines",))
             await tx.execute(SQL.add_units, tx.tenant_id, order_id, list(more), list(more.values()))
+            self._added = more
         if less:
             done = await cancel_units(tx, order_id, less, self._actor, self._edit.reason)
             self._counters = self._counters.and_also(done.counters)
@@ -223,6 +232,16 @@ class _Editing:
             line = (self._order_id, one.line_no, sku_id, one.sku)
             await self._tx.execute(SQL.resolve_line, self._tx.tenant_id, *line)
 
+    async def _take_quota(self) -> None:
+        """Take a dealer's quota for what was added: the last of all counters."""
+        if not self._added:
+            return
+        tx, today = self._tx, await today_of(self._tx)
+        quotas = await try_take_quota(tx, self._order_id, self._added, today)
+        if quotas is None:
+            raise InvalidEdit("The dealer's quota does not allow that much more.", path=("lines",))
+        self._counters = self._counters.and_also(Counters(quotas=quotas))
+
     async def _say(self, order: Record, *, has_begun: bool) -> bool:
         """Write down what the order says now; returns whether its nodes give it up for that."""
         tx, edit, before = self._tx, self._edit, await self._read()
@@ -234,6 +253,8 @@ class _Editing:
             if found is None:
                 raise AddressUnresolved(path=("address",))
             region = found.code
+            if region != before["region_code"]:
+                await self._check_territory(region)
         traits = _traits(before["traits"])
         promised_on = edit.promised_on or traits.promised_on
         remark = before["remark"] if edit.remark is None else edit.remark
@@ -269,6 +290,17 @@ class _Editing:
             await end_holds_of_kind(tx, self._order_id, HoldKind.ADDRESS_UNRESOLVED)
         return moves
 
+    async def _check_territory(self, region_code: int) -> None:
+        """Refuse a dealer who would send what it sold to where its agreements do not reach."""
+        if self._principal.kind is not Kind.DEALER:
+            return
+        tx = self._tx
+        rows = await tx.fetch(SQL.agreements_of_order, tx.tenant_id, self._order_id)
+        agreements = await agreements_by_ids(tx, [row["agreement_id"] for row in rows])
+        ancestors = ancestors_of(region_code, self._regions)
+        if not all(agreement.reaches(ancestors) for agreement in agreements):
+            raise OutsideTerritory(path=("address",))
+
     async def _look_at_appointment(self) -> None:
         ids = [self._order_id]
         rows = await self._tx.fetch(SQL.appointments_of_orders, self._tx.tenant_id, ids)
@@ -299,6 +331,11 @@ def _swappable(line: Record, at: int) -> int:
     """Return what of a line is reserved, which gets another SKU."""
     units: int = line["reserved"]
     left = line["quantity"] - line["cancelled"]
+    if line["agreement_id"] is not None:
+        raise InvalidEdit(
+            "A dealer sells it at its price: cancel it, and place another order.",
+            path=("lines", at, "sku"),
+        )
     if line["held"] or units + line["backordered"] < left or not left:
         raise InvalidEdit(
             "A line gets another SKU while all of it waits, or is reserved and nobody has begun.",

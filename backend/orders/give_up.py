@@ -11,6 +11,7 @@ from backend.db.pool import Record, TenantTransaction
 from backend.events.model import Payload
 from backend.inventory.counters import Counters
 from backend.orders.claim import SQL
+from backend.orders.dealing.holds import and_for_quota
 from backend.orders.model import HoldKind, LineOutcome, OrderStatus
 from backend.orders.releasing import Releasing
 from backend.orders.states import ORDER, check_step, derive_status
@@ -59,14 +60,16 @@ async def give_up(
     counters, emptied = await releasing.carry_out(tx.principal.subject)
     before = await lines_of_order(tx, order_id)
     kinds = [HoldKind(hold["kind"]) for hold in holds]
-    after = under_holds([_moved(line, reserved, at_node, into) for line in before], kinds)
-    status = check_step(order["status"], derive_status(after, is_held=bool(holds)))
-    if holds and status in ORDER.final:  # nothing is left to be held
+    moved = [_moved(line, reserved, at_node, into) for line in before]
+    kinds = await and_for_quota(tx, order, moved, kinds)
+    after = under_holds(moved, kinds)
+    status = check_step(order["status"], derive_status(after, is_held=bool(kinds)))
+    if kinds and status in ORDER.final:  # nothing is left to be held
         await tx.execute(SQL.end_holds, tx.tenant_id, [order_id], tx.principal.subject)
     total = reserved.total() + at_node.total()
     events = [StepEvent(tell(total), node_id), *emptied]
-    await write_step(tx, order, (before, after), status, events)
-    return GivenUp(status, total, counters)
+    quotas = await write_step(tx, order, (before, after), status, events)
+    return GivenUp(status, total, counters.and_also(quotas))
 
 
 def _release(

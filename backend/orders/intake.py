@@ -7,6 +7,7 @@ import msgspec
 
 from backend.catalog.model import Sku
 from backend.channels.model import Shop
+from backend.dropship.dealings import Deal
 from backend.orders.model import HoldKind, OrderDraft, Shortage
 from backend.orders.stock_holds.model import HoldTerms
 from backend.routing.model import OrderFacts
@@ -42,6 +43,8 @@ class IntakeLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     order_discount_minor: int
     sku: Sku | None
     """None where the code is unknown."""
+    deal: Deal | None = None
+    """By what a dealer sells it; None: by nothing, or that is not known yet."""
 
     @property
     def amount_minor(self) -> int:
@@ -83,6 +86,8 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
     """Units are only to be kept for so long; there is no order yet."""
     waits_for: Hold | None = None
     """What it is held for from the beginning, by whoever places it."""
+    dealing_version: int | None = None
+    """Of the dealers' terms by which it was understood; None: it is no dealer's."""
 
     @property
     def facts(self) -> OrderFacts:

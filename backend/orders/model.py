@@ -81,13 +81,35 @@ class HoldKind(StrEnum):
     """It goes when what it is exchanged for has come back, and the difference is paid (换货)."""
     DEPOSIT = "deposit"
     """It goes when the rest is paid (尾款)."""
+    AGREEMENT = "agreement"
+    """No agreement with the dealer whose shop it is of is in force."""
+    ASSORTMENT = "assortment"
+    """The dealer may not sell this SKU (不在可售范围)."""
+    TERRITORY = "territory"
+    """The dealer may not sell to there (超出授权区域)."""
+    DEALER_PRICE = "dealer_price"
+    """Nobody said what the dealer pays for this SKU."""
+    RESALE_PRICE = "resale_price"
+    """It was sold for less than the least that the dealer may ask (低于最低零售价)."""
+    QUOTA = "quota"
+    """It goes when the dealer's quota allows it (待额度)."""
     MANUAL = "manual"
     """Somebody, or a platform in their name, says that it must not be sent for now (人工挂起)."""
 
     @property
     def blocks_stock(self) -> bool:
-        """Held for these, an order reserves nothing: where or what to send is not known."""
-        return self in (HoldKind.SKU_UNKNOWN, HoldKind.ADDRESS_UNRESOLVED, HoldKind.PICKUP)
+        """Held for these, an order reserves nothing, and takes no quota: where or what to send is
+        not known, or not by what agreement, or there is no quota for it."""
+        return self in (
+            HoldKind.SKU_UNKNOWN,
+            HoldKind.ADDRESS_UNRESOLVED,
+            HoldKind.PICKUP,
+            HoldKind.AGREEMENT,
+            HoldKind.ASSORTMENT,
+            HoldKind.TERRITORY,
+            HoldKind.DEALER_PRICE,
+            HoldKind.QUOTA,
+        )
 
     @property
     def stops_parcels(self) -> bool:
@@ -97,6 +119,7 @@ class HoldKind(StrEnum):
             HoldKind.DEPOSIT,
             HoldKind.EXCHANGE,
             HoldKind.MANUAL,
+            HoldKind.RESALE_PRICE,
         )
 
 

@@ -15,11 +15,13 @@ from backend.catalog.model import Sku
 from backend.channels.errors import UnknownShop
 from backend.channels.model import Shop
 from backend.db.commands import KEY_LENGTH_MAX, command_key, fingerprint_in_order
+from backend.dropship.dealings import DealerTerms
 from backend.moments import fault_of_time
 from backend.network.model import Node, Region
 from backend.network.ranges import MINUTES_A_DAY
 from backend.network.regions.table import RegionTable
 from backend.orders.apportion import apportion
+from backend.orders.dealing.deals import deal_with
 from backend.orders.errors import AddressUnresolved, AmountsDoNotAddUp, InvalidOrder, NoPickup
 from backend.orders.intake import Amounts, Hold, Intake, IntakeLine, Key
 from backend.orders.model import (
@@ -54,6 +56,10 @@ class Surroundings(NamedTuple):
     currency: str
     pickup_nodes: Mapping[str, Node] = {}
     """By code, those of the asked for that hand orders over."""
+    dealers: Mapping[int, DealerTerms] = {}
+    """What binds dealers, of those that an agreement binds."""
+    dealing_version: int = 0
+    """Of that."""
 
 
 def normalise(
@@ -66,7 +72,9 @@ def normalise(
     """Return the order, of which `check_shape` has said that it can be read, as it will be stored.
 
     With the terms of a hold it need not say where to; `waits_for`: it is held for that. Raises
-    PermissionMissing, UnknownShop, UnknownSku, AmountsDoNotAddUp, AddressUnresolved.
+    PermissionMissing, UnknownShop, UnknownSku, AmountsDoNotAddUp, AddressUnresolved, and of a
+    dealer's order NoDealerAgreement, NotInAssortment, OutsideTerritory, NoDealerPrice and
+    BelowResalePrice.
     """
     principal.require(Permission.ORDERS_PLACE)
     shop = around.shops.get(draft.shop)
@@ -78,6 +86,10 @@ def normalise(
     is_placeless = hold is not None and draft.address == NOWHERE
     region_code = None if is_placeless else _region(draft, around.regions, holds)
     lines, amounts = price(draft, skus)
+    terms = None if shop.dealer_id is None else around.dealers.get(shop.dealer_id)
+    if terms is not None and hold is None:
+        lines, faults = deal_with(lines, terms, region_code, around.regions, is_paid=draft.is_paid)
+        holds += faults
     if draft.total_minor is not None and draft.total_minor != amounts.total:
         mismatch = AmountsDoNotAddUp(draft.total_minor, amounts.total)
         if not draft.is_paid:
@@ -101,6 +113,7 @@ def normalise(
         pickup_at=pickup_at,
         hold=hold,
         waits_for=waits_for,
+        dealing_version=None if shop.dealer_id is None else around.dealing_version,
     )
 
 

@@ -25,6 +25,7 @@ from backend.admission.model import (
     Take,
     allotment_counter,
     capacity_counter,
+    quota_counter,
     stock_counter,
 )
 from backend.admission.model import Refused as AdmissionRefused
@@ -208,12 +209,13 @@ class Pipeline:
 
         Orders that take over a stock hold (one that is stopped leaves it), those that are to come
         at an agreed time, those of shops that a share or their safety stock binds, and those that
-        want more of an allotment, all together, than is left of it.
+        want more of an allotment or a quota, all together, than is left of it.
         """
         pools, allotments = self._book.pools, self._book.allotments
         found = {work for work in works if work.rows and (work.converts or work.has_appointment)}
         if pools is not None and pools.may_bind:
             found |= {work for work in works if work.rows and _is_bound(pools, work)}
+        found |= self._short_of_quota(works)
         if not allotments:
             return found
         wanting: dict[int, list[Work]] = {}
@@ -225,6 +227,21 @@ class Pipeline:
                     units[one] = units.get(one, 0) + row.quantity
         for one, wanted in units.items():
             if wanted > allotments.left(one):
+                found.update(wanting[one])
+        return found
+
+    def _short_of_quota(self, works: Sequence[Work]) -> set[Work]:
+        """Return the works that want more of a dealer's quota, all together, than is left of it."""
+        wanting: dict[int, list[Work]] = {}
+        amounts: dict[int, int] = {}
+        for work in works:
+            for one, amount in work.quota_needs.items():
+                wanting.setdefault(one, []).append(work)
+                amounts[one] = amounts.get(one, 0) + amount
+        found: set[Work] = set()
+        for one, wanted in amounts.items():
+            left = self._book.quotas.left(one)
+            if left is not None and wanted > left:
                 found.update(wanting[one])
         return found
 
@@ -266,6 +283,7 @@ class Pipeline:
         takes += [
             Take(allotment_counter(one), units) for one, units in work.units_by_allotment.items()
         ]
+        takes += [Take(quota_counter(one), amount) for one, amount in work.quota.items() if amount]
         for node_id in work.nodes:
             if node_id in limited_nodes:
                 takes.append(Take(capacity_counter(node_id, self._book.day), 1))

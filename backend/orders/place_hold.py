@@ -15,9 +15,10 @@ async def add_hold(
     *,
     placed_by: str | None = None,
     expires_at: datetime | None = None,
+    line_no: int | None = None,
 ) -> int:
     """Add a hold to a locked order and return its number; its status is the caller's to derive."""
-    hold = (kind.value, reason, placed_by, expires_at)
+    hold = (kind.value, reason, placed_by, expires_at, line_no)
     number: int = await tx.fetch_value(
         SQL.add_hold, tx.tenant_id, order["id"], order["dealer_id"], *hold
     )

@@ -16,11 +16,12 @@ where k.tenant_id = $1 and k.key = any($2::text[])
 delete from command_key where tenant_id = $1 and key = any($2::text[])
 
 -- look_again --
--- Under the locks: whose authority holds (by ordinal), which nodes are closed, which SKUs retired.
+-- Under the locks: whose authority holds (by ordinal), closed nodes, retired SKUs, stale terms.
 select 'authority' as kind, ordinal as id
 from platform.authority_in_force($1, $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
 union all select 'closed', id from closed_nodes($1, $6::bigint[]) as id
 union all select 'retired', id from retired_skus($1, $7::bigint[]) as id
+union all select 'stale', version from stale_dealings($1, $8::bigint[]) as version
 
 -- insert_orders --
 -- Store orders, what waiting ones got, and their events; take keys, and say how many were free.
@@ -40,10 +41,11 @@ with new_orders as (
 new_lines as (
     insert into order_line (tenant_id, order_id, line_no, dealer_id, sku_id, sku_code, quantity,
         reserved, backordered, held, cancelled, unit_price_minor, line_discount_minor,
-        order_discount_minor, amount_minor)
+        order_discount_minor, amount_minor, agreement_id, dealer_price_minor, quota_account_id)
     select $1::bigint, r.order_id, r.line_no, r.dealer_id, r.sku_id, r.sku_code, r.quantity,
            r.reserved, r.backordered, r.held, r.cancelled, r.unit_price_minor,
-           r.line_discount_minor, r.order_discount_minor, r.amount_minor
+           r.line_discount_minor, r.order_discount_minor, r.amount_minor, r.agreement_id,
+           r.dealer_price_minor, r.quota_account_id
     from unnest($3::new_line[]) as r),
 new_fees as (
     insert into order_fee (tenant_id, order_id, fee_no, dealer_id, code, description, amount_minor)
@@ -142,9 +144,9 @@ update order_appointment set installation_slot_id = null where tenant_id = $1 an
 -- add_hold --
 -- Let an order that exists wait for a person.
 insert into order_hold (tenant_id, order_id, hold_no, dealer_id, kind, reason, placed_by,
-                        expires_at)
+                        expires_at, line_no)
 select $1::bigint, $2::bigint, coalesce(max(hold_no), 0) + 1, $3::bigint, $4::text, $5::text,
-       $6::text, $7::timestamptz
+       $6::text, $7::timestamptz, $8::integer
 from order_hold where tenant_id = $1 and order_id = $2
 returning hold_no
 
@@ -387,7 +389,7 @@ from orders where tenant_id = $1 and id = any($2::bigint[])
 -- The lines of orders with their amounts.
 select order_id, line_no, sku_id, sku_code, quantity, reserved, backordered, held, cancelled,
        at_node, shipped, delivered, unit_price_minor, line_discount_minor, order_discount_minor,
-       amount_minor, expected_on
+       amount_minor, expected_on, agreement_id, dealer_price_minor, quota_account_id
 from order_line where tenant_id = $1 and order_id = any($2::bigint[]) order by order_id, line_no
 
 -- fees_of_orders --
@@ -743,5 +745,50 @@ where tenant_id = $1 and id = $2
 -- priced_lines --
 -- What the lines of an order have, and cost.
 select line_no, sku_id, sku_code, quantity, reserved, backordered, held, cancelled, at_node,
-       unit_price_minor
+       unit_price_minor, agreement_id
 from order_line where tenant_id = $1 and order_id = $2 order by line_no
+
+-- deals_of_lines --
+-- By what the lines of a dealer's order are sold, and what that takes; those that have a quota.
+select line_no, quota_account_id, dealer_price_minor from order_line
+where tenant_id = $1 and order_id = $2 and quota_account_id is not null order by line_no
+
+-- agreements_of_order --
+-- By which agreements a dealer's order is sold.
+select distinct agreement_id from order_line
+where tenant_id = $1 and order_id = $2 and agreement_id is not null
+
+-- undealt_lines --
+-- Lines of an order that are held and have a SKU, but no deal yet.
+select line_no, sku_id, quantity, amount_minor from order_line
+where tenant_id = $1 and order_id = $2 and held > 0 and agreement_id is null
+  and sku_id is not null
+order by line_no
+
+-- set_deals --
+-- Say by what lines of an order are sold.
+update order_line l
+set agreement_id = k.agreement_id, dealer_price_minor = k.price_minor,
+    quota_account_id = k.account_id
+from unnest($3::integer[], $4::bigint[], $5::bigint[], $6::bigint[])
+    as k(line_no, agreement_id, price_minor, account_id)
+where l.tenant_id = $1 and l.order_id = $2 and l.line_no = k.line_no
+
+-- waiting_for_quota --
+-- Orders held for a dealer's quota, or of some kinds, the oldest first, and what they take of it.
+select o.id, o.placed_at, l.quota_account_id as account_id,
+       coalesce(sum(l.held * l.dealer_price_minor), 0)::bigint as needed_minor,
+       bool_or(l.agreement_id is null) as is_undealt
+from (select distinct h.order_id from order_hold h
+      where h.tenant_id = $1 and h.kind = any($2::text[]) and h.released_at is null) as w
+join orders o on o.tenant_id = $1 and o.id = w.order_id
+join order_line l on l.tenant_id = $1 and l.order_id = o.id and l.held > 0
+where (o.placed_at, o.id) > ($3, $4)
+group by o.id, o.placed_at, l.quota_account_id
+order by o.placed_at, o.id limit $5
+
+-- released_by_people --
+-- For what somebody has released an order.
+select kind, line_no from order_hold
+where tenant_id = $1 and order_id = $2 and released_at is not null
+  and released_by not like 'system:%'

@@ -8,6 +8,7 @@ from backend.db.pool import Database, Record, TenantTransaction
 from backend.network.errors import UnknownRegion
 from backend.network.regions.table import RegionTable
 from backend.orders.claim import SQL
+from backend.orders.dealing.holds import and_for_quota
 from backend.orders.errors import OrderRefused, UnknownHold
 from backend.orders.events import OrderHoldReleased
 from backend.orders.model import HoldKind, OrderStatus
@@ -17,9 +18,21 @@ from tenants.principal import Kind, Permission, Principal
 
 
 class HoldUnresolved(OrderRefused):
-    """What the order is held for is not resolved; give the SKU, or the region."""
+    """What the order is held for is not resolved; give what it lacks."""
 
     code = "HOLD_UNRESOLVED"
+
+
+BY_AGREEMENT = "The brand decides whether it is sent other than agreed with the dealer."
+BRAND_DECIDES: dict[HoldKind, str] = {
+    HoldKind.EXCHANGE: "The brand decides whether it is sent before what it replaces is back.",
+    HoldKind.AGREEMENT: BY_AGREEMENT,
+    HoldKind.ASSORTMENT: BY_AGREEMENT,
+    HoldKind.TERRITORY: BY_AGREEMENT,
+    HoldKind.DEALER_PRICE: BY_AGREEMENT,
+    HoldKind.RESALE_PRICE: BY_AGREEMENT,
+}
+"""What a dealer is told who would release a hold that only the brand may."""
 
 
 class Resolution(NamedTuple):
@@ -68,10 +81,8 @@ async def _release(
     hold = next((row for row in holds if row["hold_no"] == resolution.hold_no), None)
     if hold is None:
         raise UnknownHold
-    if hold["kind"] == HoldKind.EXCHANGE and principal.kind is Kind.DEALER:
-        raise HoldUnresolved(
-            "The brand decides whether it is sent before what it replaces is back."
-        )
+    if principal.kind is Kind.DEALER and hold["kind"] in BRAND_DECIDES:
+        raise HoldUnresolved(BRAND_DECIDES[hold["kind"]])
     await _resolve(tx, order_id, hold, resolution, regions)
     await tx.execute(SQL.release_hold, tx.tenant_id, order_id, [hold["hold_no"]], principal.subject)
     rest = [HoldKind(row["kind"]) for row in holds if row is not hold]
@@ -105,6 +116,8 @@ async def _resolve(
         )
     elif kind is HoldKind.PICKUP:
         raise HoldUnresolved("Choose where it is fetched, or that it is sent (pickupMove).")
+    elif kind is HoldKind.QUOTA:
+        raise HoldUnresolved("It goes when the quota allows it: top it up, raise it, or pay.")
     elif kind is HoldKind.DEPOSIT:
         raise HoldUnresolved("It goes when the rest is paid (orderPayRest).")
     elif kind is HoldKind.ADDRESS_UNRESOLVED:
@@ -119,6 +132,7 @@ async def _advance(
     tx: TenantTransaction, order: Record, rest: list[HoldKind], released: HoldKind
 ) -> OrderStatus:
     before = await lines_of_order(tx, order["id"])
+    rest = await and_for_quota(tx, order, before, rest)
     after = under_holds(before, rest)
     status = check_step(OrderStatus(order["status"]), derive_status(after, is_held=bool(rest)))
     events = [StepEvent(OrderHoldReleased(order["id"], status, released))]

@@ -216,7 +216,7 @@ async def _lock_as_planned(tx: TenantTransaction, move: Move) -> Standing:
     reservations, fulfilments = await by_order(tx, ids)
     appointments = await tx.fetch(SQL.appointments_of_orders, tx.tenant_id, ids)
     nodes = list({share.node_id for share in move.added})
-    looked_at = await tx.fetch(SQL.look_again, tx.tenant_id, [], [], [], [], nodes, [])
+    looked_at = await tx.fetch(SQL.look_again, tx.tenant_id, [], [], [], [], nodes, [], [])
     if (
         _plain(reservations[ids[0]]) != _plain(move.standby.reservations)
         or _plain(fulfilments[ids[0]]) != _plain(move.standby.fulfilments)

@@ -82,6 +82,11 @@ class Shaped:
         self.moved_lines: Rows = []
         self.updated_orders: Rows = []
 
+    @property
+    def day(self) -> date:
+        """The day, where the brand is, on which the batch is placed."""
+        return self._around.day
+
     def add_order(self, work: Work) -> None:
         """Add a new order, or hold, with what its plan gives it."""
         intake = work.intake
@@ -91,8 +96,8 @@ class Shaped:
             return
         shares = shares_of_lines(work) if work.plan else []
         counts = Counts(actor=intake.principal.actor)
-        outcomes = _line_outcomes(intake, shares)
-        holds = (*intake.holds, *_holds_of_plan(work, outcomes))
+        outcomes = _line_outcomes(intake, shares, is_blocked=work.is_blocked)
+        holds = (*work.holds, *_holds_of_plan(work, outcomes))
         if work.has_appointment and work.bookings is None:
             holds = (*holds, Hold(HoldKind.APPOINTMENT, NOT_AT_ITS_TIME))
         status = check_step(START, derive_status(outcomes, is_held=bool(holds)))
@@ -121,7 +126,7 @@ class Shaped:
         """Add a hold with its parts and takes."""
         hold_id, dealer_id = work.order_id, intake.shop.dealer_id
         shares = shares_of_lines(work)
-        held = Held(hold_id, _line_outcomes(intake, shares))
+        held = Held(hold_id, _line_outcomes(intake, shares, is_blocked=False))
         for number, share in enumerate(shares, 1):
             place = (share.functional_warehouse_id, share.sku_id)
             self.stock_hold_parts.append(
@@ -264,6 +269,9 @@ class Shaped:
                     line.line_discount_minor,
                     line.order_discount_minor,
                     line.amount_minor,
+                    None if line.deal is None else line.deal.agreement_id,
+                    None if line.deal is None else line.deal.price_minor,
+                    None if line.deal is None else line.deal.account_id,
                 )
             )
         for number, fee in enumerate(intake.draft.fees, 1):
@@ -425,9 +433,11 @@ def _units_by_line(shares: Sequence[Share]) -> dict[int, int]:
     return got
 
 
-def _line_outcomes(intake: Intake, shares: Sequence[Share]) -> tuple[LineOutcome, ...]:
+def _line_outcomes(
+    intake: Intake, shares: Sequence[Share], *, is_blocked: bool
+) -> tuple[LineOutcome, ...]:
     got = _units_by_line(shares)
-    is_blocked, is_partial = intake.is_blocked, intake.shortage is Shortage.PARTIAL
+    is_partial = intake.shortage is Shortage.PARTIAL
     outcomes = []
     for line in intake.lines:
         reserved = got.get(line.line_no, 0)

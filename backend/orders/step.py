@@ -8,9 +8,12 @@ import msgspec
 
 from backend.db.errors import WriteRefused
 from backend.db.pool import Database, Record, TenantTransaction
+from backend.dropship.quotas.model import QuotaAt
 from backend.events.model import NewEvent, Payload
 from backend.events.outbox import append_events
+from backend.inventory.counters import Counters
 from backend.orders.claim import SQL
+from backend.orders.dealing.give_back import give_back_quota
 from backend.orders.errors import UnknownOrder
 from backend.orders.events import RefundDue
 from backend.orders.model import HoldKind, LineOutcome, OrderStatus
@@ -86,10 +89,12 @@ async def write_step(
     lines: tuple[Sequence[LineOutcome], Sequence[LineOutcome]],
     status: OrderStatus,
     events: Sequence[StepEvent],
-) -> None:
+) -> Counters:
     """Move the units of a locked order from how its lines stood to how they stand, and tell it.
 
-    What is cancelled of an order that was paid is owed to who paid (`refund.due`).
+    What is cancelled of an order that was paid is owed to who paid (`refund.due`). What a dealer's
+    order takes less quota for is given back: locks its accounts, and so comes after other counters.
+    Returns these.
     """
     moves = [
         (
@@ -108,6 +113,9 @@ async def write_step(
         await tx.execute(SQL.move_line_units, tx.tenant_id, [order["id"]] * len(moves), *columns)
     if order["is_paid"] and (refund := await _owe_cancelled(tx, order, lines, status)):
         events = [*events, StepEvent(refund)]
+    quotas: Sequence[QuotaAt] = []
+    if moves and order["dealer_id"] is not None:
+        quotas = await give_back_quota(tx, order["id"], *lines)
     sequence = order["event_sequence"]
     if status in ORDER.final and order["pickup_node_id"] is not None:
         await tx.execute(SQL.cancel_pickup, tx.tenant_id, order["id"])
@@ -134,6 +142,7 @@ async def write_step(
             for number, event in enumerate(events, 1)
         ],
     )
+    return Counters(quotas=quotas)
 
 
 async def _owe_cancelled(

@@ -5,10 +5,13 @@ from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from backend.catalog.find_skus import SkuCache
+from backend.catalog.model import Sku
+from backend.channels.model import Shop
 from backend.channels.shops import ShopCache
 from backend.clock import now
 from backend.db.errors import YipanError
 from backend.db.pool import Database
+from backend.dropship.dealings import DealerTerms, Dealings
 from backend.network.model import Node
 from backend.network.nodes import nodes_by_codes
 from backend.network.regions.table import RegionTable
@@ -58,7 +61,9 @@ class Understanding:
     def __init__(self, brand: Brand, database: Database, regions: RegionTable) -> None:
         self._database = database
         self._principal = system_principal(brand.id, "orders")
+        self._brand = brand
         self._skus = SkuCache()
+        self._dealings = Dealings()
         self._shops = ShopCache()
         self._regions = regions
         self._currency = brand.currency
@@ -102,8 +107,12 @@ class Understanding:
         return normalise(draft, principal, await self._look_up([draft]))
 
     async def again(self, works: Sequence[Work], retired_sku_ids: set[int]) -> list[Work]:
-        """Return new works for orders whose SKUs were retired on their way, or answer them."""
+        """Return new works for orders, or answer them, where what they were understood by changed.
+
+        That is SKUs that were retired on their way, or dealers' terms.
+        """
         self._skus.forget(retired_sku_ids)
+        self._dealings.forget()
         intakes = [work.intake for work in works if work.intake is not None]
         assert len(intakes) == len(works), "a backorder is not understood twice"
         around = await self._look_up([intake.draft for intake in intakes])
@@ -130,9 +139,22 @@ class Understanding:
             async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
                 shops |= await self._shops.fetch(tx, shop_codes - shops.keys(), moment)
                 skus |= await self._skus.fetch(tx, sku_codes - skus.keys())
+        dealers = await self._deal(shops.values(), skus.values())
         asked = {draft.fetched_at.location for draft in drafts if draft.fetched_at is not None}
         nodes = await self._pickup_nodes(asked) if asked else {}
-        return Surroundings(shops, skus, self._regions, self._currency, nodes)
+        version = self._dealings.version
+        return Surroundings(shops, skus, self._regions, self._currency, nodes, dealers, version)
+
+    async def _deal(self, shops: Collection[Shop], skus: Collection[Sku]) -> dict[int, DealerTerms]:
+        """Return what binds the dealers of the shops; what is not known of it is fetched."""
+        dealers = {shop.dealer_id for shop in shops if shop.dealer_id is not None}
+        if not dealers:
+            return {}
+        today, ids = self._brand.today(), {sku.id for sku in skus}
+        if not self._dealings.knows(dealers, ids, today):
+            async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
+                await self._dealings.read(tx, dealers, ids, today)
+        return {one: terms for one in dealers if (terms := self._dealings.of(one)) is not None}
 
     async def _pickup_nodes(self, codes: Collection[str]) -> dict[str, Node]:
         async with self._database.tenant_transaction(self._principal, read_only=True) as tx:

@@ -9,7 +9,8 @@ import msgspec
 from backend.inventory.allotments.book import AllotmentBook
 from backend.inventory.model import StockKey
 from backend.network.slots import Window
-from backend.orders.intake import Intake
+from backend.orders.dealing.deals import quota_of
+from backend.orders.intake import Hold, Intake
 from backend.orders.model import Answer, Shortage
 from backend.routing.goods_needs import needs_of
 from backend.routing.model import (
@@ -73,6 +74,8 @@ class Work:
         "nodes",
         "order_id",
         "plan",
+        "quota",
+        "quota_hold",
         "rows",
         "shadow",
         "token",
@@ -98,6 +101,10 @@ class Work:
         """The allotments that bound its SKUs, where any do."""
         self.units_by_allotment: dict[int, int] = {}
         """What the plan takes of allotments."""
+        self.quota: dict[int, int] = {}
+        """What it takes of a dealer's quota accounts, once it is planned."""
+        self.quota_hold: Hold | None = None
+        """What it waits for where they have too little: then it wants no stock."""
         self.nodes: tuple[int, ...] = ()
         """The nodes of the plan: a parcel from each; none for a hold."""
         self.bookings: Bookings | None = None
@@ -121,6 +128,49 @@ class Work:
         self.allotment_ids, self.units_by_allotment = {}, {}
         if allotments:
             self._allot(plan, allotments)
+        self.quota = self._quota_of_plan(plan)
+
+    def _quota_of_plan(self, plan: OrderPlan) -> dict[int, int]:
+        """Return what the order takes of quotas: for what is not cancelled of it at once."""
+        if self.intake is None or self.intake.dealing_version is None or self.is_hold:
+            return {}
+        if self.shortage is not Shortage.PARTIAL or plan.is_whole:
+            return quota_of(self.intake.lines)
+        got: dict[int, int] = {}
+        for share in shares_of_lines(self):
+            got[share.line_no] = got.get(share.line_no, 0) + share.quantity
+        return quota_of(self.intake.lines, got)
+
+    @property
+    def quota_needs(self) -> dict[int, int]:
+        """What all that it wants takes of quotas; nothing of who waits already, or is blocked."""
+        if self.intake is None or self.intake.dealing_version is None:
+            return {}
+        return {} if self.is_hold or self.intake.is_blocked else quota_of(self.intake.lines)
+
+    def wait_for_quota(self, hold: Hold | None) -> None:
+        """Hold the order for its quota, without stock, or (None) let it want its stock again."""
+        if hold is None and self.quota_hold is None:
+            return
+        assert self.intake is not None, "only new orders take quota"
+        self.quota_hold = hold
+        self.plan, self.nodes, self.units_by_key = None, (), {}
+        self.allotment_ids, self.units_by_allotment, self.quota = {}, {}, {}
+        self.lines = () if hold is not None else _lines_to_plan(self.intake)
+        self.rows = _merge(self.lines)
+
+    @property
+    def holds(self) -> tuple[Hold, ...]:
+        """What a new order is held for, whatever its plan."""
+        assert self.intake is not None, "only new orders have holds"
+        return (
+            self.intake.holds if self.quota_hold is None else (*self.intake.holds, self.quota_hold)
+        )
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether a new order is held for something without which nothing is reserved."""
+        return any(hold.kind.blocks_stock for hold in self.holds)
 
     def _allot(self, plan: OrderPlan, allotments: AllotmentBook) -> None:
         for part in plan.allocations:

@@ -13,6 +13,8 @@ import structlog
 
 from backend.clock import now
 from backend.db.pool import TenantTransaction
+from backend.dropship.quotas.book import QuotaBook
+from backend.dropship.quotas.counters import changed_quotas
 from backend.inventory.allotments.book import AllotmentBook
 from backend.inventory.allotments.counters import BEGINNING, changed_allotments
 from backend.inventory.allotments.model import AllotmentState
@@ -71,6 +73,8 @@ class TenantBook:
         self.day = date.min
         self.allotments = AllotmentBook()
         self._allotted_at = BEGINNING
+        self.quotas = QuotaBook()
+        self._quotas_at = BEGINNING
         self._floors = ShopFloorBook()
         self._floored_at = BEGINNING
         self._floors_heard_at = 0.0
@@ -133,6 +137,7 @@ class TenantBook:
             figures = await self._figures.read(tx, topology.weights, criteria_of(*documents), local)
             capacities = await capacities_of_day(tx, local.date())
             allotted = await changed_allotments(tx, self._allotted_at - SWEEP_OVERLAP)
+            quotas = await changed_quotas(tx, self._quotas_at - SWEEP_OVERLAP)
             floors: list[ShopFloor] = []
             if topology.layout_version:  # else no shop has a number to keep anything of
                 floors = await changed_shop_floors(tx, self._floors_since())
@@ -153,6 +158,8 @@ class TenantBook:
             changed = stock.pools is not self._stock.pools
             self._stock = stock
             self._learn_allotments(allotted)
+            self._quotas_at = max([self._quotas_at, *(changed for _, changed in quotas)])
+            self.quotas.apply(at for at, _ in quotas)
             self._learn_floors(floors)
         finally:
             self._coming = None
@@ -165,7 +172,8 @@ class TenantBook:
         self.apply_capacities(capacities)
         if changed and stock.pools is not None:
             self._tell(stock.pools.availability.take_changed())
-        return Counters(levels, capacities, [state.at for state in allotted])
+        allotments = [state.at for state in allotted]
+        return Counters(levels, capacities, allotments, [at for at, _ in quotas])
 
     async def _candidate(self, tx: TenantTransaction) -> Candidate | None:
         """Return the policy that is on trial, if one is."""
@@ -231,6 +239,7 @@ class TenantBook:
         """Take over what is newer."""
         self.apply_levels(counters.levels)
         self.apply_capacities(counters.capacities)
+        self.quotas.apply(counters.quotas)
         self._recap(self.allotments.apply(counters.allotments))
 
     def apply_levels(self, levels: Iterable[FreeAt]) -> None:

@@ -10,6 +10,7 @@ from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import ACQUIRE_TIMEOUT_SECONDS, Record, TenantTransaction
 from backend.db.sql import Query
 from loadtests.torture import (
+    dropship_statements,
     fulfilment_statements,
     hold_statements,
     order_statements,
@@ -31,6 +32,7 @@ STATEMENTS = (
     | routing_statements.STATEMENTS
     | refund_statements.STATEMENTS
     | slot_statements.STATEMENTS
+    | dropship_statements.STATEMENTS
 )
 
 

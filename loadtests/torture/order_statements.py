@@ -59,6 +59,9 @@ LINE = (
     "line_discount_minor",
     "order_discount_minor",
     "amount_minor",
+    "agreement_id",
+    "dealer_price_minor",
+    "quota_account_id",
 )
 HOLD = (
     "order_id",
@@ -180,7 +183,9 @@ async def look_again(
     dealers: Value,
     node_ids: Value,
     skus: Value,
+    dealings: Value,
 ) -> list[Row]:
+    assert not dealings, "there are no dealers' shops here"
     rows = [row(kind="authority", id=ordinal) for ordinal in range(1, len(kinds) + 1)]
     for kind, table, ids in (("closed", "node", node_ids), ("retired", "sku", skus)):
         for number in ids:

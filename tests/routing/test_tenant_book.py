@@ -102,7 +102,7 @@ async def activate(admin: Connection, world: World, version: int, document: Poli
 
 async def test_the_first_refresh_reads_network_and_stock(followed: Followed) -> None:
     written = [await followed.receive("wh", 5), await followed.receive("far", 7)]
-    levels, capacities, _ = await followed.refresh()
+    levels, capacities, *_ = await followed.refresh()
     assert (sorted(levels), capacities) == (written, [])
     assert {n.code for n in followed.book.view.nodes} == {"wh", "store", "far", "dealer-node"}
     assert [followed.free(level.functional_warehouse_id) for level in written] == [5, 7]

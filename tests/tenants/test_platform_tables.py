@@ -37,6 +37,7 @@ PUBLIC = {
     "paid_of_order(bigint,bigint)",
     "price_of_order(bigint,bigint)",
     "node_in_use(bigint,bigint)",
+    "stale_dealings(bigint,bigint[])",
     "orders_placed_before(bigint,bigint[],timestamp with time zone)",
 }
 """What the application may call outside of the platform's schema."""
