@@ -37,8 +37,8 @@ lint: $(VENV)/dev.stamp ## formatting, lint and strict types
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/mypy
 
-bench: $(VENV)/dev.stamp ## every benchmark once: planner, availability, admit, intake, checkout, hotsku, appointments, freshness, whatif, fulfilment (quick)
-	@for name in planner availability admit intake checkout hotsku appointments freshness whatif fulfilment; do $(BIN)/yipan bench $$name --quick || exit 1; done
+bench: $(VENV)/dev.stamp ## every benchmark once: planner, availability, admit, intake, checkout, hotsku, hotquota, appointments, freshness, whatif, fulfilment (quick)
+	@for name in planner availability admit intake checkout hotsku hotquota appointments freshness whatif fulfilment; do $(BIN)/yipan bench $$name --quick || exit 1; done
 
 torture: $(VENV)/dev.stamp ## 20,000 histories in which everything goes wrong, some on real servers; random pools and orders
 	@$(BIN)/python -m loadtests.torture.run

@@ -103,8 +103,11 @@ async def keys_of_brands(database_url: str) -> dict[int, str]:
 class OrderSource:
     """Makes records of orders: three lines, a random district, one unit or two of each SKU."""
 
-    def __init__(self, random: Random, skus: int, *, prefix: str = "") -> None:
+    def __init__(
+        self, random: Random, skus: int, *, prefix: str = "", shops: Sequence[str] = (SHOP,)
+    ) -> None:
         self._random = random
+        self._shops = shops
         self._skus = range(skus)
         self._districts = districts()
         self._prefix = prefix
@@ -115,7 +118,7 @@ class OrderSource:
         random = self._random
         self._number += 1
         return {
-            "shop": SHOP,
+            "shop": self._shops[self._number % len(self._shops)],
             "externalId": f"{self._prefix}{self._number}",
             "address": {
                 "detail": f"人民路 {random.randrange(1, 999)} 号",

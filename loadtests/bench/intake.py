@@ -2,8 +2,9 @@
 
 Three lines an order, 1,000 SKUs over 30 nodes with a daily capacity; a page has 500 records, and
 several connections each wait for the answers of a page before they send the next. Every answer is
-looked at. Measured once for one brand and once for 200 brands with a page of 10 orders each, and
-then the audit runs.
+looked at. Measured for one brand; for one whose orders are all of its 20 dealers' shops, each under
+an agreement, with a quota and an allotment of every SKU; and for 200 brands with a page of 10
+orders each. After each the audit runs.
 """
 
 import asyncio
@@ -16,11 +17,16 @@ import uvloop
 
 from backend.audit.audit import audit
 from backend.runtime import open_runtime
-from loadtests.bench.brands import OrderSource, Size, create_brands, keys_of_brands
+from loadtests.bench.brands import OrderSource, Size, create_brands, keys_of_brands, sku_code
+from loadtests.bench.dealers import create_dealers, dealer_code
 from loadtests.bench.ground import Ground, Serving, bench_servers, fresh_database, serving
 from loadtests.bench.http_client import Answer, Connection
 from loadtests.bench.report import BenchReport, Options, Processor, Stopwatch
+from loadtests.fresh_brand import SHOP
 
+DEALERS = 20
+PLENTY = 10**14
+DEALER_PRICE_MINOR = 13_300
 ONE = Size(brands=1, nodes=30, skus=1_000)
 MANY = Size(brands=200, nodes=5, skus=50)
 PAGE = 500
@@ -48,7 +54,7 @@ class WrongAnswer(RuntimeError):
 
 
 def run(options: Options) -> BenchReport:
-    """Measure orders per second of the whole intake, for one brand and for 200."""
+    """Measure orders per second of the whole intake: for one brand, of dealers, for 200 brands."""
     report = BenchReport(name="intake", metrics={}, seconds=options.seconds, seed=options.seed)
     with bench_servers() as ground:
         uvloop.run(_measure(ground, options, report))
@@ -56,16 +62,26 @@ def run(options: Options) -> BenchReport:
 
 
 async def _measure(ground: Ground, options: Options, report: BenchReport) -> None:
-    for name, size, page, connections, metric in (
-        ("intake", ONE, PAGE, CONNECTIONS, "orders_per_second"),
-        ("intake_many", MANY, PAGE_OF_MANY, CONNECTIONS_OF_MANY, "orders_per_second_200_tenants"),
+    dealers = [dealer_code(number) for number in range(DEALERS)]
+    for name, size, page, connections, metric, shops in (
+        ("intake", ONE, PAGE, CONNECTIONS, "orders_per_second", [SHOP]),
+        ("intake_dealers", ONE, PAGE, CONNECTIONS, "orders_per_second_of_dealers", dealers),
+        (
+            "intake_many",
+            MANY,
+            PAGE_OF_MANY,
+            CONNECTIONS_OF_MANY,
+            "orders_per_second_200_tenants",
+            [SHOP],
+        ),
     ):
         setting_up = Stopwatch()
-        fill = partial(create_brands, ground.where, size=size, seed=options.seed)
+        fill = partial(_fill, ground, size=size, seed=options.seed, with_dealers=shops is dealers)
         async with fresh_database(ground, name, fill) as own:
             keys = await keys_of_brands(own.where.database_url)
             async with serving(own, workers=options.workers or 1) as served:
-                pushing = Pushing(served, list(keys.values()), size.skus, page, options.seed)
+                given = (size.skus, page, options.seed, shops)
+                pushing = Pushing(served, list(keys.values()), *given)
                 await pushing.push(connections, WARM_UP_SECONDS)
                 report.set_up_seconds += setting_up.seconds
                 processor = Processor()
@@ -77,6 +93,32 @@ async def _measure(ground: Ground, options: Options, report: BenchReport) -> Non
             report.metrics["audit_differences"] = (
                 report.metrics.get("audit_differences", 0) + differences
             )
+
+    plain = report.metrics["orders_per_second"]
+    of_dealers = report.metrics["orders_per_second_of_dealers"]
+    report.metrics["ratio_of_dealers"] = round(of_dealers / plain, 3)
+
+
+async def _fill(
+    ground: Ground, database_url: str, *, size: Size, seed: int, with_dealers: bool
+) -> None:
+    """Create the brands, and the dealers of one, with more quota and allotments than is sold."""
+    where = ground.where
+    await create_brands(where, database_url, size, seed)
+    if not with_dealers:
+        return
+    async with open_runtime(
+        database_url, where.valkey_url, where.secret, with_maintenance=False
+    ) as runtime:
+        await create_dealers(
+            runtime,
+            (await runtime.brands.all())[0].id,
+            dealers=DEALERS,
+            skus=[sku_code(number) for number in range(size.skus)],
+            price_minor=DEALER_PRICE_MINOR,
+            limit_minor=PLENTY,
+            allotted=size.units,
+        )
 
 
 async def audit_differences(ground: Ground, tenants: Sequence[int]) -> int:
@@ -96,8 +138,15 @@ class Pushing:
     """Pages of orders from several connections, one brand each or all of one."""
 
     def __init__(
-        self, served: Serving, keys: Sequence[str], skus: int, page: int, seed: int
+        self,
+        served: Serving,
+        keys: Sequence[str],
+        skus: int,
+        page: int,
+        seed: int,
+        shops: Sequence[str],
     ) -> None:
+        self._shops = shops
         self._served = served
         self._keys = keys
         self._page = page
@@ -117,7 +166,8 @@ class Pushing:
     async def _push_pages(self, number: int, watch: Stopwatch, seconds: float) -> int:
         key = self._keys[number % len(self._keys)]
         random = Random(f"{self._seed}-{self._runs}-{number}")
-        source = OrderSource(random, self._skus, prefix=f"{self._runs}-{number}-")
+        prefix = f"{self._runs}-{number}-"
+        source = OrderSource(random, self._skus, prefix=prefix, shops=self._shops)
         connection = await Connection.open(self._served.address, {"authorization": f"Bearer {key}"})
         count = 0
         try:

@@ -16,6 +16,7 @@ class BenchName(StrEnum):
     INTAKE = "intake"
     CHECKOUT = "checkout"
     HOTSKU = "hotsku"
+    HOTQUOTA = "hotquota"
     APPOINTMENTS = "appointments"
     LIFECYCLE = "lifecycle"
     SEARCH = "search"
