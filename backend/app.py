@@ -1,5 +1,6 @@
 """The HTTP application: GraphQL, the intake stream, health and metrics."""
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
@@ -27,6 +28,8 @@ from backend.admission.valkey import ValkeyAway
 from backend.after_sales.collecting import note_collected
 from backend.db.errors import DatabaseUnavailable, YipanError
 from backend.db.pool import SQL
+from backend.documents.find import documents_by_ids
+from backend.documents.pdf import pdf_of
 from backend.fulfilment.carriers.model import TrackingEvent
 from backend.fulfilment.carriers.tracking import check_signature, record_tracking
 from backend.fulfilment.errors import InvalidFulfilmentInput, InvalidSignature, UnknownCarrier
@@ -48,6 +51,7 @@ UNAVAILABLE = 503
 WHOLE_BODIES = ("/graphql", "/carriers/")
 CARRIER_EVENTS = "/carriers/{tenant:int}/{carrier}/events"
 NDJSON = "application/x-ndjson"
+PDF = "application/pdf"
 OpenRuntime = AbstractAsyncContextManager[Runtime]
 
 
@@ -143,6 +147,29 @@ async def intake_orders(request: Request) -> Response:
     return AnswerStream(stream, media_type=NDJSON)
 
 
+async def document_pdf(request: Request) -> Response:
+    """`GET /documents/{number}.pdf`: a document as PDF, for who may see it."""
+    runtime: Runtime = request.app.state.runtime
+    context = Context(request, services_of(runtime))
+    try:
+        await context.authenticate(request.headers.get("authorization"))
+        context.principal.require(Permission.DEALERS_READ)
+        async with context.reading() as tx:
+            found = await documents_by_ids(tx, [request.path_params["number"]])
+    except TokenInvalid as error:
+        return _refusal(401, error.code, error.message)
+    except PermissionMissing as error:
+        return _refusal(403, error.code, str(error))
+    except DatabaseUnavailable as error:
+        return _refusal(UNAVAILABLE, error.code, error.message)
+    if not found:
+        return _refusal(404, "UNKNOWN_DOCUMENT", "There is no such document that you may see.")
+    (document,) = found
+    body = await asyncio.to_thread(pdf_of, document)
+    name = f'inline; filename="{document.code}.pdf"'
+    return Response(body, media_type=PDF, headers={"content-disposition": name})
+
+
 async def carrier_events(request: Request) -> Response:
     """`POST /carriers/{tenant}/{carrier}/events`: what a carrier tells, as signed JSON."""
     runtime: Runtime = request.app.state.runtime
@@ -213,6 +240,7 @@ def create_app(opened: OpenRuntime, *, is_development: bool) -> ASGIApp:
             WebSocketRoute("/graphql", api),
             Route("/intake/orders", intake_orders, methods=["POST"]),
             Route(CARRIER_EVENTS, carrier_events, methods=["POST"]),
+            Route("/documents/{number:int}.pdf", document_pdf),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),

@@ -17,6 +17,8 @@ from backend.admission.valkey import ValkeyAway
 from backend.clock import now
 from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import SQL, Database
+from backend.documents.issue import issue_next
+from backend.documents.statements import issue_statements
 from backend.dropship.quotas.upkeep import mind_quotas
 from backend.events.log import mark_events
 from backend.fulfilment.deadlines import tell_overdue
@@ -74,6 +76,9 @@ RELEASE_HOLDS_EVERY_SECONDS = 5.0
 SETTLE_DEALINGS_EVERY_SECONDS = 1.0
 """How soon a dealer's order goes once its quota is there."""
 MIND_QUOTAS_EVERY_SECONDS = 5.0
+ISSUE_EVERY_SECONDS = 5.0
+"""How soon there is a document of what happened."""
+STATEMENTS_EVERY_SECONDS = 3600.0
 PICKUPS_EVERY_SECONDS = 15.0
 WAVES_EVERY_SECONDS = 15.0
 DEPOSITS_EVERY_SECONDS = 15.0
@@ -168,6 +173,8 @@ class Maintenance:
             (RELEASE_HOLDS_EVERY_SECONDS, self.release_expired_holds),
             (MIND_QUOTAS_EVERY_SECONDS, self.mind_quotas),
             (SETTLE_DEALINGS_EVERY_SECONDS, self.settle_dealings),
+            (ISSUE_EVERY_SECONDS, self.issue_documents),
+            (STATEMENTS_EVERY_SECONDS, self.issue_statements),
             (PRICE_EVERY_SECONDS, self._pricer.price_all),
             (REROUTE_EVERY_SECONDS, self._rerouter.reroute_all),
             (JUDGE_EVERY_SECONDS, self._routing.judge_rollouts),
@@ -265,6 +272,17 @@ class Maintenance:
             went, counters = await self._dealing.settle(brand)
             if went:
                 await self._publish_counters(brand.id, counters)
+
+    async def issue_documents(self) -> None:
+        """Issue the documents of what has happened to dealers' business."""
+        for brand in await self._brands.all():
+            while await issue_next(self._database, brand) and not self._stopping.is_set():
+                pass
+
+    async def issue_statements(self) -> None:
+        """Issue the statements of last month."""
+        for brand in await self._brands.all():
+            await issue_statements(self._database, brand)
 
     async def end_pickups(self) -> None:
         """Remind who is to fetch orders, and cancel those that nobody fetched."""

@@ -45,6 +45,7 @@ class QuotaEntry(relay.Node):
     reason: str
     actor: str
     recorded_at: datetime
+    reverses_id: strawberry.ID | None = strawberry.field(description="The entry it takes back.")
 
 
 def entry_from(found: EntryRecord) -> QuotaEntry:
@@ -60,7 +61,12 @@ def entry_from(found: EntryRecord) -> QuotaEntry:
         reason=found.reason,
         actor=found.actor,
         recorded_at=found.recorded_at,
+        reverses_id=_reversed(found.reverses_id),
     )
+
+
+def _reversed(entry_id: int | None) -> strawberry.ID | None:
+    return None if entry_id is None else strawberry.ID(id_of("QuotaEntry", entry_id))
 
 
 @strawberry.type(description="What a dealer may order by: credit, or paid ahead.")
@@ -138,6 +144,9 @@ class QuotaOpenInput:
     payment_days: int | None = strawberry.field(
         default=None, description="Of credit: after how many days what was taken is due."
     )
+    legal_entity: str | None = strawberry.field(
+        default=None, description="Who issues its documents; null: the brand itself."
+    )
     warn_bp: list[int] = strawberry.field(
         default_factory=lambda: [2_000, 500],
         description="With a smaller share left than one of these basis points somebody is told.",
@@ -166,6 +175,22 @@ class QuotaIncreaseInput:
     account: str
     amount_minor: BigInt
     ends_at: datetime
+    reason: str = ""
+
+
+@strawberry.input
+class QuotaAdjustInput:
+    idempotency_key: str
+    account: str
+    amount_minor: BigInt = strawberry.field(description="Below 0: the dealer owes less.")
+    reason: str
+
+
+@strawberry.input
+class QuotaReverseInput:
+    idempotency_key: str
+    account: str
+    entry_id: strawberry.ID
     reason: str = ""
 
 
@@ -227,6 +252,7 @@ class QuotasMutation:
             limit_minor=input.limit_minor,
             payment_days=input.payment_days,
             warn_bp=tuple(input.warn_bp),
+            legal_entity=input.legal_entity,
         )
         key = input.idempotency_key
         return await _record(info.context, lambda tx: cases.open_account(tx, draft, key=key))
@@ -263,6 +289,18 @@ class QuotasMutation:
         given = (input.account, input.amount_minor, input.reference)
         key = input.idempotency_key
         return await _record(info.context, lambda tx: cases.record_payment(tx, *given, key=key))
+
+    @strawberry.mutation(description="Let a dealer owe more (借记) or less (贷记), by hand.")
+    async def quota_adjust(self, info: YipanInfo, input: QuotaAdjustInput) -> QuotaPayload:
+        given = (input.account, input.amount_minor, input.reason)
+        key = input.idempotency_key
+        return await _record(info.context, lambda tx: cases.adjust(tx, *given, key=key))
+
+    @strawberry.mutation(description="Take back what was charged or credited by hand (红冲).")
+    async def quota_reverse(self, info: YipanInfo, input: QuotaReverseInput) -> QuotaPayload:
+        given = (input.account, number_of("QuotaEntry", input.entry_id), input.reason)
+        key = input.idempotency_key
+        return await _record(info.context, lambda tx: cases.reverse_entry(tx, *given, key=key))
 
     @strawberry.mutation(description="Let a credit account have more until a time (临时额度).")
     async def quota_increase(self, info: YipanInfo, input: QuotaIncreaseInput) -> QuotaPayload:

@@ -27,6 +27,7 @@ from graphql_schema.collections import (
 )
 from graphql_schema.deadlines import DeadlinesMutation, DeadlinesQuery
 from graphql_schema.dealer_agreements import DealerAgreementsMutation, DealerAgreementsQuery
+from graphql_schema.dealer_documents import DealerDocumentsMutation, DealerDocumentsQuery
 from graphql_schema.dealer_prices import DealerPricesMutation, DealerPricesQuery
 from graphql_schema.deposits import DepositsMutation
 from graphql_schema.documents import Documents
@@ -114,6 +115,7 @@ def _query_type() -> type:
         AllotmentsQuery,
         DealerAgreementsQuery,
         DealerPricesQuery,
+        DealerDocumentsQuery,
         QuotasQuery,
         SuppliesQuery,
         StockCountsQuery,
@@ -168,6 +170,7 @@ class Mutation(
     AllotmentsMutation,
     DealerAgreementsMutation,
     DealerPricesMutation,
+    DealerDocumentsMutation,
     QuotasMutation,
     SuppliesMutation,
     StockCountsMutation,

@@ -100,6 +100,16 @@ CENTRES: dict[str, frozenset[str]] = {
             "core_ext",
         }
     ),
+    "backend.documents": frozenset(
+        {
+            "backend.after_sales",
+            "backend.channels",
+            "backend.dropship",
+            "backend.fulfilment",
+            "backend.network",
+            "backend.orders",
+        }
+    ),
     "backend.audit": frozenset({"backend.inventory"}),
 }
 """Each centre with what it meets beside the ground; through public functions, never through SQL."""

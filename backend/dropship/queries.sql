@@ -167,3 +167,34 @@ values ($1, $2, $3, $4, $5, $6, $7)
 on conflict (tenant_id, dealer_id) do update
 set level = excluded.level, parent_id = excluded.parent_id, is_suspended = excluded.is_suspended,
     reason = excluded.reason, set_by = excluded.set_by, changed_at = clock_timestamp()
+
+-- lock_deposit --
+-- Lock a dealer's deposit, which begins with nothing, and read it.
+insert into dealer_deposit (tenant_id, dealer_id) values ($1, $2)
+on conflict (tenant_id, dealer_id) do update set version = dealer_deposit.version + 1
+returning balance_minor
+
+-- change_deposit --
+-- Change a locked deposit.
+update dealer_deposit set balance_minor = balance_minor + $3
+where tenant_id = $1 and dealer_id = $2
+
+-- add_deposit_entry --
+-- Write down why a deposit changed.
+insert into dealer_deposit_entry (tenant_id, dealer_id, type, amount_minor, reference, reason,
+    actor)
+values ($1, $2, $3, $4, $5, $6, $7)
+
+-- has_deposit_reference --
+-- Whether an entry of a deposit has a reference.
+select true as has_any from dealer_deposit_entry
+where tenant_id = $1 and dealer_id = $2 and reference = $3
+
+-- deposits --
+-- What dealers have deposited.
+select dealer_id, balance_minor, version from dealer_deposit where tenant_id = $1 order by dealer_id
+
+-- deposit_entries --
+-- Why the deposits of dealers are what they are, as it happened.
+select id, dealer_id, type, amount_minor, reference, reason, actor, recorded_at
+from dealer_deposit_entry where tenant_id = $1 and dealer_id = any($2::bigint[]) order by id

@@ -123,6 +123,15 @@ class FunctionalWarehouse(msgspec.Struct, frozen=True, kw_only=True):
         return self.condition is SELLABLE_CONDITION and self.purpose == DEFAULT_PURPOSE
 
 
+class LegalEntity(NamedTuple):
+    """A company (法人主体): of the brand, or one of its dealers'."""
+
+    id: int
+    code: str
+    name: str
+    dealer_id: int | None
+
+
 class NodeDraft(NodeTerms, frozen=True, kw_only=True):
     """A node to be created; without coordinates it stands where its region does."""
 

@@ -6,7 +6,7 @@ from backend.db.errors import OutOfRange
 from backend.db.pool import Record, TenantTransaction, Transaction
 from backend.db.sql import load_queries
 from backend.network.errors import NodeInUse, UnknownNode, UnknownRegion
-from backend.network.model import Capability, Node, NodeDraft, NodeKind, NodeTerms
+from backend.network.model import Capability, LegalEntity, Node, NodeDraft, NodeKind, NodeTerms
 from backend.network.ranges import require_node_terms
 from backend.network.regions.table import RegionTable, bundled_regions
 from backend.network.terms_version import raise_terms_version
@@ -147,6 +147,11 @@ async def delete_node(tx: TenantTransaction, code: str) -> int:
         raise NodeInUse
     await tx.execute(SQL.delete_node, tx.tenant_id, row["id"])
     return int(row["id"])
+
+
+async def list_legal_entities(tx: TenantTransaction) -> list[LegalEntity]:
+    """Return the legal entities that the principal may see, by id."""
+    return [LegalEntity(*row) for row in await tx.fetch(SQL.legal_entities, tx.tenant_id)]
 
 
 async def create_legal_entity(

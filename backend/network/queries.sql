@@ -59,6 +59,10 @@ closed_days as (delete from node_closed_day where tenant_id = $1 and node_id = $
 lanes as (delete from carrier_lane where tenant_id = $1 and origin_id = $2)
 delete from node where tenant_id = $1 and id = $2
 
+-- legal_entities --
+-- Legal entities, by id.
+select id, code, name, dealer_id from legal_entity where tenant_id = $1 order by id
+
 -- insert_legal_entity --
 -- Create a legal entity.
 insert into legal_entity (tenant_id, code, name, dealer_id) values ($1, $2, $3, $4) returning id

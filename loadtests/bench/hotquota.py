@@ -92,7 +92,8 @@ async def _books(ground: Ground) -> tuple[int, int, int, int]:
     connection = await asyncpg.connect(ground.where.migration_database_url)  # door-ok: looks only
     try:
         (row,) = await connection.fetch(
-            "select a.used_minor, (select sum(used_delta)::bigint from quota_entry), "  # sql-ok
+            "select a.used_minor, "  # sql-ok: looks only
+            "(select sum(used_delta)::bigint from quota_entry), "
             "(select count(*)::int from orders), a.tenant_id from quota_account a"
         )
     finally:

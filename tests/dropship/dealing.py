@@ -22,9 +22,11 @@ from backend.dropship.quotas import accounts
 from backend.dropship.quotas.model import AccountDraft, QuotaAccount, QuotaKind
 from backend.inventory.counters import Counters
 from backend.network.regions.table import bundled_regions
+from backend.orders.cancel_orders import CancelLine, cancel_order
 from backend.orders.model import Outcome, Placed
 from backend.runtime import Runtime
 from loadtests.waiting import until
+from tenants.brands import Brand
 from tenants.principal import Principal
 from tests.catalogue import Connection
 from tests.orders.checks import placed
@@ -99,6 +101,9 @@ class Dealing:
     def database(self) -> Database:
         return self.runtime.database
 
+    async def brand(self) -> Brand:
+        return await self.runtime.brands.get(self.world.tenant_id)
+
     async def warm(self) -> None:
         """Have the brand's counters warm, so that admission takes them."""
         await until(lambda: self.runtime.admission.ensure_warm(self.world.tenant_id))
@@ -149,7 +154,7 @@ class Dealing:
 
     async def settle(self) -> int:
         """Let go what may, and give it what there is; returns how many orders went."""
-        brand = await self.runtime.brands.get(self.world.tenant_id)
+        brand = await self.brand()
         went, counters = await self.runtime.dealing.settle(brand)
         await self.runtime.publish_counters(self.world.tenant_id, counters)
         await self.runtime.settle()
@@ -191,3 +196,12 @@ class Dealing:
 
 YESTERDAY = date.today() - timedelta(days=2)
 """Over, wherever one is."""
+
+
+async def cancel(dealing: Dealing, order: Placed, units: int | None = None) -> None:
+    """Cancel an order, or units of its first line."""
+    lines = None if units is None else [CancelLine(1, units)]
+    who = dealing.world.brand
+    done = await cancel_order(dealing.database, who, order.order_id, lines, fresh_key())
+    await dealing.runtime.publish_counters(dealing.world.tenant_id, done.counters)
+    await dealing.runtime.settle()

@@ -7,13 +7,12 @@ import pytest
 
 from backend.catalog.model import SkuDraft
 from backend.catalog.save_skus import save_skus
-from backend.orders.cancel_orders import CancelLine, cancel_order
 from backend.orders.commit import commit_admitted
 from backend.orders.model import Held, OrderStatus, Placed, Shortage
 from backend.orders.release_holds import HoldUnresolved, Resolution, release_hold
 from backend.orders.stock_holds.model import HoldTerms, StockHoldKind
 from tenants.principal import Principal
-from tests.dropship.dealing import PRICE, YESTERDAY, Dealing, Units
+from tests.dropship.dealing import PRICE, YESTERDAY, Dealing, Units, cancel
 from tests.orders.checks import placed, refused, second_runtime
 from tests.world import BEIJING, SHANGHAI, draft, fresh_key, paid, receive
 
@@ -188,7 +187,7 @@ async def test_two_processes_let_it_go_once(
     for _ in range(5):
         await dealing.sold(2)
     await dealing.limit(6 * PRICE)
-    brand = await dealing.runtime.brands.get(dealing.world.tenant_id)
+    brand = await dealing.brand()
     async with second_runtime(database_url, valkey_url) as other:
         went = await asyncio.gather(
             dealing.runtime.dealing.settle(brand), other.dealing.settle(brand)
@@ -408,15 +407,6 @@ async def add_lines(dealing: Dealing, lines: dict[str, str]) -> None:
             for code, line in lines.items()
         ]
         await save_skus(tx, drafts)
-
-
-async def cancel(dealing: Dealing, order: Placed, units: int | None = None) -> None:
-    """Cancel an order, or units of its first line."""
-    lines = None if units is None else [CancelLine(1, units)]
-    who = dealing.world.brand
-    done = await cancel_order(dealing.database, who, order.order_id, lines, fresh_key())
-    await dealing.runtime.publish_counters(dealing.world.tenant_id, done.counters)
-    await dealing.runtime.settle()
 
 
 async def let_go(

@@ -6,6 +6,7 @@ from datetime import datetime
 from backend.db.commands import apply_once
 from backend.db.errors import OutOfRange
 from backend.db.pool import Record, TenantTransaction
+from backend.dropship.events import QuotaChanged
 from backend.dropship.quotas.counters import SQL
 from backend.dropship.quotas.errors import (
     AlreadyRecorded,
@@ -21,7 +22,10 @@ from backend.dropship.quotas.model import (
     QuotaEntryType,
     QuotaKind,
 )
+from backend.events.model import NewEvent
+from backend.events.outbox import append_events
 from backend.moments import fault_of_time
+from backend.network.nodes import list_legal_entities
 from tenants.errors import UnknownDealer
 from tenants.organisation import dealers_of_brand
 from tenants.principal import Permission
@@ -52,20 +56,12 @@ async def open_account(tx: TenantTransaction, draft: AccountDraft, *, key: str) 
             draft.payment_days,
             sorted(set(draft.warn_bp), reverse=True),
             tx.principal.subject,
+            await _legal_entity(tx, draft.legal_entity),
         )
-        await tx.execute(
-            SQL.add_entry,
-            tx.tenant_id,
-            account_id,
-            dealer_id,
-            QuotaEntryType.OPENED.value,
-            draft.limit_minor,
-            0,
-            None,
-            "",
-            tx.principal.actor,
-        )
-        return await account_by_code(tx, draft.code)
+        assert account_id, "its code was free"
+        opened = await account_by_code(tx, draft.code)
+        await _note(tx, opened, QuotaEntryType.OPENED, granted=draft.limit_minor)
+        return opened
 
     return await apply_once(tx, key, ("open_account", draft), QuotaAccount, work)
 
@@ -176,6 +172,49 @@ async def increase(
     return await _change(tx, code, key, what, change)
 
 
+async def adjust(
+    tx: TenantTransaction, code: str, amount_minor: int, reason: str, *, key: str
+) -> QuotaAccount:
+    """Let a dealer owe so much more (借记), or below 0 less (贷记), by hand and once; it says why.
+
+    It is taken even where the quota is too small: what is so is so. Locks and raises as
+    `set_limit`.
+    """
+    if not 0 < abs(amount_minor) <= AMOUNT_MINOR_MAX:
+        raise InvalidQuota("An amount is not 0.", path=("amountMinor",))
+    if not reason.strip():
+        raise InvalidQuota("Say why.", path=("reason",))
+
+    async def change(tx: TenantTransaction, account: QuotaAccount) -> None:
+        by_hand = QuotaEntryType.CHARGED if amount_minor > 0 else QuotaEntryType.CREDITED
+        await _record(tx, account, by_hand, used=amount_minor, reason=reason)
+
+    return await _change(tx, code, key, ("adjust", code, amount_minor, reason), change)
+
+
+async def reverse_entry(
+    tx: TenantTransaction, code: str, entry_id: int, reason: str, *, key: str
+) -> QuotaAccount:
+    """Take back what was charged or credited by hand, once: the entry stays, another one undoes it.
+
+    Locks and raises as `adjust`, and InvalidQuota for an entry that was not made by hand, or was
+    taken back already.
+    """
+
+    async def change(tx: TenantTransaction, account: QuotaAccount) -> None:
+        row = await tx.fetch_row(SQL.entry, tx.tenant_id, account.id, entry_id)
+        by_hand = (QuotaEntryType.CHARGED, QuotaEntryType.CREDITED)
+        if row is None or row["type"] not in by_hand or row["reverses_id"] is not None:
+            raise InvalidQuota("Only what was charged or credited by hand is taken back.")
+        if await tx.fetch_value(SQL.is_reversed, tx.tenant_id, entry_id):
+            raise InvalidQuota("It was taken back already.")
+        used = -row["used_delta"]
+        opposite = by_hand[0] if used > 0 else by_hand[1]
+        await _record(tx, account, opposite, used=used, reason=reason, reverses_id=entry_id)
+
+    return await _change(tx, code, key, ("reverse_entry", code, entry_id, reason), change)
+
+
 async def end_increases(tx: TenantTransaction, limit: int) -> list[QuotaAccount]:
     """End the increases whose time is over, and return the accounts."""
     codes = []
@@ -214,7 +253,27 @@ async def page_of_entries(
     tx: TenantTransaction, account_id: int, before: int, limit: int
 ) -> list[QuotaEntry]:
     """Return up to `limit` entries of an account with ids below `before`, the newest first."""
-    rows = await tx.fetch(SQL.entries, tx.tenant_id, account_id, before, limit)
+    return _entries(await tx.fetch(SQL.entries, tx.tenant_id, account_id, before, limit))
+
+
+async def entries_of_orders(tx: TenantTransaction, ids: Sequence[int]) -> list[QuotaEntry]:
+    """Return what orders took of accounts and gave back, as it happened."""
+    return _entries(await tx.fetch(SQL.entries_of_orders, tx.tenant_id, ids))
+
+
+async def other_entries(tx: TenantTransaction, account_ids: Sequence[int]) -> list[QuotaEntry]:
+    """Return what changed accounts and was no order's, as it happened."""
+    return _entries(await tx.fetch(SQL.other_entries, tx.tenant_id, account_ids))
+
+
+async def sums_of_period(
+    tx: TenantTransaction, account_id: int, begin: datetime, end: datetime
+) -> list[Record]:
+    """Return what changed an account in a period, by type of entry, and what it was before."""
+    return await tx.fetch(SQL.sums_of_period, tx.tenant_id, account_id, begin, end)
+
+
+def _entries(rows: Sequence[Record]) -> list[QuotaEntry]:
     return [QuotaEntry(**{**row, "type": QuotaEntryType(row["type"])}) for row in rows]
 
 
@@ -251,6 +310,7 @@ async def _record(
     used: int = 0,
     reference: str | None = None,
     reason: str = "",
+    reverses_id: int | None = None,
 ) -> None:
     """Change a locked account, and write down why."""
     if len(reason) > TEXT_MAX:
@@ -258,6 +318,30 @@ async def _record(
     paid = -used if type_ is QuotaEntryType.PAID else 0
     by = tx.principal.subject
     await tx.execute(SQL.change_account, tx.tenant_id, account.id, granted, used, paid, by)
+    await _note(
+        tx,
+        account,
+        type_,
+        granted=granted,
+        used=used,
+        reference=reference,
+        reason=reason,
+        reverses_id=reverses_id,
+    )
+
+
+async def _note(
+    tx: TenantTransaction,
+    account: QuotaAccount,
+    type_: QuotaEntryType,
+    *,
+    granted: int = 0,
+    used: int = 0,
+    reference: str | None = None,
+    reason: str = "",
+    reverses_id: int | None = None,
+) -> None:
+    """Write down why an account changed, and tell it."""
     await tx.execute(
         SQL.add_entry,
         tx.tenant_id,
@@ -269,7 +353,20 @@ async def _record(
         reference,
         reason,
         tx.principal.actor,
+        reverses_id,
     )
+    payload = QuotaChanged(account.id, account.code, type_.value, granted, used)
+    await append_events(tx, [NewEvent(payload, None, 0, account.dealer_id, None)])
+
+
+async def _legal_entity(tx: TenantTransaction, code: str | None) -> int | None:
+    """Return the brand's legal entity of a code; raises InvalidQuota."""
+    if code is None:
+        return None
+    for entity in await list_legal_entities(tx):
+        if entity.code == code and entity.dealer_id is None:
+            return entity.id
+    raise InvalidQuota(f"The brand has no legal entity {code!r}.", path=("legalEntity",))
 
 
 async def _require_new(tx: TenantTransaction, account: QuotaAccount, reference: str) -> None:

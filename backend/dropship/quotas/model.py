@@ -39,6 +39,10 @@ class QuotaEntryType(StrEnum):
     """By an order, of what was cancelled of it or waits for a person again."""
     RETURNED = "returned"
     """By an order, of what came back of it."""
+    CHARGED = "charged"
+    """By hand: the dealer owes more (借记)."""
+    CREDITED = "credited"
+    """By hand: the dealer owes less (贷记)."""
 
 
 class QuotaAt(NamedTuple):
@@ -78,6 +82,8 @@ class QuotaAccount(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     set_by: str
     changed_at: datetime
+    legal_entity_id: int | None
+    """Who issues its documents; None: the brand itself."""
 
     @property
     def left_minor(self) -> int:
@@ -106,6 +112,8 @@ class QuotaEntry(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     actor: str
     recorded_at: datetime
+    reverses_id: int | None
+    """The entry that it takes back."""
 
 
 class AccountDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,3 +125,5 @@ class AccountDraft(msgspec.Struct, frozen=True, kw_only=True):
     limit_minor: int = 0
     payment_days: int | None = None
     warn_bp: Sequence[int] = (2_000, 500)
+    legal_entity: str | None = None
+    """Who issues its documents; None: the brand itself."""

@@ -59,7 +59,7 @@ returning a.id, case when a.is_blocked then 0 else a.granted_minor - a.used_mino
 -- Accounts by id, after an id.
 select id, dealer_id, code, kind, granted_minor, used_minor, payment_days,
        greatest(0, due_minor - paid_minor) as overdue_minor, is_blocked, warn_bp, version, set_by,
-       changed_at
+       changed_at, legal_entity_id
 from quota_account
 where tenant_id = $1 and id > $2 and ($3::bigint is null or dealer_id = $3) order by id limit $4
 
@@ -67,28 +67,28 @@ where tenant_id = $1 and id > $2 and ($3::bigint is null or dealer_id = $3) orde
 -- The given accounts.
 select id, dealer_id, code, kind, granted_minor, used_minor, payment_days,
        greatest(0, due_minor - paid_minor) as overdue_minor, is_blocked, warn_bp, version, set_by,
-       changed_at
+       changed_at, legal_entity_id
 from quota_account where tenant_id = $1 and id = any($2::bigint[]) order by id
 
 -- account_by_code --
 -- An account by its code.
 select id, dealer_id, code, kind, granted_minor, used_minor, payment_days,
        greatest(0, due_minor - paid_minor) as overdue_minor, is_blocked, warn_bp, version, set_by,
-       changed_at
+       changed_at, legal_entity_id
 from quota_account where tenant_id = $1 and code = $2
 
 -- lock_account --
 -- Lock an account by its code, and read it.
 select id, dealer_id, code, kind, granted_minor, used_minor, payment_days,
        greatest(0, due_minor - paid_minor) as overdue_minor, is_blocked, warn_bp, version, set_by,
-       changed_at
+       changed_at, legal_entity_id
 from quota_account where tenant_id = $1 and code = $2 for no key update
 
 -- open_account --
 -- Open an account.
 insert into quota_account (tenant_id, dealer_id, code, kind, granted_minor, payment_days, warn_bp,
-    set_by)
-values ($1, $2, $3, $4, $5, $6, $7, $8) returning id
+    set_by, legal_entity_id)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning id
 
 -- change_account --
 -- Change what is granted, used and paid of a locked account.
@@ -101,8 +101,8 @@ where tenant_id = $1 and id = $2
 -- add_entry --
 -- Write down why an account changed.
 insert into quota_entry (tenant_id, account_id, dealer_id, type, granted_delta, used_delta,
-    reference, reason, actor)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    reference, reason, actor, reverses_id)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
 -- has_reference --
 -- Whether an entry of an account has a reference.
@@ -111,8 +111,42 @@ select true as has_any from quota_entry where tenant_id = $1 and account_id = $2
 -- entries --
 -- Entries of an account, the newest first, before an id.
 select id, account_id, dealer_id, type, granted_delta, used_delta, order_id, due_on, reference,
-       reason, actor, recorded_at
+       reason, actor, recorded_at, reverses_id
 from quota_entry where tenant_id = $1 and account_id = $2 and id < $3 order by id desc limit $4
+
+-- entry --
+-- An entry of an account.
+select id, account_id, dealer_id, type, granted_delta, used_delta, order_id, due_on, reference,
+       reason, actor, recorded_at, reverses_id
+from quota_entry where tenant_id = $1 and account_id = $2 and id = $3
+
+-- is_reversed --
+-- Whether an entry was taken back.
+select true as is_so from quota_entry where tenant_id = $1 and reverses_id = $2
+
+-- entries_of_orders --
+-- What orders took of accounts, and gave back, as it happened.
+select id, account_id, dealer_id, type, granted_delta, used_delta, order_id, due_on, reference,
+       reason, actor, recorded_at, reverses_id
+from quota_entry where tenant_id = $1 and order_id = any($2::bigint[]) order by id
+
+-- other_entries --
+-- What changed accounts and was no order's, as it happened.
+select e.id, e.account_id, e.dealer_id, e.type, e.granted_delta, e.used_delta, e.order_id, e.due_on,
+       e.reference, e.reason, e.actor, e.recorded_at, e.reverses_id
+from quota_entry e
+where e.tenant_id = $1 and e.account_id = any($2::bigint[]) and e.order_id is null
+order by e.id
+
+-- sums_of_period --
+-- What changed an account from a time to another, by type, and what it was before.
+select e.type, sum(e.granted_delta) filter (where e.recorded_at >= $3)::bigint as granted_delta,
+       sum(e.used_delta) filter (where e.recorded_at >= $3)::bigint as used_delta,
+       sum(e.granted_delta) filter (where e.recorded_at < $3)::bigint as granted_before,
+       sum(e.used_delta) filter (where e.recorded_at < $3)::bigint as used_before
+from quota_entry e
+where e.tenant_id = $1 and e.account_id = $2 and e.recorded_at < $4
+group by e.type order by e.type
 
 -- add_increase --
 -- Write down that an account has more for a while.
