@@ -253,9 +253,8 @@ async def _check_beside(tx: TenantTransaction, one: Agreement, regions: RegionTa
 
 
 def _same_days(one: Agreement, other: Agreement) -> bool:
-    return one.starts_on <= (other.ends_on or date.max) and other.starts_on <= (
-        one.ends_on or date.max
-    )
+    first_day = max(one.starts_on, other.starts_on)
+    return first_day <= min(one.ends_on or date.max, other.ends_on or date.max)
 
 
 def _same_place(one: Agreement, other: Agreement, regions: RegionTable) -> bool:
@@ -272,8 +271,10 @@ def _same_place(one: Agreement, other: Agreement, regions: RegionTable) -> bool:
 def _same_goods(one: Agreement, other: Agreement, named: Iterable[Sku]) -> bool:
     """Whether they share a line, or a SKU that one of them names; what is excluded aside."""
     if one.has_all or other.has_all:
-        return True
-    if set(one.product_lines) & set(other.product_lines):
+        lines = one.product_lines or other.product_lines
+        if lines or (one.has_all and other.has_all):
+            return True
+    elif set(one.product_lines) & set(other.product_lines):
         return True
     return any(one.has(sku) and other.has(sku) for sku in named)
 
