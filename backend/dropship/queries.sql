@@ -97,7 +97,8 @@ from dealer_price_list where tenant_id = $1 and code = $2
 select code from dealer_price_list
 where tenant_id = $1 and status = 'approved' and id <> $2
   and dealer_id is not distinct from $3 and level is not distinct from $4
-  and starts_on <= coalesce($6::date, 'infinity') and coalesce(ends_on, 'infinity') >= $5::date
+  and greatest(starts_on, $5::date)
+      <= least(coalesce(ends_on, 'infinity'), coalesce($6::date, 'infinity'))
 order by id limit 1
 
 -- save_price_list --
