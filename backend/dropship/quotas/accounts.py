@@ -6,7 +6,7 @@ from datetime import datetime
 from backend.db.commands import apply_once
 from backend.db.errors import OutOfRange
 from backend.db.pool import Record, TenantTransaction
-from backend.dropship.events import QuotaChanged
+from backend.dropship.events import QuotaChanged, QuotaOverdue
 from backend.dropship.quotas.counters import SQL
 from backend.dropship.quotas.errors import (
     AlreadyRecorded,
@@ -22,7 +22,7 @@ from backend.dropship.quotas.model import (
     QuotaEntryType,
     QuotaKind,
 )
-from backend.events.model import NewEvent
+from backend.events.model import NewEvent, Payload
 from backend.events.outbox import append_events
 from backend.moments import fault_of_time
 from backend.network.nodes import list_legal_entities
@@ -131,7 +131,7 @@ async def record_payment(
     """Record that so much of what is owed on a credit account was paid, once.
 
     What is due is paid first; with nothing overdue the account is no longer blocked. Locks and
-    raises as `top_up`.
+    raises as `top_up`. Emits `quota.overdue` where nothing is any more.
     """
     _check_amount(amount_minor)
 
@@ -301,6 +301,11 @@ async def lock_account(tx: TenantTransaction, code: str) -> QuotaAccount:
     return _account_from(row)
 
 
+async def tell_dealer(tx: TenantTransaction, dealer_id: int, payload: Payload) -> None:
+    """Tell the brand and a dealer what happens to its quota."""
+    await append_events(tx, [NewEvent(payload, None, 0, dealer_id, None)])
+
+
 async def _record(
     tx: TenantTransaction,
     account: QuotaAccount,
@@ -312,12 +317,15 @@ async def _record(
     reason: str = "",
     reverses_id: int | None = None,
 ) -> None:
-    """Change a locked account, and write down why."""
+    """Change a locked account, and write down why; emits `quota.overdue` where nothing is now."""
     if len(reason) > TEXT_MAX:
         raise InvalidQuota(f"A reason has at most {TEXT_MAX} characters.", path=("reason",))
     paid = -used if type_ is QuotaEntryType.PAID else 0
     by = tx.principal.subject
-    await tx.execute(SQL.change_account, tx.tenant_id, account.id, granted, used, paid, by)
+    change = (granted, used, paid, by)
+    is_blocked = await tx.fetch_value(SQL.change_account, tx.tenant_id, account.id, *change)
+    if account.is_blocked and not is_blocked:
+        await tell_dealer(tx, account.dealer_id, QuotaOverdue(account.code, 0, False))
     await _note(
         tx,
         account,
@@ -356,7 +364,7 @@ async def _note(
         reverses_id,
     )
     payload = QuotaChanged(account.id, account.code, type_.value, granted, used)
-    await append_events(tx, [NewEvent(payload, None, 0, account.dealer_id, None)])
+    await tell_dealer(tx, account.dealer_id, payload)
 
 
 async def _legal_entity(tx: TenantTransaction, code: str | None) -> int | None:

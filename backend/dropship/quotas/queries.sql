@@ -91,12 +91,13 @@ insert into quota_account (tenant_id, dealer_id, code, kind, granted_minor, paym
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning id
 
 -- change_account --
--- Change what is granted, used and paid of a locked account.
+-- Change what is granted, used and paid of a locked account; says whether it is blocked.
 update quota_account
 set granted_minor = granted_minor + $3, used_minor = used_minor + $4, paid_minor = paid_minor + $5,
     is_blocked = is_blocked and due_minor > paid_minor + $5, version = version + 1, set_by = $6,
     changed_at = clock_timestamp()
 where tenant_id = $1 and id = $2
+returning is_blocked
 
 -- add_entry --
 -- Write down why an account changed.
@@ -172,16 +173,18 @@ where tenant_id = $1 and id = $2 and ended_at is null
 returning amount_minor, reason
 
 -- late_accounts --
--- Credit accounts of which what falls due is not counted up to a day.
+-- Credit accounts of which what falls due is not counted up to a day, or given back since.
 select code from quota_account
 where tenant_id = $1 and kind = 'credit' and payment_days is not null
-  and (due_before is null or due_before < $2) order by id
+  and (due_before is null or due_before < $2 or (is_blocked and due_minor <= paid_minor))
+order by id
 
 -- count_due --
 -- Count what of a locked account was due before a day, and block it where that is not paid.
 update quota_account a
-set due_minor = n.due_minor, due_before = $3, is_blocked = n.due_minor > a.paid_minor,
-    version = a.version + 1, changed_at = clock_timestamp()
+set due_minor = n.due_minor, due_before = greatest(a.due_before, $3),
+    is_blocked = n.due_minor > a.paid_minor, version = a.version + 1,
+    changed_at = clock_timestamp()
 from (select a.id, a.due_minor + coalesce(sum(e.used_delta), 0)::bigint as due_minor
       from quota_account a
       left join quota_entry e on e.tenant_id = $1 and e.account_id = a.id

@@ -5,11 +5,9 @@ from datetime import date
 
 from backend.db.pool import Database, TenantTransaction
 from backend.dropship.events import QuotaLow, QuotaOverdue
-from backend.dropship.quotas.accounts import end_increases, lock_account
+from backend.dropship.quotas.accounts import end_increases, lock_account, tell_dealer
 from backend.dropship.quotas.counters import SQL, read_quotas
 from backend.dropship.quotas.model import QuotaAt
-from backend.events.model import NewEvent, Payload
-from backend.events.outbox import append_events
 from tenants.principal import system_principal
 
 AT_ONCE = 200
@@ -18,9 +16,9 @@ AT_ONCE = 200
 async def mind_quotas(database: Database, tenant_id: int, today: date) -> list[QuotaAt]:
     """End increases whose time is over, count what fell due before `today`, warn who runs low.
 
-    A credit account of which something is overdue is blocked until it is paid. Each account in a
-    transaction of its own. Returns the accounts that changed, as counters. Emits `quota.low` and
-    `quota.overdue`.
+    A credit account of which something is overdue is blocked until it is paid, or given back. Each
+    account in a transaction of its own. Returns the accounts that changed, as counters. Emits
+    `quota.low` and `quota.overdue`.
     """
     principal = system_principal(tenant_id, "quotas")
     async with database.tenant_transaction(principal) as tx:
@@ -36,7 +34,7 @@ async def mind_quotas(database: Database, tenant_id: int, today: date) -> list[Q
             told = (row["id"], row["warned_bp"], row["now_bp"])
             if await tx.fetch_value(SQL.set_warned, tenant_id, *told) is not None:
                 figures = (row["granted_minor"], row["left_minor"], row["now_bp"])
-                await _tell(tx, row["dealer_id"], QuotaLow(row["code"], *figures))
+                await tell_dealer(tx, row["dealer_id"], QuotaLow(row["code"], *figures))
     return changed
 
 
@@ -47,9 +45,5 @@ async def _count_due(tx: TenantTransaction, code: str, today: date) -> Sequence[
     if row["is_blocked"] == account.is_blocked:
         return []
     payload = QuotaOverdue(code, row["overdue_minor"], row["is_blocked"])
-    await _tell(tx, account.dealer_id, payload)
+    await tell_dealer(tx, account.dealer_id, payload)
     return await read_quotas(tx, [account.id])
-
-
-async def _tell(tx: TenantTransaction, dealer_id: int, payload: Payload) -> None:
-    await append_events(tx, [NewEvent(payload, None, 0, dealer_id, None)])
