@@ -10,7 +10,8 @@ from backend.runtime import Runtime
 from tests.catalogue import Connection
 from tests.conftest import Servers
 from tests.dropship.dealing import Dealing
-from tests.dropship.papers import Agreements, PriceLists, Quotas
+from tests.dropship.papers import Agreements, PriceLists
+from tests.dropship.quotas import Quotas
 from tests.refusals import clone_world, still, still_admin
 from tests.world import World, receive
 

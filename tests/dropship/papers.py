@@ -1,15 +1,13 @@
-"""What people do with agreements, price lists and quotas of a brand, in few words."""
+"""What people do with agreements and price lists of a brand, in few words."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Self
 
 from backend.db.pool import Database, TenantTransaction
 from backend.dropship import agreements, price_lists
 from backend.dropship.model import Agreement, PriceLine, PriceList, PriceListDraft
-from backend.dropship.quotas import accounts
-from backend.dropship.quotas.model import AccountDraft, QuotaAccount, QuotaEntry, QuotaKind
 from backend.network.regions.table import bundled_regions
 from loadtests.waiting import until
 from tenants.principal import Principal
@@ -20,7 +18,7 @@ from tests.world import fresh_key
 Work = Callable[[TenantTransaction], Awaitable[object]]
 
 WAITS = "select count(*) from pg_locks where not granted"
-PAGE, NEWEST = 100, 2**62
+PAGE = 100
 
 
 class Papers:
@@ -102,97 +100,6 @@ class PriceLists(Papers):
         async with self.database.tenant_transaction(self.who, read_only=True) as tx:
             rows = await price_lists.page_of_prices(tx, found.id if found else 0, 0, PAGE)
         return [(row["price_minor"], row["min_resale_minor"]) for row in rows]
-
-
-class Quotas(Papers):
-    """Quota accounts, by their codes; "Q-1" where none is said."""
-
-    async def credit(self, limit: int, code: str = "Q-1", **changes: Any) -> QuotaAccount:
-        return await self.open(code, limit_minor=limit, **changes)
-
-    async def prepaid(
-        self, amount: int, code: str = "Q-1", *, reference: str = "", **changes: Any
-    ) -> QuotaAccount:
-        """Open an account into which so much is paid ahead."""
-        await self.open(code, kind=QuotaKind.PREPAID, **changes)
-        return await self.top_up(amount, reference or fresh_key(), code)
-
-    async def open(self, code: str = "Q-1", *, key: str = "", **changes: Any) -> QuotaAccount:
-        values = {"code": code, "dealer": "d1", "kind": QuotaKind.CREDIT, **changes}
-        async with self.database.tenant_transaction(self.who) as tx:
-            return await accounts.open_account(tx, AccountDraft(**values), key=key or fresh_key())
-
-    async def limit(
-        self, amount: int, code: str = "Q-1", *, key: str = "", reason: str = ""
-    ) -> QuotaAccount:
-        async with self.database.tenant_transaction(self.who) as tx:
-            return await accounts.set_limit(tx, code, amount, key=key or fresh_key(), reason=reason)
-
-    async def top_up(
-        self, amount: int, reference: str = "", code: str = "Q-1", *, key: str = ""
-    ) -> QuotaAccount:
-        async with self.database.tenant_transaction(self.who) as tx:
-            return await topping_up(amount, reference or fresh_key(), code, key)(tx)
-
-    async def pay_out(
-        self, amount: int, reference: str = "", code: str = "Q-1", *, key: str = ""
-    ) -> QuotaAccount:
-        async with self.database.tenant_transaction(self.who) as tx:
-            return await paying_out(amount, reference or fresh_key(), code, key)(tx)
-
-    async def pay(
-        self, amount: int, reference: str = "", code: str = "Q-1", *, key: str = ""
-    ) -> QuotaAccount:
-        given = (code, amount, reference or fresh_key())
-        async with self.database.tenant_transaction(self.who) as tx:
-            return await accounts.record_payment(tx, *given, key=key or fresh_key())
-
-    async def increase(
-        self,
-        amount: int,
-        ends_at: datetime,
-        code: str = "Q-1",
-        *,
-        key: str = "",
-        reason: str = "",
-    ) -> QuotaAccount:
-        given = (code, amount, ends_at)
-        async with self.database.tenant_transaction(self.who) as tx:
-            return await accounts.increase(tx, *given, key=key or fresh_key(), reason=reason)
-
-    async def account(self, code: str = "Q-1") -> QuotaAccount:
-        async with self.database.tenant_transaction(self.who, read_only=True) as tx:
-            return await accounts.account_by_code(tx, code)
-
-    async def all(self, **given: Any) -> dict[str, QuotaAccount]:
-        async with self.database.tenant_transaction(self.who, read_only=True) as tx:
-            found = await accounts.page_of_accounts(tx, 0, PAGE, **given)
-        return {one.code: one for one in found}
-
-    async def entries(self, code: str = "Q-1") -> list[QuotaEntry]:
-        """Return the statement of an account, the oldest line first."""
-        account = await self.account(code)
-        async with self.database.tenant_transaction(self.who, read_only=True) as tx:
-            found = await accounts.page_of_entries(tx, account.id, NEWEST, PAGE)
-        return found[::-1]
-
-
-def topping_up(
-    amount: int, reference: str, code: str = "Q-1", key: str = ""
-) -> Callable[..., Awaitable[QuotaAccount]]:
-    async def work(tx: TenantTransaction) -> QuotaAccount:
-        return await accounts.top_up(tx, code, amount, reference, key=key or fresh_key())
-
-    return work
-
-
-def paying_out(
-    amount: int, reference: str, code: str = "Q-1", key: str = ""
-) -> Callable[..., Awaitable[QuotaAccount]]:
-    async def work(tx: TenantTransaction) -> QuotaAccount:
-        return await accounts.pay_out(tx, code, amount, reference, key=key or fresh_key())
-
-    return work
 
 
 def price_list(code: str = "PL-1", lines: Any = None, **changes: Any) -> PriceListDraft:
