@@ -51,13 +51,16 @@ async def profiles(tx: TenantTransaction) -> Mapping[int, Profile]:
 
 
 async def _check_above(tx: TenantTransaction, profile: Profile) -> None:
-    """Raise InvalidProfile where a dealer would be above itself, or too many above it."""
+    """Raise InvalidProfile where a dealer would be above itself, or too many above one."""
     known = {**await profiles(tx), profile.dealer_id: profile}
-    above, steps = profile.parent_id, 0
-    while above is not None:
-        steps += 1
-        if above == profile.dealer_id:
-            raise InvalidProfile("A dealer is not its own sub-dealer.", path=("parent",))
-        if steps > DEPTH_MAX:
-            raise InvalidProfile(f"At most {DEPTH_MAX} dealers are above one.", path=("parent",))
-        above = known[above].parent_id if above in known else None
+    for dealer_id in (profile.dealer_id, *known):  # those below it have one more above them too
+        above, steps = known[dealer_id].parent_id, 0
+        while above is not None:
+            steps += 1
+            if above == dealer_id:
+                raise InvalidProfile("A dealer is not its own sub-dealer.", path=("parent",))
+            if steps > DEPTH_MAX:
+                raise InvalidProfile(
+                    f"At most {DEPTH_MAX} dealers are above one.", path=("parent",)
+                )
+            above = known[above].parent_id if above in known else None
