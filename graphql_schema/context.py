@@ -55,7 +55,14 @@ from backend.routing.tenant_book import TenantBook
 from tenants.authenticate import Authenticator
 from tenants.brands import Brand
 from tenants.errors import TokenInvalid
-from tenants.principal import Permission, Principal, stock_writer, system_principal
+from tenants.principal import (
+    Kind,
+    Permission,
+    PermissionMissing,
+    Principal,
+    stock_writer,
+    system_principal,
+)
 
 PartT = TypeVar("PartT")
 OutcomeT = TypeVar("OutcomeT")
@@ -93,6 +100,15 @@ class Context:
         if self.known_principal is None:
             raise TokenInvalid
         return self.known_principal
+
+    def require_brand(self, permission: Permission) -> None:
+        """Raise PermissionMissing unless the brand or its group asks, and holds `permission`.
+
+        For answers from what this process knows of all nodes and stock: no policy narrows them.
+        """
+        self.principal.require(permission)
+        if self.principal.kind not in (Kind.BRAND, Kind.GROUP):
+            raise PermissionMissing(permission)
 
     async def authenticate(self, credential: str | None) -> None:
         """Take the principal from an `Authorization` value; raises TokenInvalid for a bad one."""

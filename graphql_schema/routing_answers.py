@@ -306,13 +306,13 @@ class RoutingAnswersQuery:
 
     @strawberry.field(
         description="How an order would be routed now, under the active policy or another version; "
-        "nothing is taken."
+        "nothing is taken. For the brand."
     )
     async def routing_dry_run(
         self, info: YipanInfo, order: OrderPlaceInput, version: int | None = None
     ) -> RoutingTrace:
         context = info.context
-        context.principal.require(Permission.NETWORK_WRITE)
+        context.require_brand(Permission.NETWORK_WRITE)
         lane = await context.services.intake.lane(context.principal.tenant_id)
         intake = await lane.intake_of(cast(OrderDraft, order), context.principal)
         book = lane.live.book

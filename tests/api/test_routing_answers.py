@@ -197,3 +197,10 @@ async def test_only_the_brand_is_told_why(api: Api, live: Living) -> None:
     for who in (live.world.dealer, live.world.store, live.world.other_brand):
         answer = await api.ask(EXPLAIN, who, order=id_of("Order", order_id))
         assert answer["data"] is None or answer["data"]["routingExplanation"] is None
+
+
+async def test_only_the_brand_tries_orders_out(api: Api, live: Living) -> None:
+    await live.receive("wh", 5)
+    asked = order(fresh_key(), shop="dshop")
+    answer = await api.ask(DRY_RUN, live.world.dealer, order=asked)
+    assert answer["errors"][0]["extensions"]["code"] == "PERMISSION_MISSING"
