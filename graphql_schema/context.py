@@ -56,7 +56,6 @@ from tenants.authenticate import Authenticator
 from tenants.brands import Brand
 from tenants.errors import TokenInvalid
 from tenants.principal import (
-    Kind,
     Permission,
     PermissionMissing,
     Principal,
@@ -107,7 +106,7 @@ class Context:
         For answers from what this process knows of all nodes and stock: no policy narrows them.
         """
         self.principal.require(permission)
-        if self.principal.kind not in (Kind.BRAND, Kind.GROUP):
+        if not self.principal.sees_all:
             raise PermissionMissing(permission)
 
     async def authenticate(self, credential: str | None) -> None:

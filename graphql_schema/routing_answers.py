@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import NamedTuple, cast
 
+import msgspec
 import strawberry
 
 from backend.catalog.find_skus import codes_of_skus
@@ -28,7 +29,7 @@ from graphql_schema.network import Location, location_from
 from graphql_schema.order_commands import OrderPlaceInput
 from graphql_schema.paging import number_of
 from graphql_schema.scalars import BigInt
-from tenants.principal import Permission
+from tenants.principal import Kind, Permission, Principal
 
 strawberry.enum(ChangeKind, name="RoutingChangeKind", description="What a counterfactual changes.")
 
@@ -107,8 +108,10 @@ class RoutingExplanation:
 @strawberry.type(description="A day by which everything can arrive, and from where.")
 class PromiseDay:
     day: date
-    locations: list[Location]
-    freight_minor: BigInt
+    locations: list[Location] = strawberry.field(description="Those that you may see.")
+    freight_minor: BigInt | None = strawberry.field(
+        description="What the carriers take for it; for the brand alone."
+    )
 
 
 @strawberry.type(description="The earliest day for a SKU by itself; null where it is short.")
@@ -119,7 +122,9 @@ class PromiseLine:
 
 @strawberry.type(description="A location that hands orders over, and has everything.")
 class PromiseStore:
-    location: Location
+    location: Location = strawberry.field(
+        description="Where it is, and when it works; the rest where you may see it."
+    )
     distance_m: BigInt
     ready_at: datetime
 
@@ -131,7 +136,7 @@ class PromiseTime:
     day: date
     from_minute: int
     to_minute: int
-    locations: list[Location]
+    locations: list[Location] = strawberry.field(description="Those that you may see.")
 
 
 @strawberry.type(description="What can be promised of a cart; nothing is taken.")
@@ -244,11 +249,30 @@ def _trace_from(found: Trace, others: Sequence[Counterfactual], names: _Names) -
     )
 
 
-def _day_from(option: DayOption, names: _Names) -> PromiseDay:
+def _may_read(who: Principal, node: Node) -> bool:
+    """Whether somebody reads all of a node, as the policies of its table say."""
+    is_dealers = who.kind is Kind.DEALER and node.dealer_id == who.dealer_id
+    return who.sees_all or is_dealers or node.id in who.node_ids
+
+
+def _as_told(node: Node) -> Node:
+    """Return a node without what it costs and on what terms it sends."""
+    return msgspec.structs.replace(
+        node,
+        priority=0,
+        daily_capacity=None,
+        lead_time_minutes=0,
+        service_level=0,
+        handling_minor=0,
+        keeps_for_region=False,
+    )
+
+
+def _day_from(option: DayOption, names: _Names, *, with_freight: bool) -> PromiseDay:
     return PromiseDay(
         day=option.day,
         locations=names.locations(option.node_ids),
-        freight_minor=option.freight_minor,
+        freight_minor=option.freight_minor if with_freight else None,
     )
 
 
@@ -343,13 +367,15 @@ class RoutingAnswersQuery:
         found = delivery_promise(
             book.planner, request_of(intake), book.book, slots, intake.categories_installed
         )
-        nodes = {node.id: node for node in book.view.nodes}
+        who, nodes = context.principal, book.view.nodes
         codes = {line.sku_id: line.sku_code for line in intake.lines if line.sku_id}
-        names = _Names(nodes, codes)
+        seen = {node.id: node for node in nodes if _may_read(who, node)}
+        names = _Names(seen, codes)
+        counters = _Names({node.id: _as_told(node) for node in nodes} | seen, codes)
         return DeliveryPromise(
             earliest=found.days[0].day if found.days else None,
             lines=[_line_from(line, names) for line in found.lines],
-            days=[_day_from(option, names) for option in found.days],
-            stores=[_store_from(store, names) for store in found.stores],
+            days=[_day_from(one, names, with_freight=who.sees_all) for one in found.days],
+            stores=[_store_from(store, counters) for store in found.stores],
             times=[_time_from(option, names) for option in found.times],
         )

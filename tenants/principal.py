@@ -98,6 +98,11 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         return self.kind is Kind.GROUP
 
     @property
+    def sees_all(self) -> bool:
+        """Whether the policies let it read whatever its tenant has."""
+        return self.kind in (Kind.BRAND, Kind.GROUP, Kind.SYSTEM)
+
+    @property
     def user_id(self) -> int | None:
         return self._numbered("user:")
 

@@ -204,3 +204,18 @@ async def test_only_the_brand_tries_orders_out(api: Api, live: Living) -> None:
     asked = order(fresh_key(), shop="dshop")
     answer = await api.ask(DRY_RUN, live.world.dealer, order=asked)
     assert answer["errors"][0]["extensions"]["code"] == "PERMISSION_MISSING"
+
+
+async def test_a_dealer_is_promised_a_day_and_not_told_what_it_costs(
+    api: Api, live: Living
+) -> None:
+    await live.receive("store", 5)
+    await open_counters(live.runtime, live.world)
+    ask = """query ($cart: OrderPlaceInput!) { deliveryPromise(cart: $cart) {
+        days { locations { code } freightMinor } stores { location { code dailyCapacity } } } }"""
+    here = {"detail": "x", "regionCode": 330106}
+    cart = order(fresh_key(), shop="dshop", address=here)
+    found = (await api.data(ask, live.world.dealer, cart=cart))["deliveryPromise"]
+    assert [day["locations"] for day in found["days"]] == [[]]
+    assert found["days"][0]["freightMinor"] is None
+    assert found["stores"] == [{"location": {"code": "store", "dailyCapacity": None}}]
