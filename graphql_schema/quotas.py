@@ -47,6 +47,18 @@ class QuotaEntry(relay.Node):
     recorded_at: datetime
     reverses_id: strawberry.ID | None = strawberry.field(description="The entry it takes back.")
 
+    @classmethod
+    async def resolve_nodes(  # type: ignore[override]
+        cls, *, info: YipanInfo, node_ids: Iterable[str], required: bool = False
+    ) -> list[Self | None]:
+        return await nodes_by_numbers(
+            info,
+            node_ids,
+            cases.entries_by_ids,
+            entry_from,
+            permission=Permission.DEALERS_READ,
+        )
+
 
 def entry_from(found: EntryRecord) -> QuotaEntry:
     order = found.order_id

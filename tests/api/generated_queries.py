@@ -30,9 +30,9 @@ from graphql import (
 
 from graphql_schema.documents import DEPTH_MAX, TOKENS_MAX
 from graphql_schema.limits import COST_MAX, LIST_SIZE
-from graphql_schema.paging import PAGE_MAX
+from graphql_schema.paging import PAGE_MAX, id_of
 from graphql_schema.schema import schema_text
-from tests.api.marked_rows import NOW, OURS, SHANGHAI, Maker, marks_in
+from tests.api.marked_rows import DEALERS, NOW, OURS, SHANGHAI, Maker, marks_in
 
 PAGES = (12, 5, 2, 1)
 """How many items of a page are asked for: as many as the cost allows, and enough to have some of
@@ -281,6 +281,10 @@ def values_in(kind: GraphQLObjectType, answer: dict[str, Any]) -> Iterator[tuple
 
 
 KIND_OF_ID = {
+    "afterSkuId": "Sku",
+    "dealerId": "Dealer",
+    "priceListId": "DealerPriceList",
+    "quotaAccountId": "QuotaAccount",
     "locationId": "Location",
     "order": "Order",
     "orderId": "Order",
@@ -318,6 +322,7 @@ class Samples:
 
     def __init__(self, maker: Maker, ids: Iterable[tuple[str, str]] = ()) -> None:
         self._ids: dict[str, list[str]] = defaultdict(list)
+        self._ids["Dealer"] = [id_of("Dealer", dealer) for dealer in DEALERS.values()]
         tried: Counter[Any] = Counter()
         for kind, found in sorted(ids, key=_number):
             whose = max(

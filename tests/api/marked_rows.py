@@ -16,6 +16,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from backend.pickups.model import PickupStatus
+from tests.api.marked_dealers import OF_DEALERS
+from tests.api.marked_references import REFERENCES
 from tests.catalogue import Column
 
 OURS, THEIRS = 1, 2
@@ -67,44 +69,6 @@ MARK = re.compile(r"~[\w.-]+~|\d{9,}")
 SHANGHAI = 310104
 NOW = datetime.now().astimezone().replace(microsecond=0)
 
-REFERENCES = {
-    "alert_id": "stock_alert",
-    "allotment_ids": "allotment",
-    "collection_id": "collection",
-    "destination_id": "functional_warehouse",
-    "earmark_id": "earmark",
-    "functional_warehouse_id": "functional_warehouse",
-    "hold_id": "stock_hold",
-    "installation_slot_id": "slot",
-    "legal_entity_id": "legal_entity",
-    "node_by_hand_id": "node",
-    "node_id": "node",
-    "nodes_after": "node",
-    "nodes_before": "node",
-    "order_id": "orders",
-    "origin_id": "node",
-    "parcel_id": "parcel",
-    "pick_list_id": "pick_list",
-    "pickup_node_id": "node",
-    "place_id": "functional_warehouse",
-    "provider_id": "slot_provider",
-    "replacement_id": "orders",
-    "return_id": "return_request",
-    "rollout_id": "routing_rollout",
-    "rule_id": "alert_rule",
-    "runner_up_node": "node",
-    "shop_id": "shop",
-    "simulation_id": "routing_simulation",
-    "sku_id": "sku",
-    "slot_id": "slot",
-    "source_id": "functional_warehouse",
-    "supply_id": "supply",
-    "warehouse_ids": "functional_warehouse",
-    "wave_id": "wave",
-    "winner_nodes": "node",
-}
-"""Which table a column's ids are of."""
-
 SMALL = re.compile(
     r"(_no|_bp|_count|_tenths|minutes?|hours?|days|^version|^based_on|^baseline|^candidate|rank"
     r"|priority|attempts?|round|number|service_level|policy_version|batch_index|^calls_per_second)$"
@@ -113,7 +77,14 @@ SMALL = re.compile(
 ID = re.compile(r"^(id|runner_up_node)$|_(id|xid|below|position)$")
 
 ALWAYS: dict[str, list[Any]] = {"all": []}
-COUNTS = {"fulfilment": 10, "pickup_code": 4, "sku": 3, "stock_alert": 3, "stock_hold_part": 5}
+COUNTS = {
+    "dealer_price": 6,
+    "fulfilment": 10,
+    "pickup_code": 4,
+    "sku": 3,
+    "stock_alert": 3,
+    "stock_hold_part": 5,
+}
 """Of which tables there are more rows than states: those that are answered of others."""
 
 
@@ -394,7 +365,7 @@ def terms(maker: Maker, cell: Cell, k: int) -> list[str]:
 READY_FIRST = sorted(PickupStatus, key=lambda status: status is not PickupStatus.READY)
 """Where pickups stand: there are codes of those that are ready."""
 
-GIVEN: dict[tuple[str, str], Any] = {
+GIVEN: dict[tuple[str, str], Any] = OF_DEALERS | {
     ("", "region_code"): SHANGHAI,
     ("", "longitude_e6"): 121_430_000,
     ("", "latitude_e6"): 31_180_000,

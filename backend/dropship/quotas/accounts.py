@@ -256,6 +256,11 @@ async def page_of_entries(
     return _entries(await tx.fetch(SQL.entries, tx.tenant_id, account_id, before, limit))
 
 
+async def entries_by_ids(tx: TenantTransaction, ids: Sequence[int]) -> list[QuotaEntry]:
+    """Return the entries among the ids that the principal may see."""
+    return _entries(await tx.fetch(SQL.entries_by_ids, tx.tenant_id, ids))
+
+
 async def entries_of_orders(tx: TenantTransaction, ids: Sequence[int]) -> list[QuotaEntry]:
     """Return what orders took of accounts and gave back, as it happened."""
     return _entries(await tx.fetch(SQL.entries_of_orders, tx.tenant_id, ids))

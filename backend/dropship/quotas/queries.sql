@@ -115,6 +115,12 @@ select id, account_id, dealer_id, type, granted_delta, used_delta, order_id, due
        reason, actor, recorded_at, reverses_id
 from quota_entry where tenant_id = $1 and account_id = $2 and id < $3 order by id desc limit $4
 
+-- entries_by_ids --
+-- The given entries.
+select id, account_id, dealer_id, type, granted_delta, used_delta, order_id, due_on, reference,
+       reason, actor, recorded_at, reverses_id
+from quota_entry where tenant_id = $1 and id = any($2::bigint[]) order by id
+
 -- entry --
 -- An entry of an account.
 select id, account_id, dealer_id, type, granted_delta, used_delta, order_id, due_on, reference,
