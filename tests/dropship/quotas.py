@@ -1,6 +1,7 @@
 """What people and orders do with the quotas of a brand's dealers, in few words."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import date, datetime
 from typing import Any
 
@@ -24,6 +25,10 @@ from tests.world import fresh_key
 DAY = date(2025, 1, 1)
 """When orders take of quotas, where nothing else is said."""
 NEWEST = 2**62
+
+
+class TooLittle(Exception):
+    """An order takes more than there is; nothing of it stays."""
 
 
 class Quotas(Papers):
@@ -102,14 +107,18 @@ class Quotas(Papers):
         self, amount: int, order_id: int = 1, code: str = "Q-1", day: date = DAY
     ) -> Mapping[int, QuotaAt] | None:
         """Let an order take so much, or none of it."""
-        async with self.database.tenant_transaction(self.who) as tx:
-            return await taking(await account_by_code(tx, code), amount, order_id, day)(tx)
+        with suppress(TooLittle):
+            async with self.database.tenant_transaction(self.who) as tx:
+                return await taking(await account_by_code(tx, code), amount, order_id, day)(tx)
+        return None
 
     async def give_back(self, amount: int, order_id: int = 1, code: str = "Q-1") -> None:
+        account = await self.account(code)
+        await self.move(QuotaMove(account.id, order_id, -amount, QuotaEntryType.GIVEN_BACK))
+
+    async def move(self, *moves: QuotaMove) -> Mapping[int, QuotaAt]:
         async with self.database.tenant_transaction(self.who) as tx:
-            account = await account_by_code(tx, code)
-            back = QuotaMove(account.id, order_id, -amount, QuotaEntryType.GIVEN_BACK)
-            await move_quotas(tx, [back], DAY)
+            return await move_quotas(tx, moves, DAY)
 
     async def mind(self, today: date = DAY) -> list[QuotaAt]:
         """Let it be a day; returns what has changed by that."""
@@ -118,9 +127,12 @@ class Quotas(Papers):
 
 def taking(
     account: QuotaAccount, amount: int, order_id: int = 1, day: date = DAY
-) -> Callable[..., Awaitable[Mapping[int, QuotaAt] | None]]:
-    async def work(tx: TenantTransaction) -> Mapping[int, QuotaAt] | None:
-        return await try_quotas(tx, [QuotaMove(account.id, order_id, amount)], day)
+) -> Callable[..., Awaitable[Mapping[int, QuotaAt]]]:
+    async def work(tx: TenantTransaction) -> Mapping[int, QuotaAt]:
+        taken = await try_quotas(tx, [QuotaMove(account.id, order_id, amount)], day)
+        if taken is None:
+            raise TooLittle
+        return taken
 
     return work
 

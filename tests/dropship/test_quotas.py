@@ -6,12 +6,12 @@ from backend.db.commands import CommandConflict
 from backend.db.errors import AlreadyExists
 from backend.db.pool import Database
 from backend.dropship.quotas.accounts import accounts_by_ids, page_of_entries
-from backend.dropship.quotas.counters import changed_quotas, free_of_all_quotas, read_quotas
+from backend.dropship.quotas.counters import QuotaMoved, changed_quotas, free_of_all_quotas
 from backend.dropship.quotas.errors import AlreadyRecorded, QuotaTooSmall, UnknownQuotaAccount
-from backend.dropship.quotas.model import QuotaAccount, QuotaEntryType, QuotaKind
+from backend.dropship.quotas.model import QuotaAccount, QuotaEntryType, QuotaKind, QuotaMove
 from tests.catalogue import Connection
 from tests.dropship.papers import overtaken
-from tests.dropship.quotas import DAY, Quotas, paying_out, taking, topping_up
+from tests.dropship.quotas import DAY, Quotas, TooLittle, paying_out, taking, topping_up
 from tests.world import World
 
 E = QuotaEntryType
@@ -153,7 +153,8 @@ async def test_no_more_is_paid_out_than_is_left(quotas: Quotas) -> None:
 async def test_what_is_paid_out_is_not_taken_as_well(quotas: Quotas, admin: Connection) -> None:
     account = await quotas.prepaid(1_000)
     both = paying_out(600, "bank-2"), taking(account, 600)
-    assert await overtaken(quotas.database, admin, quotas.who, *both) is None
+    late = await overtaken(quotas.database, admin, quotas.who, *both)
+    assert isinstance(late, TooLittle)
     assert (await quotas.account()).used_minor == 0
 
 
@@ -189,18 +190,30 @@ async def test_who_pays_more_than_it_owes_may_take_more(quotas: Quotas) -> None:
 async def test_nothing_is_taken_beyond_what_is_left(quotas: Quotas) -> None:
     await quotas.credit(1_000)
     before = await quotas.account()
-    async with quotas.database.tenant_transaction(quotas.who) as tx:
-        assert await taking(before, 1_001)(tx) is None
-        assert (await read_quotas(tx, [before.id]))[0].free == 1_000
+    assert await quotas.take(1_001) is None
+    assert await quotas.account() == before
     taken = await quotas.take(1_000)
     assert taken is not None
     assert taken[before.id].free == 0
 
 
+async def test_of_several_accounts_all_is_taken_or_nothing(quotas: Quotas) -> None:
+    first, second = await quotas.credit(1_000), await quotas.credit(100, "Q-2")
+    moves = [QuotaMove(first.id, 1, 500), QuotaMove(second.id, 1, 101)]
+    with pytest.raises(QuotaMoved):
+        await quotas.move(*moves)
+    assert await quotas.all() == {"Q-1": first, "Q-2": second}
+    moved = await quotas.move(moves[0], moves[1]._replace(amount_minor=100))
+    assert [moved[one.id].free for one in (first, second)] == [500, 0]
+    assert len(await quotas.entries()) == len(await quotas.entries("Q-2")) == 2
+
+
 async def test_two_at_once_never_take_more_than_there_is(quotas: Quotas, admin: Connection) -> None:
     account = await quotas.credit(1_000)
     both = taking(account, 600, 1), taking(account, 600, 2)
-    assert await overtaken(quotas.database, admin, quotas.who, *both) is None
+    late = await overtaken(quotas.database, admin, quotas.who, *both)
+    assert isinstance(late, TooLittle)
+    assert (await quotas.account()).used_minor == 600
 
 
 async def test_what_was_read_before_is_known_by_its_version(quotas: Quotas) -> None:
