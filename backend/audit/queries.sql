@@ -304,17 +304,37 @@ where a.tenant_id = $1
 order by a.id limit $2
 
 -- order_quota_differences --
--- Orders that have not taken of a quota what their units that are neither held nor cancelled cost.
-with taken as (
-    select order_id, account_id, sum(used_delta)::bigint as taken_minor from quota_entry
-    where tenant_id = $1 and type in ('taken', 'given_back') group by order_id, account_id),
+-- Orders that have not taken of a quota what their units that are neither held nor cancelled cost,
+-- or not given back to it what those cost that came back, or never came.
+with entries as (
+    select order_id, account_id,
+           coalesce(sum(used_delta) filter (where type <> 'returned'), 0)::bigint as taken_minor,
+           coalesce(-sum(used_delta) filter (where type = 'returned'), 0)::bigint as returned_minor
+    from quota_entry
+    where tenant_id = $1 and type in ('taken', 'given_back', 'returned')
+    group by order_id, account_id),
 wanted as (
     select order_id, quota_account_id as account_id,
            sum((quantity - cancelled - held) * dealer_price_minor)::bigint as wanted_minor
     from order_line where tenant_id = $1 and quota_account_id is not null
-    group by order_id, quota_account_id)
-select order_id, account_id, coalesce(t.taken_minor, 0) as taken_minor,
-       coalesce(w.wanted_minor, 0) as wanted_minor
-from taken t full join wanted w using (order_id, account_id)
-where coalesce(t.taken_minor, 0) <> coalesce(w.wanted_minor, 0)
+    group by order_id, quota_account_id),
+came as (
+    select r.order_id, l.quota_account_id as account_id,
+           sum(case r.kind when 'missing' then u.quantity
+               else u.good + u.defective + u.scrapped end * l.dealer_price_minor)::bigint
+               as came_minor
+    from return_request r
+    join return_line u on u.tenant_id = $1 and u.return_id = r.id
+    join order_line l on l.tenant_id = $1 and l.order_id = r.order_id and l.line_no = u.line_no
+    where r.tenant_id = $1 and r.status = 'closed' and r.kind <> 'refund_only'
+      and l.quota_account_id is not null
+    group by r.order_id, l.quota_account_id)
+select order_id, account_id, coalesce(e.taken_minor, 0) as taken_minor,
+       coalesce(w.wanted_minor, 0) as wanted_minor,
+       coalesce(e.returned_minor, 0) as returned_minor, coalesce(c.came_minor, 0) as came_minor
+from entries e
+full join wanted w using (order_id, account_id)
+full join came c using (order_id, account_id)
+where coalesce(e.taken_minor, 0) <> coalesce(w.wanted_minor, 0)
+   or coalesce(e.returned_minor, 0) <> coalesce(c.came_minor, 0)
 order by order_id limit $2
