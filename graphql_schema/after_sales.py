@@ -457,7 +457,7 @@ async def _move(info: YipanInfo, input: RefundInput, step: str) -> RefundSaved:
 
 async def _saved(info: YipanInfo, done: ReturnDone) -> ReturnSaved:
     """Tell everybody of the counters that changed, and answer."""
-    if done.counters.levels:
+    if done.counters.has_any:
         tenant_id = info.context.principal.tenant_id
         await info.context.services.publish_counters(tenant_id, done.counters)
     return ReturnSaved(request=return_from(done.request), owed_minor=done.owed_minor)

@@ -192,6 +192,6 @@ class ExchangesMutation:
 
 
 async def _publish(info: YipanInfo, done: ExchangeDone) -> None:
-    if done.counters.levels:
+    if done.counters.has_any:
         tenant_id = info.context.principal.tenant_id
         await info.context.services.publish_counters(tenant_id, done.counters)

@@ -349,7 +349,7 @@ def _packing(packing: PackingInput) -> Packing:
 async def _answer(info: YipanInfo, done: Done) -> FulfilmentsAnswered:
     """Tell everybody of the counters that changed, and answer for each fulfilment."""
     counters = done.counters
-    if counters.levels:
+    if counters.has_any:
         tenant_id = info.context.principal.tenant_id
         await info.context.services.publish_counters(tenant_id, counters)
     return FulfilmentsAnswered(results=[answer_from(one) for one in done.answers])

@@ -427,7 +427,7 @@ class PickupsMutation:
 async def _saved(info: YipanInfo, done: PickupDone) -> PickupSaved:
     """Tell everybody of the counters that changed, and answer."""
     counters = done.counters
-    if counters.levels:
+    if counters.has_any:
         tenant_id = info.context.principal.tenant_id
         await info.context.services.publish_counters(tenant_id, counters)
     return PickupSaved(

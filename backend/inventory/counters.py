@@ -48,6 +48,11 @@ class Counters(NamedTuple):
     allotments: Sequence[AllotmentAt] = ()
     quotas: Sequence[QuotaAt] = ()
 
+    @property
+    def has_any(self) -> bool:
+        """Whether there is one, so that it is to be told."""
+        return any(self)
+
     def bases(self) -> list[Base]:
         """Return them as admission knows them."""
         stock = [

@@ -87,11 +87,13 @@ class Desk:
         lines = (ReturnUnits(1, units),) if isinstance(units, int) else tuple(units)
         wanted = ReturnDraft(order.order_id, kind, lines, "不喜欢")
         who = who or self.world.brand
-        return await request_return(self.database, who, wanted, key or fresh_key())
+        done = await request_return(self.database, who, wanted, key or fresh_key())
+        return await self._told(done)
 
     async def approve(self, return_id: int, who: Principal | None = None, **given: Any) -> Any:
         given = {"seen": None, "key": fresh_key()} | given
-        return await approve_return(self.database, who or self.world.brand, return_id, **given)
+        done = await approve_return(self.database, who or self.world.brand, return_id, **given)
+        return await self._told(done)
 
     async def end(self, return_id: int, *, is_rejected: bool, reason: str = "太晚") -> ReturnDone:
         done = await end_return(
@@ -199,7 +201,8 @@ class Desk:
             return (await returns_by_ids(tx, [return_id]))[return_id].status.value
 
     async def _told(self, done: ReturnDone) -> ReturnDone:
-        await self.runtime.publish_counters(self.world.tenant_id, done.counters)
+        if done.counters.has_any:
+            await self.runtime.publish_counters(self.world.tenant_id, done.counters)
         return done
 
 
