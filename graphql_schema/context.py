@@ -28,6 +28,9 @@ from backend.channels.model import Shop
 from backend.channels.shops import shops_by_ids
 from backend.db.commands import apply_once
 from backend.db.pool import Database, Record, TenantTransaction
+from backend.dropship.deposits import DepositEntry, entries_by_dealer
+from backend.dropship.items.model import Listing
+from backend.dropship.items.save_items import listings_of_items
 from backend.events.log import EventLog, events_of_orders
 from backend.events.model import Event
 from backend.fulfilment import find
@@ -217,6 +220,14 @@ class Context:
     @cached_property
     def parcel_lines(self) -> "DataLoader[int, list[Record]]":
         return self._loader_of(find.lines_of_parcels)
+
+    @cached_property
+    def dealer_listings(self) -> "DataLoader[int, list[Listing]]":
+        return self._loader_of(listings_of_items)
+
+    @cached_property
+    def deposit_entries(self) -> "DataLoader[int, list[DepositEntry]]":
+        return self._loader_of(entries_by_dealer)
 
     @cached_property
     def installation_visits(self) -> "DataLoader[int, list[InstallationVisit]]":

@@ -17,7 +17,6 @@ from backend.dropship.deposits import (
     DepositEntryType,
     DepositMove,
     deposits,
-    entries_of_deposits,
     move_deposit,
 )
 from graphql_schema.context import YipanInfo
@@ -135,8 +134,6 @@ class DealerDeposit:
 
     @strawberry.field
     async def entries(self, info: YipanInfo) -> list[DepositEntry]:
-        async with info.context.reading() as tx:
-            found = await entries_of_deposits(tx, [self.dealer_number])
         return [
             DepositEntry(
                 type=entry.type,
@@ -146,7 +143,7 @@ class DealerDeposit:
                 actor=entry.actor,
                 recorded_at=entry.recorded_at,
             )
-            for entry in found
+            for entry in await info.context.deposit_entries.load(self.dealer_number)
         ]
 
 

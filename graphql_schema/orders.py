@@ -62,6 +62,9 @@ class OrderLine:
     expected_on: date | None = strawberry.field(
         description="When the last of what waits is expected; null where not all is promised."
     )
+    item_code: str | None = strawberry.field(
+        description="What it is called in the dealer's shop, where that is no SKU."
+    )
     agreement_id: strawberry.ID | None = strawberry.field(
         description="By which agreement a dealer sells it."
     )
@@ -385,6 +388,7 @@ def line_from(row: Record) -> OrderLine:
         order_discount_minor=row["order_discount_minor"],
         amount_minor=row["amount_minor"],
         expected_on=row["expected_on"],
+        item_code=row["item_code"],
         agreement_id=_id_or_none("DealerAgreement", row["agreement_id"]),
         dealer_price_minor=row["dealer_price_minor"],
         quota_account_id=_id_or_none("QuotaAccount", row["quota_account_id"]),

@@ -28,6 +28,7 @@ from graphql_schema.collections import (
 from graphql_schema.deadlines import DeadlinesMutation, DeadlinesQuery
 from graphql_schema.dealer_agreements import DealerAgreementsMutation, DealerAgreementsQuery
 from graphql_schema.dealer_documents import DealerDocumentsMutation, DealerDocumentsQuery
+from graphql_schema.dealer_items import DealerItemsMutation, DealerItemsQuery
 from graphql_schema.dealer_prices import DealerPricesMutation, DealerPricesQuery
 from graphql_schema.deposits import DepositsMutation
 from graphql_schema.documents import Documents
@@ -115,6 +116,7 @@ def _query_type() -> type:
         AllotmentsQuery,
         DealerAgreementsQuery,
         DealerPricesQuery,
+        DealerItemsQuery,
         DealerDocumentsQuery,
         QuotasQuery,
         SuppliesQuery,
@@ -170,6 +172,7 @@ class Mutation(
     AllotmentsMutation,
     DealerAgreementsMutation,
     DealerPricesMutation,
+    DealerItemsMutation,
     DealerDocumentsMutation,
     QuotasMutation,
     SuppliesMutation,

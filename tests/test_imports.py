@@ -27,7 +27,7 @@ CENTRES: dict[str, frozenset[str]] = {
     "backend.catalog": frozenset(),
     "backend.channels": frozenset(),
     "backend.network": frozenset(),
-    "backend.dropship": frozenset({"backend.catalog", "backend.network"}),
+    "backend.dropship": frozenset({"backend.catalog", "backend.channels", "backend.network"}),
     "backend.fulfilment": frozenset(
         {"backend.catalog", "backend.inventory", "backend.network", "backend.orders"}
     ),

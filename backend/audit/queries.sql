@@ -304,8 +304,7 @@ where a.tenant_id = $1
 order by a.id limit $2
 
 -- order_quota_differences --
--- Orders that have not taken of a quota what their units that are neither held nor cancelled cost,
--- or not given back to it what those cost that came back, or never came.
+-- Orders whose quota is not what units cost that are not held, cancelled or given back.
 with entries as (
     select order_id, account_id,
            coalesce(sum(used_delta) filter (where type <> 'returned'), 0)::bigint as taken_minor,

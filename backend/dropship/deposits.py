@@ -1,5 +1,6 @@
 """What dealers have deposited with the brand (保证金): apart from quotas, and never below 0."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -108,6 +109,16 @@ async def entries_of_deposits(
     """Return why the deposits of dealers are what they are, as it happened."""
     rows = await tx.fetch(SQL.deposit_entries, tx.tenant_id, dealer_ids)
     return [DepositEntry(**{**row, "type": DepositEntryType(row["type"])}) for row in rows]
+
+
+async def entries_by_dealer(
+    tx: TenantTransaction, dealer_ids: Sequence[int]
+) -> dict[int, list[DepositEntry]]:
+    """Return the same, by dealer."""
+    found: defaultdict[int, list[DepositEntry]] = defaultdict(list)
+    for entry in await entries_of_deposits(tx, dealer_ids):
+        found[entry.dealer_id].append(entry)
+    return found
 
 
 def _check(move: DepositMove) -> None:

@@ -45,6 +45,8 @@ class IntakeLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """None where the code is unknown."""
     deal: Deal | None = None
     """By what a dealer sells it; None: by nothing, or that is not known yet."""
+    item_code: str | None = None
+    """What it is called in the dealer's shop, where that is no SKU."""
 
     @property
     def amount_minor(self) -> int:

@@ -4,7 +4,7 @@ What an unpaid order has wrong is refused. A paid platform order is stored whate
 long as its shop, its external id and its lines can be read: what cannot be resolved becomes a hold.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -16,12 +16,14 @@ from backend.channels.errors import UnknownShop
 from backend.channels.model import Shop
 from backend.db.commands import KEY_LENGTH_MAX, command_key, fingerprint_in_order
 from backend.dropship.dealings import DealerTerms
+from backend.dropship.items.model import DealerItem
 from backend.moments import fault_of_time
 from backend.network.model import Node, Region
 from backend.network.ranges import MINUTES_A_DAY
 from backend.network.regions.table import RegionTable
 from backend.orders.apportion import apportion
 from backend.orders.dealing.deals import deal_with
+from backend.orders.dealing.items import NamedLine, by_skus
 from backend.orders.errors import AddressUnresolved, AmountsDoNotAddUp, InvalidOrder, NoPickup
 from backend.orders.intake import Amounts, Hold, Intake, IntakeLine, Key
 from backend.orders.model import (
@@ -58,8 +60,10 @@ class Surroundings(NamedTuple):
     """By code, those of the asked for that hand orders over."""
     dealers: Mapping[int, DealerTerms] = {}
     """What binds dealers, of those that an agreement binds."""
+    items: Mapping[tuple[int, str], DealerItem] = {}
+    """What dealers sell under their own names, by dealer and name."""
     dealing_version: int = 0
-    """Of that."""
+    """Of both."""
 
 
 def normalise(
@@ -82,10 +86,14 @@ def normalise(
         raise UnknownShop(f"There is no shop {draft.shop!r} that you may use.", path=("shop",))
     holds = [] if waits_for is None else [waits_for]
     pickup_at = _pickup_node(draft, shop, around, holds)
-    skus = [_sku(draft, index, around, holds) for index in range(len(draft.lines))]
+    named = _by_skus(draft, shop, around)
+    skus = [_sku(draft, line, number, around, holds) for number, line in enumerate(named, 1)]
     is_placeless = hold is not None and draft.address == NOWHERE
     region_code = None if is_placeless else _region(draft, around.regions, holds)
-    lines, amounts = price(draft, skus)
+    said = msgspec.structs.replace(draft, lines=tuple([line.draft for line in named]))
+    lines, amounts = price(said, skus)
+    if any(line.item_code for line in named):
+        lines = _with_names(lines, named)
     terms = None if shop.dealer_id is None else around.dealers.get(shop.dealer_id)
     if terms is not None and hold is None:
         lines, faults = deal_with(lines, terms, region_code, around.regions, is_paid=draft.is_paid)
@@ -276,14 +284,32 @@ def _check_amounts(draft: OrderDraft) -> None:
         raise InvalidOrder("The order's amount is too large to be true.")
 
 
-def _sku(draft: OrderDraft, index: int, around: Surroundings, holds: list[Hold]) -> Sku | None:
-    code = draft.lines[index].sku
-    sku = around.skus.get(code)
+def _by_skus(draft: OrderDraft, shop: Shop, around: Surroundings) -> list[NamedLine]:
+    """Return the lines by the brand's SKUs, where a dealer's shop calls them otherwise."""
+    dealer_id = shop.dealer_id
+    if dealer_id is None or not around.items:
+        return [NamedLine(line, index, None) for index, line in enumerate(draft.lines)]
+    return by_skus(draft.lines, lambda code: around.items.get((dealer_id, code)))
+
+
+def _with_names(lines: Sequence[IntakeLine], named: Sequence[NamedLine]) -> tuple[IntakeLine, ...]:
+    return tuple(
+        [
+            msgspec.structs.replace(line, item_code=of.item_code)
+            for line, of in zip(lines, named, strict=True)
+        ]
+    )
+
+
+def _sku(
+    draft: OrderDraft, line: NamedLine, number: int, around: Surroundings, holds: list[Hold]
+) -> Sku | None:
+    sku = around.skus.get(line.draft.sku)
     if sku is None:
-        unknown = UnknownSku(code, path=("lines", index, "sku"))
+        unknown = UnknownSku(line.draft.sku, path=("lines", line.origin, "sku"))
         if not draft.is_paid:
             raise unknown
-        holds.append(Hold(HoldKind.SKU_UNKNOWN, unknown.message, index + 1))
+        holds.append(Hold(HoldKind.SKU_UNKNOWN, unknown.message, number))
     return sku
 
 

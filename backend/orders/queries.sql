@@ -41,11 +41,12 @@ with new_orders as (
 new_lines as (
     insert into order_line (tenant_id, order_id, line_no, dealer_id, sku_id, sku_code, quantity,
         reserved, backordered, held, cancelled, unit_price_minor, line_discount_minor,
-        order_discount_minor, amount_minor, agreement_id, dealer_price_minor, quota_account_id)
+        order_discount_minor, amount_minor, agreement_id, dealer_price_minor, quota_account_id,
+        item_code)
     select $1::bigint, r.order_id, r.line_no, r.dealer_id, r.sku_id, r.sku_code, r.quantity,
            r.reserved, r.backordered, r.held, r.cancelled, r.unit_price_minor,
            r.line_discount_minor, r.order_discount_minor, r.amount_minor, r.agreement_id,
-           r.dealer_price_minor, r.quota_account_id
+           r.dealer_price_minor, r.quota_account_id, r.item_code
     from unnest($3::new_line[]) as r),
 new_fees as (
     insert into order_fee (tenant_id, order_id, fee_no, dealer_id, code, description, amount_minor)
@@ -389,7 +390,8 @@ from orders where tenant_id = $1 and id = any($2::bigint[])
 -- The lines of orders with their amounts.
 select order_id, line_no, sku_id, sku_code, quantity, reserved, backordered, held, cancelled,
        at_node, shipped, delivered, unit_price_minor, line_discount_minor, order_discount_minor,
-       amount_minor, expected_on, agreement_id, dealer_price_minor, quota_account_id
+       amount_minor, expected_on, agreement_id, dealer_price_minor, quota_account_id,
+       item_code
 from order_line where tenant_id = $1 and order_id = any($2::bigint[]) order by order_id, line_no
 
 -- fees_of_orders --

@@ -272,6 +272,7 @@ class Shaped:
                     None if line.deal is None else line.deal.agreement_id,
                     None if line.deal is None else line.deal.price_minor,
                     None if line.deal is None else line.deal.account_id,
+                    line.item_code,
                 )
             )
         for number, fee in enumerate(intake.draft.fees, 1):

@@ -1,7 +1,7 @@
 """From submissions to works: what each order means with the shops and SKUs of the moment."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from backend.catalog.find_skus import SkuCache
@@ -12,6 +12,8 @@ from backend.clock import now
 from backend.db.errors import YipanError
 from backend.db.pool import Database
 from backend.dropship.dealings import DealerTerms, Dealings
+from backend.dropship.items.book import ItemBook
+from backend.dropship.items.model import DealerItem
 from backend.network.model import Node
 from backend.network.nodes import nodes_by_codes
 from backend.network.regions.table import RegionTable
@@ -64,6 +66,7 @@ class Understanding:
         self._brand = brand
         self._skus = SkuCache()
         self._dealings = Dealings()
+        self._items = ItemBook()
         self._shops = ShopCache()
         self._regions = regions
         self._currency = brand.currency
@@ -113,6 +116,7 @@ class Understanding:
         """
         self._skus.forget(retired_sku_ids)
         self._dealings.forget()
+        self._items.forget()
         intakes = [work.intake for work in works if work.intake is not None]
         assert len(intakes) == len(works), "a backorder is not understood twice"
         around = await self._look_up([intake.draft for intake in intakes])
@@ -132,18 +136,37 @@ class Understanding:
         """Return the shops and SKUs of some orders; what the caches lack is fetched."""
         moment = now()
         shop_codes = {draft.shop for draft in drafts}
-        sku_codes = {line.sku for draft in drafts for line in draft.lines}
         shops = self._shops.known(shop_codes, moment)
-        skus = self._skus.known(sku_codes)
-        if len(shops) < len(shop_codes) or len(skus) < len(sku_codes):
+        if len(shops) < len(shop_codes):
             async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
                 shops |= await self._shops.fetch(tx, shop_codes - shops.keys(), moment)
+        items = await self._items_of(drafts, shops)
+        sku_codes = _sku_codes(drafts, shops, items)
+        skus = self._skus.known(sku_codes)
+        if len(skus) < len(sku_codes):
+            async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
                 skus |= await self._skus.fetch(tx, sku_codes - skus.keys())
         dealers = await self._deal(shops.values(), skus.values())
         asked = {draft.fetched_at.location for draft in drafts if draft.fetched_at is not None}
         nodes = await self._pickup_nodes(asked) if asked else {}
         version = self._dealings.version
-        return Surroundings(shops, skus, self._regions, self._currency, nodes, dealers, version)
+        around = (shops, skus, self._regions, self._currency, nodes, dealers, items, version)
+        return Surroundings(*around)
+
+    async def _items_of(
+        self, drafts: Sequence[OrderDraft], shops: Mapping[str, Shop]
+    ) -> dict[tuple[int, str], DealerItem]:
+        """Return the items of dealers that their shops' orders name; unknown ones are fetched."""
+        keys = {
+            (dealer_id, line.sku)
+            for draft in drafts
+            if (dealer_id := _dealer_of(draft, shops)) is not None
+            for line in draft.lines
+        }
+        if unknown := self._items.unknown(keys):
+            async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
+                await self._items.read(tx, unknown)
+        return {key: item for key in keys if (item := self._items.of(key)) is not None}
 
     async def _deal(self, shops: Collection[Shop], skus: Collection[Sku]) -> dict[int, DealerTerms]:
         """Return what binds the dealers of the shops; what is not known of it is fetched."""
@@ -171,6 +194,29 @@ class Understanding:
         for keys_of_order, outcome, answer in refusals:
             known = [stored[key] for key in keys_of_order if key in stored]
             answer(known[0] if known else outcome)
+
+
+def _dealer_of(draft: OrderDraft, shops: Mapping[str, Shop]) -> int | None:
+    shop = shops.get(draft.shop)
+    return None if shop is None else shop.dealer_id
+
+
+def _sku_codes(
+    drafts: Sequence[OrderDraft],
+    shops: Mapping[str, Shop],
+    items: Mapping[tuple[int, str], DealerItem],
+) -> set[str]:
+    """Return the codes of all SKUs that orders name, or items that they name have in them."""
+    codes: set[str] = set()
+    for draft in drafts:
+        dealer_id = _dealer_of(draft, shops) if items else None
+        for line in draft.lines:
+            item = None if dealer_id is None else items.get((dealer_id, line.sku))
+            if item is None:
+                codes.add(line.sku)
+            else:
+                codes.update(part.sku_code for part in item.parts)
+    return codes
 
 
 def _keys(submission: Submission, around: Surroundings) -> tuple[Key, ...]:

@@ -62,6 +62,7 @@ LINE = (
     "agreement_id",
     "dealer_price_minor",
     "quota_account_id",
+    "item_code",
 )
 HOLD = (
     "order_id",

@@ -13,6 +13,7 @@ REFERENCES = {
     "functional_warehouse_id": "functional_warehouse",
     "hold_id": "stock_hold",
     "installation_slot_id": "slot",
+    "item_id": "dealer_item",
     "legal_entity_id": "legal_entity",
     "node_by_hand_id": "node",
     "node_id": "node",
