@@ -11,6 +11,7 @@ from backend.channels.shops import ShopCache
 from backend.clock import now
 from backend.db.errors import YipanError
 from backend.db.pool import Database
+from backend.dropship.dealing_version import dealing_version
 from backend.dropship.dealings import DealerTerms, Dealings
 from backend.dropship.items.book import ItemBook
 from backend.dropship.items.model import DealerItem
@@ -18,6 +19,7 @@ from backend.network.model import Node
 from backend.network.nodes import nodes_by_codes
 from backend.network.regions.table import RegionTable
 from backend.orders.claim import refused, stored_outcomes
+from backend.orders.dealing.errors import BY_TERMS
 from backend.orders.errors import InvalidOrder, OrderConflict
 from backend.orders.intake import Hold, Intake, Key
 from backend.orders.model import Answer, OrderDraft, Refused
@@ -55,6 +57,8 @@ class _Refusal(NamedTuple):
     keys: tuple[Key, ...]
     outcome: Refused
     answer: Callable[[Answer], None]
+    by_terms: Submission | None = None
+    """What it is, where it is refused for what is agreed with its dealer."""
 
 
 class Understanding:
@@ -77,9 +81,23 @@ class Understanding:
         An order given twice is one work, and so is answered once for both.
         """
         readable = [submission for submission in submissions if _is_readable(submission)]
-        around = await self._look_up([submission.draft for submission in readable])
+        works, refusals = await self._understand(readable)
+        doubtful = [one.by_terms for one in refusals if one.by_terms is not None]
+        if doubtful and await self._has_newer_terms():
+            self._dealings.forget()
+            more, still = await self._understand(doubtful)
+            works += more
+            refusals = [*(one for one in refusals if one.by_terms is None), *still]
+        await self._refuse(refusals)
+        return _deduplicated(works)
+
+    async def _understand(
+        self, submissions: Sequence[Submission]
+    ) -> tuple[list[Work], list[_Refusal]]:
+        """Return the works of orders that can be placed by what is known, and the refusals."""
+        around = await self._look_up([submission.draft for submission in submissions])
         works, refusals = [], []
-        for number, submission in enumerate(readable, 1):
+        for number, submission in enumerate(submissions, 1):
             if number % BREATH_ORDERS == 0:
                 await asyncio.sleep(0)
             try:
@@ -94,11 +112,19 @@ class Understanding:
                 submission.fail(error)
             except YipanError as error:
                 keys = _keys(submission, around)
-                refusals.append(_Refusal(keys, refused(error), submission.answer))
+                by_terms = submission if isinstance(error, BY_TERMS) else None
+                refusals.append(_Refusal(keys, refused(error), submission.answer, by_terms))
             else:
                 works.append(Work(intake, submission.future))
-        await self._refuse(refusals)
-        return _deduplicated(works)
+        return works, refusals
+
+    async def _has_newer_terms(self) -> bool:
+        """Whether dealers' terms have changed since they were read.
+
+        Who is placed by older ones is understood again in its commit; who is refused has none.
+        """
+        async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
+            return await dealing_version(tx) != self._dealings.version
 
     async def intake_of(self, draft: OrderDraft, principal: Principal) -> Intake:
         """Return what an order means now; nothing is placed.
@@ -191,9 +217,9 @@ class Understanding:
         keys = [key for refusal in refusals for key in refusal.keys]
         async with self._database.tenant_transaction(self._principal, read_only=True) as tx:
             stored = await stored_outcomes(tx, keys)
-        for keys_of_order, outcome, answer in refusals:
-            known = [stored[key] for key in keys_of_order if key in stored]
-            answer(known[0] if known else outcome)
+        for refusal in refusals:
+            known = [stored[key] for key in refusal.keys if key in stored]
+            refusal.answer(known[0] if known else refusal.outcome)
 
 
 def _dealer_of(draft: OrderDraft, shops: Mapping[str, Shop]) -> int | None:

@@ -216,6 +216,18 @@ async def test_without_an_agreement_in_force_it_waits_for_one(dealing: Dealing) 
     await dealing.assert_clean()
 
 
+async def test_who_was_refused_by_older_terms_is_placed_by_the_new_ones(dealing: Dealing) -> None:
+    """Nobody else orders meanwhile, whose commit would find that the terms have changed."""
+    await dealing.end("AG-1", YESTERDAY)
+    refused(await dealing.sell(1), "NO_DEALER_AGREEMENT")
+    await dealing.agree("AG-2", quota_account="Q-1", starts_on=YESTERDAY + ONE_DAY)
+    placed(await dealing.sell(1))
+    await dealing.profile(is_suspended=True)
+    refused(await dealing.sell(1), "NO_DEALER_AGREEMENT")
+    await dealing.profile()
+    placed(await dealing.sell(1))
+
+
 async def test_an_agreement_that_is_to_come_allows_nothing_yet(unbound: Dealing) -> None:
     await unbound.price()
     await unbound.agree(starts_on=YESTERDAY.replace(year=2100))

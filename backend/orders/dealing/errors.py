@@ -62,6 +62,9 @@ _REFUSALS: dict[FaultKind, type[OrderRefused]] = {
     FaultKind.RESALE_PRICE: BelowResalePrice,
 }
 
+BY_TERMS = tuple(_REFUSALS.values())
+"""What an order is refused with for what is agreed with its dealer."""
+
 
 def refusal_of(fault: Fault, index: int) -> OrderRefused:
     """Return what an order is refused with for a fault of one of its lines."""
