@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from backend.catalog.errors import UnknownSku
 from backend.catalog.find_skus import SkuCache
 from backend.catalog.model import Sku
 from backend.channels.model import Shop
@@ -58,7 +59,7 @@ class _Refusal(NamedTuple):
     outcome: Refused
     answer: Callable[[Answer], None]
     by_terms: Submission | None = None
-    """What it is, where it is refused for what is agreed with its dealer."""
+    """What it is, where it is refused for what may have been agreed, or named, since."""
 
 
 class Understanding:
@@ -85,6 +86,7 @@ class Understanding:
         doubtful = [one.by_terms for one in refusals if one.by_terms is not None]
         if doubtful and await self._has_newer_terms():
             self._dealings.forget()
+            self._items.forget()
             more, still = await self._understand(doubtful)
             works += more
             refusals = [*(one for one in refusals if one.by_terms is None), *still]
@@ -112,7 +114,7 @@ class Understanding:
                 submission.fail(error)
             except YipanError as error:
                 keys = _keys(submission, around)
-                by_terms = submission if isinstance(error, BY_TERMS) else None
+                by_terms = submission if _may_be_newer(error, submission, around) else None
                 refusals.append(_Refusal(keys, refused(error), submission.answer, by_terms))
             else:
                 works.append(Work(intake, submission.future))
@@ -220,6 +222,13 @@ class Understanding:
         for refusal in refusals:
             known = [stored[key] for key in refusal.keys if key in stored]
             refusal.answer(known[0] if known else refusal.outcome)
+
+
+def _may_be_newer(error: YipanError, submission: Submission, around: Surroundings) -> bool:
+    """Whether an order is refused for its dealer's terms, or what nobody sells under that name."""
+    is_named = isinstance(error, UnknownSku)
+    is_dealers = _dealer_of(submission.draft, around.shops) is not None
+    return isinstance(error, BY_TERMS) or (is_named and is_dealers)
 
 
 def _dealer_of(draft: OrderDraft, shops: Mapping[str, Shop]) -> int | None:

@@ -70,6 +70,12 @@ async def test_what_a_dealer_calls_it_is_the_brands_sku(dealing: Dealing) -> Non
     await dealing.assert_clean()
 
 
+async def test_what_is_sold_from_now_on_is_known_at_once(dealing: Dealing) -> None:
+    refused(await dealing.sell(1, "MINE"), "UNKNOWN_SKU")
+    await save(dealing, item())
+    placed(await dealing.sell(1, "MINE"))
+
+
 async def test_a_bundle_is_a_line_for_each_of_its_skus(dealing: Dealing) -> None:
     await save(dealing, BUNDLE)
     sold = replace(draft(shop="dshop"), lines=(LineDraft("SET", 2, 2_999, 500),), total_minor=5_498)
