@@ -846,7 +846,8 @@ create table allotment (
     constraint allotment_owner_check check (shop_id is not null or dealer_id is not null),
     constraint allotment_owner_key unique nulls not distinct (tenant_id, sku_id, shop_id, dealer_id)
 ) with (fillfactor = 70);
-create index allotment_changed_idx on allotment (tenant_id, changed_at);
+-- An index that summarizes lets updates leave the others alone.
+create index allotment_changed_idx on allotment using brin (tenant_id, changed_at);
 call protect('allotment', 'dealer');
 
 -- Stock to come: a line of a purchase or production order, of a transfer or of goods on their way.
@@ -1380,7 +1381,7 @@ create table quota_account (
     constraint quota_account_code_key unique (tenant_id, code),
     foreign key (tenant_id, legal_entity_id) references legal_entity
 ) with (fillfactor = 70);
-create index quota_account_changed_idx on quota_account (tenant_id, changed_at);
+create index quota_account_changed_idx on quota_account using brin (tenant_id, changed_at);
 call protect('quota_account', 'dealer');
 
 -- Why an account is what it is: append-only, its sums are the account.
@@ -1403,10 +1404,12 @@ create table quota_entry (
     -- The entry that this one takes back.
     reverses_id   bigint,
     primary key (tenant_id, id),
-    foreign key (tenant_id, account_id) references quota_account,
-    constraint quota_entry_reference_key unique (tenant_id, account_id, reference),
-    constraint quota_entry_reverses_key unique (tenant_id, reverses_id)
+    foreign key (tenant_id, account_id) references quota_account
 );
+create unique index quota_entry_reference_key on quota_entry (tenant_id, account_id, reference)
+    where reference is not null;
+create unique index quota_entry_reverses_key on quota_entry (tenant_id, reverses_id)
+    where reverses_id is not null;
 create index quota_entry_account_idx on quota_entry (tenant_id, account_id, id);
 create index quota_entry_order_idx on quota_entry (tenant_id, order_id)
     where order_id is not null;
