@@ -304,7 +304,7 @@ where a.tenant_id = $1
 order by a.id limit $2
 
 -- order_quota_differences --
--- Orders whose quota is not what units cost that are not held, cancelled or given back.
+-- Orders that took of a quota, or gave back to it, other than what their units cost.
 with entries as (
     select order_id, account_id,
            coalesce(sum(used_delta) filter (where type <> 'returned'), 0)::bigint as taken_minor,
