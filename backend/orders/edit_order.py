@@ -213,12 +213,20 @@ class _Editing:
             worth = sum(units * lines[one]["unit_price_minor"] for one, units in more.items())
             if (await self._read())["goods_minor"] + worth > AMOUNT_MINOR_MAX:
                 raise InvalidEdit("That is more than an order may cost.", path=("lines",))
-            await tx.execute(SQL.add_units, tx.tenant_id, order_id, list(more), list(more.values()))
-            self._added = more
+            await self._add_units(more)
         if less:
             done = await cancel_units(tx, order_id, less, self._actor, self._edit.reason)
             self._counters = self._counters.and_also(done.counters)
         return sum(less.values()), sum(more.values()), swapped
+
+    async def _add_units(self, more: dict[int, int]) -> None:
+        """Let more units wait; what is held takes its quota with all else, once it no longer is."""
+        tx, order_id = self._tx, self._order_id
+        holds = await tx.fetch(SQL.open_holds, tx.tenant_id, order_id)
+        is_held = any(HoldKind(hold["kind"]).blocks_stock for hold in holds)
+        units = (list(more), list(more.values()))
+        await tx.execute(SQL.add_units, tx.tenant_id, order_id, *units, is_held)
+        self._added = {} if is_held else more
 
     async def _swap(self) -> None:
         """Give lines their other SKUs: nothing of them is reserved any more."""

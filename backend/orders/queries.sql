@@ -732,9 +732,11 @@ where tenant_id = $1 and order_id = $2
   and status in ('reserved', 'released', 'picking', 'picked', 'packed')
 
 -- add_units --
--- More units of lines of a locked order, at the price of the line; they wait.
+-- More units of lines of a locked order, at the price of the line; they wait, or are held as it is.
 with line as (
-    update order_line l set quantity = l.quantity + d.units, backordered = l.backordered + d.units,
+    update order_line l set quantity = l.quantity + d.units,
+        backordered = l.backordered + case when $5::boolean then 0 else d.units end,
+        held = l.held + case when $5 then d.units else 0 end,
         amount_minor = l.amount_minor + d.units * l.unit_price_minor
     from unnest($3::integer[], $4::bigint[]) as d(line_no, units)
     where l.tenant_id = $1 and l.order_id = $2 and l.line_no = d.line_no
