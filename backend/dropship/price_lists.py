@@ -15,6 +15,7 @@ from backend.dropship.errors import (
     UnknownPriceList,
 )
 from backend.dropship.model import PriceList, PriceListDraft, TermsStatus
+from backend.network.ranges import MONEY_MINOR_MAX
 from tenants.errors import UnknownDealer
 from tenants.organisation import dealers_of_brand
 from tenants.principal import Kind, Permission
@@ -22,7 +23,8 @@ from tenants.principal import Kind, Permission
 CODE_LENGTH_MAX = 64
 LINES_MAX = 20_000
 """Prices of one list: more SKUs than a brand sells through dealers."""
-PRICE_MINOR_MAX = 10**12
+PRICE_MINOR_MAX = MONEY_MINOR_MAX
+"""So that the largest order of the dearest SKU fits the 64 bits of a quota."""
 ONE_DAY = timedelta(days=1)
 
 
