@@ -19,12 +19,13 @@ from backend.orders.dealing.errors import OutsideTerritory
 from backend.orders.edit_order import Edited, LineEdit, OrderEdit, edit_order
 from backend.orders.errors import InvalidEdit
 from backend.orders.find_orders import orders_by_ids
-from backend.orders.model import AddressDraft, Placed
+from backend.orders.model import AddressDraft, Placed, Shortage
 from backend.runtime import Runtime
 from tenants.principal import Principal
 from tests.after_sales.desk import AUTOMATIC, Desk
+from tests.after_sales.test_refused_parcels import take_in
 from tests.catalogue import Connection
-from tests.dropship.dealing import PRICE, Dealing
+from tests.dropship.dealing import PRICE, Dealing, Units
 from tests.orders.checks import placed
 from tests.refusals import refused
 from tests.world import BEIJING, HANGZHOU, SHANGHAI, World, draft, fresh_key, receive
@@ -199,6 +200,19 @@ async def test_a_parcel_that_was_taken_back_at_a_counter_gives_it_back(desk: Dea
     await desk.tidy()
 
 
+async def test_a_parcel_that_nobody_accepted_gives_it_back(
+    desk: DealersDesk, admin: Connection
+) -> None:
+    order = await desk.placed(3, shop="dshop")
+    await desk.working.until(order, "ship")
+    parcel = await admin.fetchval("select id from parcel")
+    done = await take_in(desk, parcel)
+    assert await desk.used() == 3 * PRICE
+    await desk.inspect(done.request.id, good=2, scrapped=1)
+    assert await desk.used() == 0
+    await desk.tidy()
+
+
 # ------------------------------------------------------------------------------------- edits
 
 
@@ -291,12 +305,51 @@ async def test_what_waits_for_quota_takes_none_when_it_becomes_more(desk: Dealer
     await desk.tidy()
 
 
+async def test_more_of_what_waits_waits_with_it(desk: DealersDesk) -> None:
+    await receive(desk.database, desk.world.brand, "store", "A", 20)
+    await desk.dealing.limit(PRICE)
+    waits = placed(await desk.dealing.sell(2, shortage=Shortage.BACKORDER))
+    assert await desk.dealing.held_for(waits) == ["quota"]
+    await desk.edit(waits, LineEdit(1, 3))
+    assert await desk.dealing.units(waits) == Units(held=3)
+    assert await desk.used() == 0
+    await desk.dealing.limit(3 * PRICE)
+    assert await desk.dealing.settle() == 1
+    assert await desk.used() == 3 * PRICE
+    await desk.tidy()
+
+
+async def test_once_its_address_is_known_it_asks_for_its_quota(desk: DealersDesk) -> None:
+    await receive(desk.database, desk.world.brand, "wh", "A", 20)
+    nowhere = AddressDraft(detail="?", region_path=("Atlantis",))
+    order = await desk.dealing.sold(2, address=nowhere)
+    assert await desk.dealing.held_for(order) == ["address_unresolved"]
+    await desk.edit(order, address=NEAR, who=desk.world.dealer)
+    assert await desk.dealing.held_for(order) == ["quota"]
+    assert await desk.dealing.settle() == 1
+    assert await desk.dealing.units(order) == Units(reserved=2)
+    assert await desk.used() == 2 * PRICE
+    await desk.tidy()
+
+
 @pytest.fixture
 async def eastern(bare: DealersDesk) -> DealersDesk:
     """A dealer that sells to Shanghai alone."""
     await bare.agree(territory=(EAST,))
     await receive(bare.database, bare.world.brand, "wh", "A", 20)
     return bare
+
+
+async def test_once_its_address_is_known_it_waits_for_who_allows_it(
+    eastern: DealersDesk,
+) -> None:
+    nowhere = AddressDraft(detail="?", region_path=("Atlantis",))
+    order = await eastern.dealing.sold(2, address=nowhere)
+    await eastern.edit(order, address=THERE, who=eastern.world.dealer)
+    assert await eastern.dealing.settle() == 0
+    assert await eastern.dealing.held_for(order) == ["territory"]
+    assert await eastern.used() == 0
+    await eastern.tidy()
 
 
 async def in_the_east(desk: DealersDesk) -> Placed:
