@@ -10,6 +10,7 @@ from strawberry import relay
 from backend.documents.find import documents_by_ids, page_of_documents
 from backend.documents.model import Document as DocumentRecord
 from backend.documents.model import DocumentKind
+from backend.documents.shares import share_statement
 from backend.dropship.deposits import (
     DealerDeposit as DepositRecord,
 )
@@ -155,6 +156,18 @@ def deposit_from(found: DepositRecord) -> DealerDeposit:
     )
 
 
+@strawberry.type(description="What was sold by one agreement, and what each has of it (利润分成).")
+class DealerShare:
+    agreement_id: strawberry.ID
+    agreement_code: str
+    units: BigInt = strawberry.field(description="That have arrived, and have not come back.")
+    returned_units: BigInt
+    sold_minor: BigInt = strawberry.field(description="What buyers paid for them.")
+    dealer_minor: BigInt = strawberry.field(description="What the dealer pays for them.")
+    brand_share_minor: BigInt = strawberry.field(description="The brand's part, as agreed.")
+    dealer_share_minor: BigInt
+
+
 @strawberry.input
 class DepositMoveInput:
     idempotency_key: str
@@ -203,6 +216,30 @@ class DealerDocumentsQuery:
                 account_id=None if account is None else number_of("QuotaAccount", account),
             )
         return connection(rows, first, document_node, lambda one: cursor_of(one.id))
+
+    @strawberry.field(
+        description="What was sold of a dealer's orders of a month, as 2026-11 (利润分成)."
+    )
+    async def dealer_share_statement(
+        self, info: YipanInfo, dealer_id: strawberry.ID, month: str
+    ) -> list[DealerShare]:
+        info.context.principal.require(Permission.DEALERS_READ)
+        dealer, brand = number_of("Dealer", dealer_id), await info.context.brand()
+        async with info.context.reading() as tx:
+            found = await share_statement(tx, brand, dealer, month)
+        return [
+            DealerShare(
+                agreement_id=strawberry.ID(id_of("DealerAgreement", one.agreement_id)),
+                agreement_code=one.agreement_code,
+                units=one.units,
+                returned_units=one.returned_units,
+                sold_minor=one.sold_minor,
+                dealer_minor=one.dealer_minor,
+                brand_share_minor=one.brand_share_minor,
+                dealer_share_minor=one.dealer_share_minor,
+            )
+            for one in found
+        ]
 
     @strawberry.field(description="What dealers have deposited; a dealer sees its own.")
     async def dealer_deposits(self, info: YipanInfo) -> list[DealerDeposit]:

@@ -360,3 +360,14 @@ from trade_in
 where tenant_id = $1 and ($2::bigint is null or node_id = $2)
   and ($3::bigint is null or order_id = $3) and status = any($4::text[]) and id > $5
 order by id limit $6
+
+-- came_back --
+-- Units of lines of a dealer's orders that came back, or never came, since a time.
+select r.order_id, u.line_no,
+       sum(case r.kind when 'missing' then u.quantity
+           else u.good + u.defective + u.scrapped end)::bigint as units
+from return_request r
+join return_line u on u.tenant_id = $1 and u.return_id = r.id
+where r.tenant_id = $1 and r.dealer_id = $2 and r.status = 'closed' and r.kind <> 'refund_only'
+  and r.requested_at >= $3
+group by r.order_id, u.line_no

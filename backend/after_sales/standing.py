@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import NamedTuple
 
 from backend.after_sales.errors import ReturnChanged, UnknownReturn
@@ -176,6 +177,14 @@ async def lines_of_returns(
     for return_id, *fields in await tx.fetch(SQL.lines_of_returns, tx.tenant_id, list(ids)):
         found[return_id].append(ReturnLine(*fields))
     return found
+
+
+async def units_that_came_back(
+    tx: TenantTransaction, dealer_id: int, since: datetime
+) -> dict[tuple[int, int], int]:
+    """Return the units that came back of a dealer's orders, or never came, by order and line."""
+    rows = await tx.fetch(SQL.came_back, tx.tenant_id, dealer_id, since)
+    return {(row["order_id"], row["line_no"]): row["units"] for row in rows}
 
 
 async def refunds_of_orders(tx: TenantTransaction, ids: Iterable[int]) -> dict[int, list[Refund]]:

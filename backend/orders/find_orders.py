@@ -95,6 +95,21 @@ async def units_sold_by_shop(tx: TenantTransaction, now: datetime) -> dict[tuple
     return {(row["shop_id"], row["sku_id"]): row["units"] for row in rows if row["units"]}
 
 
+async def sold_by_agreement(
+    tx: TenantTransaction, dealer_id: int, begin: datetime, end: datetime
+) -> list[Record]:
+    """Return what has arrived of a dealer's orders that were placed in a period, by agreement."""
+    return await tx.fetch(SQL.sold_by_agreement, tx.tenant_id, dealer_id, begin, end)
+
+
+async def dealt_lines(
+    tx: TenantTransaction, ids: Sequence[int], begin: datetime, end: datetime
+) -> dict[tuple[int, int], Record]:
+    """Return lines by an agreement of orders that were placed in a period, by order and line."""
+    rows = await tx.fetch(SQL.dealt_lines, tx.tenant_id, ids, begin, end)
+    return {(row["order_id"], row["line_no"]): row for row in rows}
+
+
 async def _by_order(
     tx: TenantTransaction, query: Query, ids: Sequence[int]
 ) -> dict[int, list[Record]]:

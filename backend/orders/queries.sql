@@ -796,3 +796,23 @@ order by o.placed_at, o.id limit $5
 select kind, line_no from order_hold
 where tenant_id = $1 and order_id = $2 and released_at is not null
   and released_by not like 'system:%'
+
+-- sold_by_agreement --
+-- What has arrived of a dealer's orders of a period, by agreement: units, price, dealer's price.
+select l.agreement_id, sum(l.delivered)::bigint as units,
+       sum(div(greatest(0, l.amount_minor)::numeric * l.delivered, l.quantity))::bigint
+           as sold_minor,
+       sum(l.delivered * l.dealer_price_minor)::bigint as dealer_minor
+from orders o
+join order_line l on l.tenant_id = $1 and l.order_id = o.id
+where o.tenant_id = $1 and o.dealer_id = $2 and o.placed_at >= $3 and o.placed_at < $4
+  and l.agreement_id is not null and l.delivered > 0
+group by l.agreement_id order by l.agreement_id
+
+-- dealt_lines --
+-- Lines of orders of a period that a dealer sells by an agreement.
+select l.order_id, l.line_no, l.agreement_id, l.quantity, l.amount_minor, l.dealer_price_minor
+from order_line l
+join orders o on o.tenant_id = $1 and o.id = l.order_id
+where l.tenant_id = $1 and l.order_id = any($2::bigint[]) and l.agreement_id is not null
+  and o.placed_at >= $3 and o.placed_at < $4
