@@ -19,6 +19,7 @@ from tests.world import World
 
 Write = Callable[[Quotas], Awaitable[QuotaAccount]]
 IN_2100 = datetime(2100, 1, 1, tzinfo=UTC)
+IN_2020 = IN_2100.replace(year=2020)
 WITHOUT_ZONE, OF_NO_AGE = datetime(2100, 1, 1), datetime(2300, 1, 1, tzinfo=UTC)
 LONG = "r" * (TEXT_MAX + 1)
 PREPAID = {"kind": QuotaKind.PREPAID}
@@ -63,6 +64,7 @@ CHANGE: dict[str, tuple[Write, str]] = {
     "increasing nothing": (lambda q: q.increase(1, IN_2100, "z"), "UNKNOWN_QUOTA_ACCOUNT"),
     "increasing until nowhere": (lambda q: q.increase(1, WITHOUT_ZONE, "CREDIT"), "INVALID_QUOTA"),
     "increasing for ages": (lambda q: q.increase(1, OF_NO_AGE, "CREDIT"), "INVALID_QUOTA"),
+    "increasing until yesterday": (lambda q: q.increase(1, IN_2020, "CREDIT"), "INVALID_QUOTA"),
     "increasing for long reasons": (
         lambda q: q.increase(1, IN_2100, "CREDIT", reason=LONG),
         "INVALID_QUOTA",

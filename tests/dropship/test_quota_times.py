@@ -109,7 +109,8 @@ async def owing(quotas: Quotas) -> Quotas:
 
 
 async def test_on_the_day_it_is_due_nothing_is_overdue_yet(owing: Quotas) -> None:
-    assert await owing.mind(DUE) == []
+    await owing.mind(DUE)
+    assert not (await owing.account()).is_blocked
     account = await owing.account()
     assert (account.overdue_minor, account.is_blocked, account.left_minor) == (0, False, 400)
 
@@ -141,7 +142,8 @@ async def test_a_blocked_account_says_so_before_it_is_looked_at_again(owing: Quo
 
 async def test_what_is_paid_before_it_is_due_never_blocks(owing: Quotas) -> None:
     await owing.pay(600)
-    assert await owing.mind(LATE) == []
+    await owing.mind(LATE)
+    assert not (await owing.account()).is_blocked
     assert (await owing.account()).left_minor == 1_000
 
 
@@ -224,8 +226,11 @@ async def test_without_days_nothing_is_ever_due(quotas: Quotas) -> None:
 async def test_due_on_the_day_it_is_late_on_the_next(quotas: Quotas) -> None:
     await quotas.credit(1_000, payment_days=0)
     await quotas.take(1)
-    assert await quotas.mind(DAY) == []
-    assert len(await quotas.mind(DAY + ONE_DAY)) == 1
+    await quotas.mind(DAY)
+    assert not (await quotas.account()).is_blocked
+    (found,) = await quotas.mind(DAY + ONE_DAY)
+    assert found == (await quotas.account()).at
+    assert (await quotas.account()).is_blocked
 
 
 # ------------------------------------------------------------------------------------ warned

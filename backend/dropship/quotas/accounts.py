@@ -1,7 +1,7 @@
 """Quota accounts: opened, limited, topped up, paid, increased for a while; each once."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from backend.db.commands import apply_once
 from backend.db.errors import OutOfRange
@@ -160,6 +160,8 @@ async def increase(
     _check_amount(amount_minor)
     if fault := fault_of_time(ends_at):
         raise InvalidQuota(fault, path=("endsAt",))
+    if ends_at <= datetime.now(UTC):
+        raise InvalidQuota("That time is over already.", path=("endsAt",))
 
     async def change(tx: TenantTransaction, account: QuotaAccount) -> None:
         _require_kind(account, QuotaKind.CREDIT)

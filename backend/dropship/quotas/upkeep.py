@@ -42,8 +42,7 @@ async def _count_due(tx: TenantTransaction, code: str, today: date) -> Sequence[
     account = await lock_account(tx, code)
     row = await tx.fetch_row(SQL.count_due, tx.tenant_id, account.id, today)
     assert row is not None, "it is locked"
-    if row["is_blocked"] == account.is_blocked:
-        return []
-    payload = QuotaOverdue(code, row["overdue_minor"], row["is_blocked"])
-    await tell_dealer(tx, account.dealer_id, payload)
+    if row["is_blocked"] != account.is_blocked:
+        payload = QuotaOverdue(code, row["overdue_minor"], row["is_blocked"])
+        await tell_dealer(tx, account.dealer_id, payload)
     return await read_quotas(tx, [account.id])
