@@ -157,7 +157,7 @@ class Context:
 
     async def apply_once(
         self,
-        permission: Permission,
+        permission: Permission | None,
         key: str,
         content: object,
         outcome_type: type[OutcomeT],
@@ -167,9 +167,11 @@ class Context:
     ) -> OutcomeT:
         """Carry out a command under its idempotency key, through the principal's own door.
 
-        Raises PermissionMissing, CommandConflict and what `work` raises; then nothing has changed.
+        Without a permission `work` says who may. Raises PermissionMissing, CommandConflict and what
+        `work` raises; then nothing has changed.
         """
-        self.principal.require(permission)
+        if permission is not None:
+            self.principal.require(permission)
         async with door or self.writing() as tx:
             return await apply_once(tx, key, content, outcome_type, partial(work, tx))
 

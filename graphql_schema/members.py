@@ -263,16 +263,18 @@ async def _role(context: Context, role: RoleInput) -> members.Role:
     return members.Role(role.kind, frozenset(role.permissions), dealer_id, node_ids)
 
 
-async def _command(
+async def command(
     info: YipanInfo,
     key: str,
     content: object,
     work: Callable[[TenantTransaction, Principal], Awaitable[int]],
+    *,
+    permission: Permission | None = Permission.MEMBERS_WRITE,
 ) -> int:
-    """Carry out a command of whoever manages members, once."""
+    """Carry out a command of whoever manages members, once; else `work` says who may."""
     context = info.context
     return await context.apply_once(
-        Permission.MEMBERS_WRITE,
+        permission,
         key,
         content,
         int,
@@ -311,7 +313,7 @@ class MembersMutation:
     async def member_add(self, info: YipanInfo, input: MemberAddInput) -> MemberAddPayload:
         role = await _role(info.context, input.role)
         user = members.NewUser(input.email.strip(), input.name, input.password)
-        member_id = await _command(
+        member_id = await command(
             info,
             input.idempotency_key,
             ("memberAdd", user.email, user.name, role.kind, sorted(role.permissions), role[2:]),
@@ -327,7 +329,7 @@ class MembersMutation:
             await members.revoke_membership(tx, principal, number)
             return number
 
-        await _command(info, input.idempotency_key, ("memberRevoke", number), revoke)
+        await command(info, input.idempotency_key, ("memberRevoke", number), revoke)
         return MemberRevoked(member_id=input.member_id)
 
     @strawberry.mutation(description="Issue a key with which a program acts in the brand.")
@@ -342,7 +344,7 @@ class MembersMutation:
             shown.append(key)
             return number
 
-        number = await _command(
+        number = await command(
             info,
             input.idempotency_key,
             ("apiKeyIssue", input.name, role.kind, sorted(role.permissions), role[2:]),
@@ -362,7 +364,7 @@ class MembersMutation:
             await api_keys.revoke_key(tx, principal, number)
             return number
 
-        await _command(info, input.idempotency_key, ("apiKeyRevoke", number), revoke)
+        await command(info, input.idempotency_key, ("apiKeyRevoke", number), revoke)
         return ApiKeyRevoked(api_key_id=input.api_key_id)
 
     @strawberry.mutation(description="Join a dealer to the brand for a time (签约).")
@@ -378,7 +380,7 @@ class MembersMutation:
             )
         )
         content = ("agreementSign", input.dealer_code, input.dealer_name, period)
-        number = await _command(info, input.idempotency_key, content, sign)
+        number = await command(info, input.idempotency_key, content, sign)
         return AgreementSigned(dealer_id=_dealer_id(number))
 
     @strawberry.mutation(description="End an agreement at once; what was ordered stays ordered.")
@@ -389,5 +391,5 @@ class MembersMutation:
             await dealers.end_with_dealer(tx, principal, number)
             return number
 
-        await _command(info, input.idempotency_key, ("agreementEnd", number), end)
+        await command(info, input.idempotency_key, ("agreementEnd", number), end)
         return AgreementEnded(dealer_id=input.dealer_id)

@@ -54,6 +54,7 @@ from graphql_schema.order_commands import OrdersMutation
 from graphql_schema.order_edits import ORDER_EDIT_HANDLERS, OrderEditsMutation
 from graphql_schema.order_search import OrderSearchQuery
 from graphql_schema.orders import OrdersQuery
+from graphql_schema.organisation import OrganisationMutation, OrganisationQuery
 from graphql_schema.pack_together import PackTogetherMutation, PackTogetherQuery
 from graphql_schema.parcels import ParcelsQuery
 from graphql_schema.pickups import PICKUP_HANDLERS, PickupsMutation, PickupsQuery
@@ -90,6 +91,7 @@ def _query_type() -> type:
     class Query(
         SessionQuery,
         MembersQuery,
+        OrganisationQuery,
         OrdersQuery,
         OrderSearchQuery,
         HoldsQuery,
@@ -145,6 +147,7 @@ def _query_type() -> type:
 class Mutation(
     SessionMutation,
     MembersMutation,
+    OrganisationMutation,
     OrdersMutation,
     OrderEditsMutation,
     DepositsMutation,

@@ -94,3 +94,41 @@ select platform.group_by_code($1)
 -- The day it is where a brand works.
 select (clock_timestamp() at time zone b.time_zone)::date from platform.brands() as b
 where b.id = $1
+
+-- save_department --
+-- Write a department, which begins where its code is new.
+select platform.save_department($1, $2, $3, $4, $5, $6)
+
+-- departments --
+-- The departments of an organisation.
+select id, code, name, parent_id from platform.departments($1, $2)
+
+-- lock_departments --
+-- Lock the tree of an organisation.
+select platform.lock_departments($1, $2)
+
+-- delete_department --
+-- Delete a department with nothing below it and nobody in it.
+select platform.delete_department($1, $2, $3, $4)
+
+-- save_role --
+-- Write a role, which begins where its code is new.
+select platform.save_role($1, $2, $3, $4, $5, $6)
+
+-- roles --
+-- The roles of an organisation.
+select id, code, name, permissions from platform.roles($1, $2)
+
+-- give_post --
+-- Give a member a role for a time.
+select platform.give_post($1, $2, $3, $4, $5, $6, $7)
+
+-- end_post --
+-- Let somebody have a role until a day.
+select platform.end_post($1, $2, $3)
+
+-- posts --
+-- Who has which role, by post, after one.
+select id, membership_id, email, user_name, role_id, role_code, department_id, department_code,
+       starts_on, ends_on, deputy_for
+from platform.posts($1, $2, $3, $4)

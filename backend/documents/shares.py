@@ -58,7 +58,9 @@ async def share_statement(
     agreements = {one.id: one for one in await agreements_by_ids(tx, ids)}
     found = []
     for row in sold:
-        agreement = agreements[row["agreement_id"]]
+        agreement = agreements.get(row["agreement_id"])
+        if agreement is None:  # who asks does not see it
+            continue
         came, money, cost = returned.get(agreement.id, (0, 0, 0))
         sold_minor, dealer_minor = row["sold_minor"] - money, row["dealer_minor"] - cost
         between = max(0, sold_minor - dealer_minor)

@@ -305,6 +305,7 @@ CODE = {
 """Which table's column a text is of, by the argument's name."""
 TODAY = NOW.date()
 PLAIN: dict[str, list[Any]] = {
+    "month": [f"{TODAY:%Y-%m}"],
     "decision": [1, 2],
     "firstDay": [str(TODAY)],
     "lastDay": [str(TODAY + timedelta(days=10))],

@@ -224,10 +224,11 @@ class Founder:
             name=f"~{mark}.name~",
             password_hash="",
         )
+        member = maker.number()
         await self._insert(
             "membership",
             row,
-            id=maker.number(),
+            id=member,
             user_id=user,
             kind=person.kind.value,
             brand_id=of_brand,
@@ -236,6 +237,8 @@ class Founder:
             node_ids=list(nodes),
             permissions=granted,
         )
+        if person.kind in (Kind.BRAND, Kind.DEALER):
+            await self._employ(mark, row, member, of_brand)
         for revoked_at in () if group else (None, NOW):
             key = f"{mark}.{'old-' if revoked_at else ''}key"
             await self._insert(
@@ -265,6 +268,34 @@ class Founder:
         if person.kind is Kind.DEALER:
             seen = BRANDS_OF[person.owner]
         return Reader(principal, frozenset(seen), person.places)
+
+    async def _employ(self, mark: str, row: Row, member: int, brand: int | None) -> None:
+        """Give a member two posts, of which one stands in for the other."""
+        of = {"brand_id": brand, "dealer_id": row.dealer}
+        number = self._maker.number
+        before: dict[str, int | None] = {"department": None, "post": None}
+        for name in ("first", "second"):
+            ids = {table: number() for table in ("department", "role", "post")}
+            said = {"code": f"~{mark}.{name}~", "name": f"~{mark}.{name}.name~"}
+            parent = before["department"]
+            await self._insert(
+                "department", row, id=ids["department"], parent_id=parent, **of, **said
+            )
+            await self._insert(
+                "role", row, id=ids["role"], permissions=["stock:read"], **of, **said
+            )
+            await self._insert(
+                "post",
+                row,
+                id=ids["post"],
+                membership_id=member,
+                role_id=ids["role"],
+                department_id=ids["department"],
+                starts_on=date(2020, 1, 1),
+                ends_on=date(2120, 1, 1),
+                deputy_for=before["post"],
+            )
+            before = {"department": ids["department"], "post": ids["post"]}
 
     async def _insert(self, table: str, row: Row | None = None, **values: Any) -> None:
         given = {name: value for name, value in values.items() if value is not None}

@@ -9,7 +9,7 @@ import pytest
 
 from backend.db.errors import AlreadyExists
 from backend.db.pool import Database, Transaction
-from tenants import members, organisation
+from tenants import members, organisation, posts
 from tenants.brands import SQL
 from tenants.principal import Kind, Principal
 from tests.catalogue import Connection, contents, names
@@ -23,7 +23,7 @@ FUNCTIONS = (
     "select oid::regprocedure::text from pg_proc where pronamespace = 'platform'::regnamespace"
 )
 OURS = "pronamespace::regnamespace::text in ('public', 'platform')"
-INTERNAL = {"platform.note(text,text,text)"}
+INTERNAL = {"platform.note(text,text,text)", "platform.permissions_today(bigint,text[])"}
 """What the functions call, and nobody else."""
 PUBLIC = {
     "ensure_partitions(integer)",
@@ -137,6 +137,17 @@ async def revoke(tx: Transaction, world: World) -> None:
     await members.revoke_membership(tx, manager, first.id)
 
 
+async def organise(tx: Transaction, world: World) -> None:
+    manager = Principal(tenant_id=world.tenant_id, kind=Kind.SYSTEM, subject=ACTOR)
+    for code in ("east", "west"):
+        await posts.save_department(tx, manager, code, code, None)
+    await posts.delete_department(tx, manager, "west")
+    await posts.save_role(tx, manager, "clerk", "clerk", frozenset())
+    (first,) = await members.list_members(tx, manager, 0, 1)
+    post = await posts.give_post(tx, manager, posts.PostDraft(first.id, "clerk", SINCE))
+    await posts.end_post(tx, manager, post, SINCE)
+
+
 ACTS: dict[str, Act] = {
     "register_group": lambda tx, _: organisation.register_group(tx, ACTOR, "g2", ""),
     "register_brand": register_brand,
@@ -153,9 +164,14 @@ ACTS: dict[str, Act] = {
     "revoke_membership": revoke,
     "issue_api_key": issue_and_revoke,
     "revoke_api_key": issue_and_revoke,
+    "save_department": organise,
+    "delete_department": organise,
+    "save_role": organise,
+    "give_post": organise,
+    "end_post": organise,
 }
-BOOKKEEPING = {"lease_relays", "store_relay", "leave_relays"}
-"""What machines write of themselves all the time; nobody asks who did it."""
+BOOKKEEPING = {"lease_relays", "store_relay", "leave_relays", "lock_departments"}
+"""What machines write of themselves all the time, and a lock; nobody asks who did it."""
 LOG = "select actor || ' ' || action from platform.audit_log order by id"
 
 
