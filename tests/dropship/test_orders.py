@@ -11,6 +11,7 @@ from backend.orders.commit import commit_admitted
 from backend.orders.model import Held, OrderStatus, Placed, Shortage
 from backend.orders.release_holds import HoldUnresolved, Resolution, release_hold
 from backend.orders.stock_holds.model import HoldTerms, StockHoldKind
+from tenants.brands import Brand
 from tenants.principal import Principal
 from tests.dropship.dealing import PRICE, YESTERDAY, Dealing, Units, cancel
 from tests.orders.checks import placed, refused, second_runtime
@@ -214,6 +215,19 @@ async def test_without_an_agreement_in_force_it_waits_for_one(dealing: Dealing) 
     assert await dealing.units(order) == Units(reserved=1)
     assert await dealing.used() == PRICE
     await dealing.assert_clean()
+
+
+async def test_what_begins_another_day_lets_go_what_waits_on_that_day(
+    dealing: Dealing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await dealing.end("AG-1", YESTERDAY)
+    order = await dealing.sold(1)
+    later = YESTERDAY + timedelta(days=9)
+    await dealing.agree("AG-2", quota_account="Q-1", starts_on=later)
+    assert await dealing.settle() == 0
+    monkeypatch.setattr(Brand, "today", lambda _: later)
+    assert await dealing.settle() == 1
+    assert await dealing.held_for(order) == []
 
 
 async def test_who_was_refused_by_older_terms_is_placed_by_the_new_ones(dealing: Dealing) -> None:

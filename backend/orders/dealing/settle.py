@@ -52,8 +52,10 @@ class DealingUpkeep:
     def __init__(self, database: Database, regions: RegionTable) -> None:
         self._database = database
         self._regions = regions
-        self._settled_at: dict[int, int] = {}
-        """By brand, the version of dealers' terms up to which their orders were looked at."""
+        self._settled_at: dict[int, tuple[int, date]] = {}
+        """By brand, the version of dealers' terms and the day for which orders were looked at: what
+        was approved before may begin on a day.
+        """
 
     async def settle(self, brand: Brand) -> "Settled":
         """Let go what waits and may go, the oldest first; one that does not fit keeps no other.
@@ -66,7 +68,8 @@ class DealingUpkeep:
             version = await dealing_version(tx)
             if not version:
                 return Settled(0, Counters())
-            is_new = self._settled_at.get(brand.id) != version
+            terms = (version, brand.today())
+            is_new = self._settled_at.get(brand.id) != terms
             kinds = [HoldKind.QUOTA, *(BY_TERMS if is_new else ())]
             left = {quota.id: max(0, quota.free) for quota in await free_of_all_quotas(tx)}
         went, after, quotas = 0, BEFORE_ALL, dict[int, QuotaAt]()
@@ -78,7 +81,7 @@ class DealingUpkeep:
             after = (rows[-1]["placed_at"], rows[-1]["id"])
             if len(rows) < PAGE:
                 break
-        self._settled_at[brand.id] = version
+        self._settled_at[brand.id] = terms
         return Settled(went, Counters(quotas=list(quotas.values())))
 
     async def _page(
