@@ -5,7 +5,7 @@ PYTHON ?= python3
 SOURCES := backend core_ext graphql_schema tenants loadtests tests setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench torture load load-day pool-day week clean lock
+.PHONY: help demo test lint bench torture load load-day pool-day week month clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ pool-day: $(VENV)/dev.stamp ## a day of 40 shops: a promotion, late purchase ord
 
 week: $(VENV)/dev.stamp ## a week of the demo's brand by seed: 10,000 orders and everything that is done to them
 	@$(BIN)/python -m loadtests.week.run
+
+month: $(VENV)/dev.stamp ## a month of 40 dealers by seed: what they agree on, order, owe and pay
+	@$(BIN)/python -m loadtests.month.run
 
 lock: ## lock the packages of requirements*.in anew
 	@$(PYTHON) -m venv $(VENV)
