@@ -19,6 +19,7 @@ from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import SQL, Database
 from backend.documents.issue import issue_next
 from backend.documents.statements import issue_statements
+from backend.dropship.dealing_version import Dealing
 from backend.dropship.quotas.upkeep import mind_quotas
 from backend.events.log import mark_events
 from backend.fulfilment.deadlines import tell_overdue
@@ -48,7 +49,7 @@ from backend.orders.simulation.runner import SimulationRunner
 from backend.orders.stock_holds.ending import expire_holds
 from backend.pickups.expire import expire_pickups, remind_of_pickups
 from backend.replenishment.watch import StockWatch
-from tenants.brands import BrandDirectory
+from tenants.brands import Brand, BrandDirectory
 from tenants.principal import system_principal
 
 log = structlog.get_logger(__name__)
@@ -148,6 +149,7 @@ class Maintenance:
         self._indexer = indexer
         self._dealing = dealing
         self._regions = regions
+        self._deals = Dealing(database)
         self._stopping = asyncio.Event()
         self._used: list[int] = []
         self._swept_at: dict[int, datetime] = {}
@@ -259,29 +261,33 @@ class Maintenance:
             if await release_expired(self._database, brand.id, self._regions):
                 await self._publish_counters(brand.id, Counters())
 
+    async def _dealing_brands(self) -> list[Brand]:
+        """Return the brands that deal with dealers."""
+        return [one for one in await self._brands.all() if await self._deals.does(one.id)]
+
     async def mind_quotas(self) -> None:
         """Let time pass for dealers' quotas."""
-        for brand in await self._brands.all():
+        for brand in await self._dealing_brands():
             quotas = await mind_quotas(self._database, brand.id, brand.today())
             if quotas:
                 await self._publish_counters(brand.id, Counters(quotas=quotas))
 
     async def settle_dealings(self) -> None:
         """Let dealers' orders go that may, and give them what there is."""
-        for brand in await self._brands.all():
+        for brand in await self._dealing_brands():
             went, counters = await self._dealing.settle(brand)
             if went:
                 await self._publish_counters(brand.id, counters)
 
     async def issue_documents(self) -> None:
         """Issue the documents of what has happened to dealers' business."""
-        for brand in await self._brands.all():
+        for brand in await self._dealing_brands():
             while await issue_next(self._database, brand) and not self._stopping.is_set():
                 pass
 
     async def issue_statements(self) -> None:
         """Issue the statements of last month."""
-        for brand in await self._brands.all():
+        for brand in await self._dealing_brands():
             await issue_statements(self._database, brand)
 
     async def end_pickups(self) -> None:

@@ -14,7 +14,9 @@ from backend.db.pool import Database, TenantTransaction
 from backend.db.sql import load_queries
 from backend.documents.drafts import drafts_of_accounts, drafts_of_deposits, drafts_of_orders
 from backend.documents.model import PREFIXES, DocumentDraft
+from backend.dropship.deposits import deposits
 from backend.dropship.events import DepositChanged, QuotaChanged
+from backend.dropship.quotas.accounts import orders_of_accounts, page_of_accounts
 from backend.events.log import end_of_log, read_page
 from backend.events.model import Event, Position
 from backend.network.nodes import list_legal_entities
@@ -25,8 +27,7 @@ SQL = load_queries(__file__)
 
 LOOK_BACK = timedelta(days=3650)
 """However long nobody has issued: what is passed over would have no document for ever."""
-BRAND_ITSELF = 0
-"""In the place of a legal entity."""
+ACCOUNTS_AT_ONCE = 100
 
 
 async def issue_next(database: Database, brand: Brand) -> bool:
@@ -40,13 +41,27 @@ async def issue_next(database: Database, brand: Brand) -> bool:
         reading = await tx.fetch_row(SQL.take_reading, tx.tenant_id)
         if reading is None:
             if not await tx.fetch_value(SQL.has_reading, tx.tenant_id):
-                await tx.execute(SQL.begin_reading, tx.tenant_id, *await end_of_log(tx))
+                await _begin(tx, brand)
             return False
         page = await read_page(tx, Position(*reading), LOOK_BACK)
         await issue(tx, brand, await _drafts_of(tx, page.events))
         if page.position != Position(*reading):
             await tx.execute(SQL.move_reading, tx.tenant_id, *page.position)
         return page.has_more
+
+
+async def _begin(tx: TenantTransaction, brand: Brand) -> None:
+    """Follow the events of a brand, where nobody does, and issue what there is to issue by now."""
+    await tx.execute(SQL.begin_reading, tx.tenant_id, *await end_of_log(tx))
+    after, orders = 0, list[int]()
+    while accounts := await page_of_accounts(tx, after, ACCOUNTS_AT_ONCE):
+        after = accounts[-1].id
+        ids = [account.id for account in accounts]
+        await issue(tx, brand, await drafts_of_accounts(tx, ids))
+        orders += await orders_of_accounts(tx, ids)
+    dealers = [one.dealer_id for one in await deposits(tx)]
+    await issue(tx, brand, await drafts_of_deposits(tx, dealers))
+    await issue(tx, brand, await drafts_of_orders(tx, sorted(set(orders))))
 
 
 async def issue(tx: TenantTransaction, brand: Brand, drafts: Sequence[DocumentDraft]) -> int:
@@ -73,29 +88,29 @@ async def issue(tx: TenantTransaction, brand: Brand, drafts: Sequence[DocumentDr
         for row in rows
     }
     entities = {entity.id: entity.code for entity in await list_legal_entities(tx)}
+    rows_of_documents = []
     for draft in new:
         key = (draft.legal_entity_id, draft.kind.value)
         numbers[key] += 1
         entity = entities.get(draft.legal_entity_id, brand.code)
-        code = f"{PREFIXES[draft.kind]}-{entity}-{year}-{numbers[key]:06}"
-        await tx.execute(
-            SQL.insert_document,
-            tx.tenant_id,
-            *key,
-            year,
-            numbers[key],
-            code,
-            draft.dealer_id,
-            draft.source,
-            draft.order_id,
-            draft.account_id,
-            draft.granted_delta,
-            draft.used_delta,
-            draft.amount_minor,
-            brand.currency,
-            msgspec.json.encode(draft.content).decode(),
-            given.get(draft.reverses_source or ""),
+        rows_of_documents.append(
+            (
+                *key,
+                numbers[key],
+                f"{PREFIXES[draft.kind]}-{entity}-{year}-{numbers[key]:06}",
+                draft.dealer_id,
+                draft.source,
+                draft.order_id,
+                draft.account_id,
+                draft.granted_delta,
+                draft.used_delta,
+                draft.amount_minor,
+                msgspec.json.encode(draft.content).decode(),
+                given.get(draft.reverses_source or ""),
+            )
         )
+    columns = map(list, zip(*rows_of_documents, strict=True))
+    await tx.execute(SQL.insert_documents, tx.tenant_id, year, brand.currency, *columns)
     return len(new)
 
 

@@ -30,11 +30,19 @@ on conflict (tenant_id, legal_entity_id, kind, year) do update
 set last_number = document_counter.last_number + excluded.last_number
 returning legal_entity_id, kind, last_number
 
--- insert_document --
--- Issue a document.
+-- insert_documents --
+-- Issue documents of a year, in a currency.
 insert into document (tenant_id, legal_entity_id, kind, year, number, code, dealer_id, source,
     order_id, account_id, granted_delta, used_delta, amount_minor, currency, content, reverses_id)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15::text::jsonb, $16)
+select $1, k.legal_entity_id, k.kind, $2::integer, k.number, k.code, k.dealer_id, k.source,
+       k.order_id, k.account_id, k.granted_delta, k.used_delta, k.amount_minor, $3::text,
+       k.content::jsonb, k.reverses_id
+from unnest($4::bigint[], $5::text[], $6::bigint[], $7::text[], $8::bigint[], $9::text[],
+            $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::text[],
+            $16::bigint[]) with ordinality
+    as k(legal_entity_id, kind, number, code, dealer_id, source, order_id, account_id,
+         granted_delta, used_delta, amount_minor, content, reverses_id, ordinal)
+order by k.ordinal
 
 -- documents --
 -- Documents, the newest first, below an id: of a kind, a dealer, an order, an account, or all.

@@ -10,7 +10,7 @@ import msgspec
 from backend.db.commands import apply_once
 from backend.db.errors import YipanError
 from backend.db.pool import TenantTransaction
-from backend.dropship.dealing_version import SQL
+from backend.dropship.dealing_version import SQL, raise_dealing_version
 from backend.dropship.events import DepositChanged
 from backend.events.model import NewEvent
 from backend.events.outbox import append_events
@@ -71,13 +71,14 @@ class InvalidDeposit(YipanError):
 async def move_deposit(tx: TenantTransaction, move: DepositMove, *, key: str) -> DealerDeposit:
     """Record what was paid, deducted or refunded, once; never more than there is.
 
-    Locks the key, then the deposit. Emits `deposit.changed`. Raises PermissionMissing,
-    UnknownDealer, InvalidDeposit, CommandConflict; then nothing has changed.
+    Locks the key, the version of dealers' terms, then the deposit. Emits `deposit.changed`. Raises
+    PermissionMissing, UnknownDealer, InvalidDeposit, CommandConflict; then nothing has changed.
     """
     tx.principal.require(Permission.QUOTA_WRITE)
     _check(move)
 
     async def work() -> DealerDeposit:
+        await raise_dealing_version(tx)
         await require_dealer(tx, tx.tenant_id, move.dealer_id)
         balance = await tx.fetch_value(SQL.lock_deposit, tx.tenant_id, move.dealer_id)
         if await tx.fetch_value(

@@ -74,6 +74,14 @@ async def test_a_document_says_what_it_is_of(issuer: Dealing) -> None:
     assert ("shop", "dshop") in found.content.facts
 
 
+async def test_what_was_before_anybody_issued_has_its_documents(dealing: Dealing) -> None:
+    placed(await dealing.sell(2))
+    await move(dealing, DepositEntryType.PAID, 100)
+    found = [one.kind for one in await issued(dealing)]
+    assert found == [K.QUOTA_NOTE, K.DEPOSIT_RECEIPT, K.DROPSHIP_ORDER]
+    assert [one.kind for one in await issued(dealing)] == found
+
+
 async def test_numbers_have_no_gaps_whoever_issues_at_once(issuer: Dealing) -> None:
     for _ in range(8):
         placed(await issuer.sell(1))

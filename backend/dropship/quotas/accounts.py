@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from backend.db.commands import apply_once
 from backend.db.errors import OutOfRange
 from backend.db.pool import Record, TenantTransaction
+from backend.dropship.dealing_version import raise_dealing_version
 from backend.dropship.events import QuotaChanged, QuotaOverdue
 from backend.dropship.quotas.counters import SQL
 from backend.dropship.quotas.errors import (
@@ -42,6 +43,7 @@ async def open_account(tx: TenantTransaction, draft: AccountDraft, *, key: str) 
     _check(draft)
 
     async def work() -> QuotaAccount:
+        await raise_dealing_version(tx)
         dealers = {dealer.code: dealer.id for dealer in await dealers_of_brand(tx, tx.tenant_id)}
         if draft.dealer not in dealers:
             raise UnknownDealer(f"There is no dealer {draft.dealer!r}.", path=("dealer",))
@@ -266,6 +268,12 @@ async def entries_by_ids(tx: TenantTransaction, ids: Sequence[int]) -> list[Quot
 async def entries_of_orders(tx: TenantTransaction, ids: Sequence[int]) -> list[QuotaEntry]:
     """Return what orders took of accounts and gave back, as it happened."""
     return _entries(await tx.fetch(SQL.entries_of_orders, tx.tenant_id, ids))
+
+
+async def orders_of_accounts(tx: TenantTransaction, account_ids: Sequence[int]) -> list[int]:
+    """Return the orders that took of accounts."""
+    rows = await tx.fetch(SQL.orders_of_accounts, tx.tenant_id, account_ids)
+    return [row["order_id"] for row in rows]
 
 
 async def other_entries(tx: TenantTransaction, account_ids: Sequence[int]) -> list[QuotaEntry]:

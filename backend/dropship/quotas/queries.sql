@@ -137,6 +137,11 @@ select id, account_id, dealer_id, type, granted_delta, used_delta, order_id, due
        reason, actor, recorded_at, reverses_id
 from quota_entry where tenant_id = $1 and order_id = any($2::bigint[]) order by id
 
+-- orders_of_accounts --
+-- The orders that took of accounts.
+select distinct order_id from quota_entry
+where tenant_id = $1 and account_id = any($2::bigint[]) and order_id is not null
+
 -- other_entries --
 -- What changed accounts and was no order's, as it happened.
 select e.id, e.account_id, e.dealer_id, e.type, e.granted_delta, e.used_delta, e.order_id, e.due_on,
