@@ -89,6 +89,17 @@ class DealerTerms(NamedTuple):
         if not self.agreements:
             why = "No agreement with the dealer is in force; approve one."
             return None, [Fault(FaultKind.AGREEMENT, why)]
+        price = self.prices.get(sold.sku.id)
+        if price is not None and sold.amount_minor >= sold.units * price.min_resale_minor:
+            for one in self.agreements:
+                if one.has(sold.sku) and one.reaches(sold.ancestors):
+                    return Deal(one.id, price.price_minor, one.quota_account_id), []
+        return self._look_closely(sold, price, waived)
+
+    def _look_closely(
+        self, sold: Sold, price: Price | None, waived: Collection[FaultKind]
+    ) -> tuple[Deal | None, list[Fault]]:
+        """Return what is wrong with a line that is not as agreed, and its deal if it is waived."""
         faults: list[Fault] = []
         code = sold.sku.code
         having = [one for one in self.agreements if one.has(sold.sku)]
@@ -99,7 +110,6 @@ class DealerTerms(NamedTuple):
         if not reaching:
             why = "It goes to where the dealer's agreements do not reach."
             faults.append(Fault(FaultKind.TERRITORY, why))
-        price = self.prices.get(sold.sku.id)
         if price is None:
             why = f"No price list says what the dealer pays for {code}."
             return None, [*_unwaived(faults, waived), Fault(FaultKind.DEALER_PRICE, why)]

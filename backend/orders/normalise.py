@@ -36,6 +36,7 @@ from backend.orders.model import (
     Appointment,
     Deposit,
     HoldKind,
+    LineDraft,
     OrderDraft,
     Shortage,
 )
@@ -86,13 +87,18 @@ def normalise(
         raise UnknownShop(f"There is no shop {draft.shop!r} that you may use.", path=("shop",))
     holds = [] if waits_for is None else [waits_for]
     pickup_at = _pickup_node(draft, shop, around, holds)
-    named = _by_skus(draft, shop, around)
-    skus = [_sku(draft, line, number, around, holds) for number, line in enumerate(named, 1)]
+    named = _named_lines(draft, shop, around)
+    skus = [
+        _sku(draft, line, index if named is None else named[index].origin, index + 1, around, holds)
+        for index, line in enumerate(_drafts_of(draft, named))
+    ]
     is_placeless = hold is not None and draft.address == NOWHERE
     region_code = None if is_placeless else _region(draft, around.regions, holds)
-    said = msgspec.structs.replace(draft, lines=tuple([line.draft for line in named]))
-    lines, amounts = price(said, skus)
-    if any(line.item_code for line in named):
+    if named is None:
+        lines, amounts = price(draft, skus)
+    else:
+        said = msgspec.structs.replace(draft, lines=_drafts_of(draft, named))
+        lines, amounts = price(said, skus)
         lines = _with_names(lines, named)
     terms = None if shop.dealer_id is None else around.dealers.get(shop.dealer_id)
     if terms is not None and hold is None:
@@ -284,12 +290,16 @@ def _check_amounts(draft: OrderDraft) -> None:
         raise InvalidOrder("The order's amount is too large to be true.")
 
 
-def _by_skus(draft: OrderDraft, shop: Shop, around: Surroundings) -> list[NamedLine]:
-    """Return the lines by the brand's SKUs, where a dealer's shop calls them otherwise."""
+def _named_lines(draft: OrderDraft, shop: Shop, around: Surroundings) -> list[NamedLine] | None:
+    """Return the lines by the brand's SKUs; None where they name those themselves."""
     dealer_id = shop.dealer_id
     if dealer_id is None or not around.items:
-        return [NamedLine(line, index, None) for index, line in enumerate(draft.lines)]
+        return None
     return by_skus(draft.lines, lambda code: around.items.get((dealer_id, code)))
+
+
+def _drafts_of(draft: OrderDraft, named: Sequence[NamedLine] | None) -> tuple[LineDraft, ...]:
+    return draft.lines if named is None else tuple([line.draft for line in named])
 
 
 def _with_names(lines: Sequence[IntakeLine], named: Sequence[NamedLine]) -> tuple[IntakeLine, ...]:
@@ -302,11 +312,17 @@ def _with_names(lines: Sequence[IntakeLine], named: Sequence[NamedLine]) -> tupl
 
 
 def _sku(
-    draft: OrderDraft, line: NamedLine, number: int, around: Surroundings, holds: list[Hold]
+    draft: OrderDraft,
+    line: LineDraft,
+    origin: int,
+    number: int,
+    around: Surroundings,
+    holds: list[Hold],
 ) -> Sku | None:
-    sku = around.skus.get(line.draft.sku)
+    """Return the SKU of a line, that stands at `origin` in the order and is stored as `number`."""
+    sku = around.skus.get(line.sku)
     if sku is None:
-        unknown = UnknownSku(line.draft.sku, path=("lines", line.origin, "sku"))
+        unknown = UnknownSku(line.sku, path=("lines", origin, "sku"))
         if not draft.is_paid:
             raise unknown
         holds.append(Hold(HoldKind.SKU_UNKNOWN, unknown.message, number))

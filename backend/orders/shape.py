@@ -40,6 +40,8 @@ from backend.routing.model import Otherwise
 
 NO_BATCH = 0
 """Of a decision by which an order that had its nodes was given to others, by itself."""
+NO_DEAL = (None, None, None)
+"""In the place of a line's deal, of who is no dealer."""
 NOT_AT_ITS_TIME = "Nobody delivers all of it, or installs it, at that time; agree on another one."
 
 Rows = list[tuple[object, ...]]
@@ -269,9 +271,7 @@ class Shaped:
                     line.line_discount_minor,
                     line.order_discount_minor,
                     line.amount_minor,
-                    None if line.deal is None else line.deal.agreement_id,
-                    None if line.deal is None else line.deal.price_minor,
-                    None if line.deal is None else line.deal.account_id,
+                    *(line.deal or NO_DEAL),
                     line.item_code,
                 )
             )

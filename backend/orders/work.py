@@ -62,6 +62,7 @@ class Work:
     """One order on its way, with its plan and, in the end, its outcome."""
 
     __slots__ = (
+        "_quota_needs",
         "allotment_ids",
         "backorder",
         "bookings",
@@ -101,6 +102,7 @@ class Work:
         """The allotments that bound its SKUs, where any do."""
         self.units_by_allotment: dict[int, int] = {}
         """What the plan takes of allotments."""
+        self._quota_needs: dict[int, int] | None = None
         self.quota: dict[int, int] = {}
         """What it takes of a dealer's quota accounts, once it is planned."""
         self.quota_hold: Hold | None = None
@@ -135,7 +137,7 @@ class Work:
         if self.intake is None or self.intake.dealing_version is None or self.is_hold:
             return {}
         if self.shortage is not Shortage.PARTIAL or plan.is_whole:
-            return quota_of(self.intake.lines)
+            return self.quota_needs
         got: dict[int, int] = {}
         for share in shares_of_lines(self):
             got[share.line_no] = got.get(share.line_no, 0) + share.quantity
@@ -146,7 +148,10 @@ class Work:
         """What all that it wants takes of quotas; nothing of who waits already, or is blocked."""
         if self.intake is None or self.intake.dealing_version is None:
             return {}
-        return {} if self.is_hold or self.intake.is_blocked else quota_of(self.intake.lines)
+        if self._quota_needs is None:
+            wants_none = self.is_hold or self.intake.is_blocked
+            self._quota_needs = {} if wants_none else quota_of(self.intake.lines)
+        return self._quota_needs
 
     def wait_for_quota(self, hold: Hold | None) -> None:
         """Hold the order for its quota, without stock, or (None) let it want its stock again."""
