@@ -147,6 +147,16 @@ async def test_the_oldest_goes_first_the_moment_the_quota_is_there(dealing: Deal
     await dealing.assert_clean()
 
 
+async def test_who_must_answer_lets_some_go_and_the_others_go_next(dealing: Dealing) -> None:
+    await dealing.limit(0)
+    for _ in range(5):
+        await dealing.sold(1)
+    await dealing.limit(6_000)
+    brand = await dealing.brand()
+    assert [(await dealing.runtime.dealing.settle(brand, 3)).orders for _ in range(3)] == [3, 2, 0]
+    assert await dealing.used() == 5 * PRICE
+
+
 async def test_what_is_cancelled_gives_the_quota_to_who_waits(dealing: Dealing) -> None:
     first = await dealing.sold(8)
     waits = await dealing.sold(4)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import structlog
 
 from backend.catalog.find_skus import skus_by_ids
+from backend.db.errors import DatabaseUnavailable
 from backend.db.pool import Database, Record, TenantTransaction
 from backend.dropship.dealing_version import dealing_version
 from backend.dropship.dealings import Dealings, Sold, ancestors_of
@@ -34,6 +35,8 @@ from tenants.principal import system_principal
 log = structlog.get_logger(__name__)
 
 PAGE = 500
+ALL = 2**31
+"""However many wait."""
 BY_TERMS = (HoldKind.AGREEMENT, HoldKind.ASSORTMENT, HoldKind.TERRITORY, HoldKind.DEALER_PRICE)
 """What an order is held for until dealers' terms allow it."""
 BEFORE_ALL = (datetime(1970, 1, 1, tzinfo=UTC), 0)
@@ -57,10 +60,11 @@ class DealingUpkeep:
         was approved before may begin on a day.
         """
 
-    async def settle(self, brand: Brand) -> "Settled":
+    async def settle(self, brand: Brand, most: int = ALL) -> Settled:
         """Let go what waits and may go, the oldest first; one that does not fit keeps no other.
 
-        They are backordered then, and the next allocation gives them what there is. Emits
+        Once so many went, the others wait for the next time: for who must answer somebody. They are
+        backordered then, and the next allocation gives them what there is. Emits
         `order.hold_released`, and `order.held` of what waits for something else now.
         """
         principal = system_principal(brand.id, "dealing")
@@ -75,6 +79,8 @@ class DealingUpkeep:
         went, after, quotas = 0, BEFORE_ALL, dict[int, QuotaAt]()
         while rows := await self._page(brand, kinds, after):
             for order_id in _fitting(rows, left):
+                if went >= most:
+                    return Settled(went, Counters(quotas=list(quotas.values())))
                 taken = await self._settle_one(brand, order_id)
                 went += taken is not None
                 quotas |= taken or {}
@@ -98,6 +104,8 @@ class DealingUpkeep:
         try:
             async with self._database.tenant_transaction(principal) as tx:
                 return await _Settling(tx, order_id, self._regions, today).carry_out()
+        except DatabaseUnavailable:
+            raise
         except Exception:  # one order that cannot be settled keeps no other
             log.exception("dealing.not_settled", tenant=brand.id, order=order_id)
             return None
