@@ -99,22 +99,32 @@ class Lane:
     def _enter(self, item: Submission | Work) -> None:
         self._queue.append(item)
         if len(self._running) < BATCHES_MAX:
-            task = asyncio.create_task(self._run())
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._running.add(asyncio.create_task(self._run()))
 
     async def _run(self) -> None:
-        while self._queue:
-            batch = self._collect()
-            if not self.is_full:
-                self._room.set()
-            try:
-                await self._process(batch)
-            except Exception as error:
-                log.exception("orders.batch_failed", tenant=self.brand.id, orders=len(batch))
-                for item in batch:
-                    if not item.future.done():
-                        item.future.set_exception(error)
+        """Carry out batches until nothing waits.
+
+        It is not running any more in the same step in which it sees that: whoever enters after it,
+        even before the task is over for the loop, begins another one.
+        """
+        task = asyncio.current_task()
+        assert task is not None, "it is run as one"
+        try:
+            while self._queue:
+                await self._run_batch(self._collect())
+        finally:
+            self._running.discard(task)
+
+    async def _run_batch(self, batch: Sequence[Submission | Work]) -> None:
+        if not self.is_full:
+            self._room.set()
+        try:
+            await self._process(batch)
+        except Exception as error:
+            log.exception("orders.batch_failed", tenant=self.brand.id, orders=len(batch))
+            for item in batch:
+                if not item.future.done():
+                    item.future.set_exception(error)
 
     def _collect(self) -> list[Submission | Work]:
         batch: list[Submission | Work] = []
