@@ -65,7 +65,6 @@ async def open_brand(
     brand = await create_fresh_brand(runtime, BRAND, nodes, skus, code=BRAND.prefix)
     month = Month(runtime, brand.tenant_id, seed, dealers, days)
     await month.open()
-    await runtime.maintenance.issue_documents()  # from here on documents are issued
     await _equip(month)
     await stock(month, brand, orders)
     total = sum(SHARE_OF_LEVEL[dealer.level] for dealer in dealers)
