@@ -296,6 +296,8 @@ class _Editing:
         if where != was:
             await tx.execute(SQL.edit_fulfilments, tx.tenant_id, self._order_id, *where)
             await end_holds_of_kind(tx, self._order_id, HoldKind.ADDRESS_UNRESOLVED)
+        if region != before["region_code"]:  # whether a dealer sells to there is looked at anew
+            await end_holds_of_kind(tx, self._order_id, HoldKind.TERRITORY)
         return moves
 
     async def _check_territory(self, region_code: int) -> None:

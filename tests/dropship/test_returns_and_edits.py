@@ -340,6 +340,24 @@ async def eastern(bare: DealersDesk) -> DealersDesk:
     return bare
 
 
+async def test_once_it_goes_where_the_dealer_sells_it_goes(eastern: DealersDesk) -> None:
+    order = await eastern.dealing.sold(2, region=BEIJING)
+    await eastern.edit(order, address=NEAR)
+    assert await eastern.dealing.held_for(order) == ["quota"]
+    assert await eastern.dealing.settle() == 1
+    assert await eastern.dealing.units(order) == Units(reserved=2)
+    await eastern.tidy()
+
+
+async def test_where_the_dealer_does_not_sell_either_it_goes_on_waiting(
+    eastern: DealersDesk,
+) -> None:
+    order = await eastern.dealing.sold(2, region=BEIJING)
+    await eastern.edit(order, address=replace(THERE, region_code=HANGZHOU))
+    assert await eastern.dealing.settle() == 0
+    assert await eastern.dealing.held_for(order) == ["territory"]
+
+
 async def test_once_its_address_is_known_it_waits_for_who_allows_it(
     eastern: DealersDesk,
 ) -> None:
