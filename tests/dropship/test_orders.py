@@ -1,13 +1,14 @@
 """Dealers' orders: by what they are sold, what they take of quotas, and what they wait for."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
 
 from backend.catalog.model import SkuDraft
 from backend.catalog.save_skus import save_skus
-from backend.orders.commit import commit_admitted
+from backend.orders.commit import Committed, commit_admitted, commit_planned
 from backend.orders.model import Held, OrderStatus, Placed, Shortage
 from backend.orders.release_holds import HoldUnresolved, Resolution, release_hold
 from backend.orders.stock_holds.model import HoldTerms, StockHoldKind
@@ -385,16 +386,21 @@ async def test_an_order_that_is_placed_keeps_its_price(dealing: Dealing) -> None
 async def test_terms_that_change_on_the_way_are_the_orders(
     dealing: Dealing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """However the order is committed: admitted, or looked at first."""
     placed(await dealing.sell(1))
     changed: list[bool] = []
 
-    async def late(*args: object) -> object:
-        if not changed:
-            changed.append(True)
-            await dealing.price("PL-2", 700, dealer="d1")
-        return await commit_admitted(*args)  # type: ignore[arg-type]
+    def late(commit: Callable[..., Awaitable[Committed]]) -> Callable[..., Awaitable[Committed]]:
+        async def change_first(*given: object) -> Committed:
+            if not changed:
+                changed.append(True)
+                await dealing.price("PL-2", 700, dealer="d1")
+            return await commit(*given)
 
-    monkeypatch.setattr("backend.orders.pipeline.commit_admitted", late)
+        return change_first
+
+    for commit in (commit_admitted, commit_planned):
+        monkeypatch.setattr(f"backend.orders.pipeline.{commit.__name__}", late(commit))
     await dealing.warm()
     placed(await dealing.sell(1))
     assert changed
