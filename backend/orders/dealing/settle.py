@@ -184,9 +184,7 @@ class _Settling:
         await self._tell(found, after, is_held=bool(rest))
         return taken
 
-    async def _tell(
-        self, found: "_Standing", after: Sequence[LineOutcome], *, is_held: bool
-    ) -> None:
+    async def _tell(self, found: _Standing, after: Sequence[LineOutcome], *, is_held: bool) -> None:
         """Write down what became of the order, if anything did."""
         if self._events:
             before = OrderStatus(found.order["status"])
@@ -194,7 +192,7 @@ class _Settling:
             lines = (found.lines, after)
             await write_step(self._tx, found.order, lines, status, self._events)
 
-    async def _hold(self, found: "_Standing", hold: Hold) -> None:
+    async def _hold(self, found: _Standing, hold: Hold) -> None:
         number = await add_hold(self._tx, found.order, hold.kind, hold.reason, line_no=hold.line_no)
         by = self._tx.principal.subject
         held = OrderHeld(self._order_id, OrderStatus.HELD, number, hold.reason, by)
